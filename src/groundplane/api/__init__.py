@@ -1,0 +1,1 @@
+"""The kinds: types, defaults, validation, CRDs. Imports base only; pure."""

@@ -1,0 +1,99 @@
+"""ClusterTarget: what a Cluster wants once its Foundation and all defaults are filled in. Pure."""
+
+from __future__ import annotations
+
+from .cluster import Addons, Change, Cluster, ClusterNetwork, Components, Endpoint, Kubeadm
+from .distribution import Distribution, Release, Source
+from .foundation import Foundation, FoundationSpec, HostSettings, Kernel, OSEntry, RuntimeChoice
+from .machine import Machine
+from .meta import Struct
+
+
+class ClusterTarget(Struct, frozen=True):
+    """The wanted state of one cluster, complete: nothing in it is left to a default.
+
+    `endpoint` has its host filled in (the first control plane's address when the spec names none). `control_planes`
+    and `workers` are machine names in a stable order (creation by name); the first control plane runs kubeadm init.
+    """
+
+    namespace: str
+    name: str
+    version: str
+    distribution: str
+    release: Release
+    sources: list[Source]
+    runtime: RuntimeChoice
+    settings: HostSettings
+    kernel: Kernel
+    operating_systems: list[OSEntry]
+    network: ClusterNetwork
+    endpoint: Endpoint
+    components: Components
+    addons: Addons
+    kubeadm: Kubeadm
+    change: Change
+    control_planes: list[str]
+    workers: list[str]
+
+    @property
+    def key(self) -> str:
+        """The cluster's mark on machines: namespace/name."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def first(self) -> str:
+        """The control plane that runs kubeadm init."""
+        return self.control_planes[0]
+
+    @property
+    def members(self) -> list[str]:
+        """All machines, control planes first."""
+        return [*self.control_planes, *self.workers]
+
+
+class Desired(Struct, frozen=True):
+    """Everything that planning is told: the target and the Machines by name."""
+
+    target: ClusterTarget
+    machines: dict[str, Machine]
+
+
+def resolve(
+    cluster: Cluster, foundation: Foundation | None, distribution: Distribution, machines: list[Machine]
+) -> ClusterTarget:
+    """Fill the Cluster's gaps from its Foundation and return the complete target.
+
+    The inputs must have passed validation: the release exists and there is a control plane.
+    """
+    base = foundation.spec if foundation is not None else FoundationSpec()
+    spec = cluster.spec
+    version = spec.kubernetes.version or base.kubernetes.version
+    release = distribution.release(version)
+    if release is None:
+        raise LookupError(f"distribution {distribution.metadata.name} has no release {version}")
+    ordered = sorted(machines, key=lambda machine: machine.metadata.name)
+    control_planes = [m for m in ordered if m.spec.role == "ControlPlane"]
+    wanted = spec.control_plane.endpoint
+    endpoint = Endpoint(
+        host=wanted.host or control_planes[0].spec.address, port=wanted.port, provider=wanted.provider
+    )
+    return ClusterTarget(
+        namespace=cluster.metadata.namespace,
+        name=cluster.metadata.name,
+        version=version,
+        distribution=distribution.metadata.name,
+        release=release,
+        sources=distribution.spec.sources,
+        runtime=spec.runtime or base.runtime,
+        settings=spec.settings or base.operating_system.settings,
+        kernel=base.operating_system.kernel,
+        operating_systems=[*base.operating_system.recommended, *base.operating_system.allowed],
+        network=spec.network,
+        endpoint=endpoint,
+        components=spec.components,
+        addons=spec.addons,
+        kubeadm=spec.kubeadm,
+        change=spec.change,
+        control_planes=[m.metadata.name for m in control_planes],
+        workers=[m.metadata.name for m in ordered if m.spec.role == "Worker"],
+    )

@@ -1,0 +1,39 @@
+"""Settings: documented data, read once at start from the environment.
+
+`SETTINGS_HELP` is what the docs are checked against; a setting that is not listed there does not exist.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTINGS_HELP = {
+    "GROUNDPLANE_HOME": "directory of the embedded engine: database, keys, logs, administrator kubeconfig",
+    "GROUNDPLANE_CACHE": "directory of artifacts, content-addressed; safe to delete",
+    "GROUNDPLANE_KUBECONFIG": "kubeconfig of the Groundplane API that the command line talks to",
+    "GROUNDPLANE_LISTEN": "address and port of the API, such as 127.0.0.1:7443",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are. All paths are absolute."""
+
+    home: Path
+    cache: Path
+    kubeconfig: Path
+    host: str
+    port: int
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from environment variables; see SETTINGS_HELP."""
+    share = Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local/share"
+    home = Path(environment.get("GROUNDPLANE_HOME") or share / "groundplane").absolute()
+    cache = Path(environment.get("GROUNDPLANE_CACHE") or Path.home() / ".cache/groundplane").absolute()
+    kubeconfig = Path(environment.get("GROUNDPLANE_KUBECONFIG") or home / "admin.kubeconfig").absolute()
+    host, _, port = (environment.get("GROUNDPLANE_LISTEN") or "127.0.0.1:7443").rpartition(":")
+    return Settings(home=home, cache=cache, kubeconfig=kubeconfig, host=host.strip("[]"), port=int(port))

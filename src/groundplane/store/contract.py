@@ -1,0 +1,119 @@
+"""The store's contract, in domain words. One conformance suite holds for every implementation.
+
+A key is (resource, namespace, name); a value is an object as JSON bytes, encoded once, already carrying its
+metadata.resourceVersion. Each write has a revision, one higher than the last; a write is answered only when it is
+on disk; a watch misses nothing or says Compacted; a slow watcher is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from groundplane.base.errors import Refused, Unavailable
+
+
+class Key(NamedTuple):
+    """`resource` is "plural.group" or, in the core group, "plural"; `namespace` is "" when there is none."""
+
+    resource: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored object: the JSON bytes as served, and the revision of its last write."""
+
+    key: Key
+    revision: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write as watchers see it. For Deleted, `entry` holds the last value at the deletion's revision."""
+
+    type: Literal["Added", "Modified", "Deleted"]
+    entry: Entry
+    previous: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A consistent answer: `revision` is that of the snapshot, `next_name` where the next page starts ("" = end)."""
+
+    entries: list[Entry]
+    revision: int
+    after: Key | None = None
+
+
+class NotThere(Refused):
+    """No object under this key."""
+
+
+class AlreadyThere(Refused):
+    """The key is taken."""
+
+
+class RevisionConflict(Refused):
+    """The object is not at the expected revision any more: read it again."""
+
+
+class Compacted(Refused):
+    """The asked revision is older than what is kept: list again."""
+
+
+class WatcherTooSlow(Unavailable):
+    """The watcher did not keep up and was cut: resume from its last revision."""
+
+
+class StoreFailed(Unavailable):
+    """The disk did not take the write (full, read-only, broken); nothing was changed."""
+
+
+# Given the revision that the write gets, returns the bytes to store.
+Encode = Callable[[int], bytes]
+
+
+class Store(Protocol):
+    """See the module's words. `resource` scopes list and watch; namespace None means all namespaces."""
+
+    async def get(self, key: Key) -> Entry:
+        """Return the entry; raises NotThere."""
+
+    async def list(
+        self,
+        resource: str,
+        *,
+        namespace: str | None = None,
+        limit: int = 0,
+        after: Key | None = None,
+        revision: int = 0,
+    ) -> Page:
+        """Return entries in key order, at `revision` when given (raises Compacted), else at the newest."""
+
+    async def create(self, key: Key, encode: Encode) -> Entry:
+        """Raises AlreadyThere."""
+
+    async def update(self, key: Key, encode: Encode, *, expected: int) -> Entry:
+        """Raises NotThere, RevisionConflict."""
+
+    async def delete(self, key: Key, *, expected: int, encode: Encode | None = None) -> Entry:
+        """Remove and return the last value; `encode` gives the bytes that watchers see. NotThere, RevisionConflict."""
+
+    def watch(
+        self, resource: str, *, namespace: str | None = None, revision: int
+    ) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+        """Yield every change after `revision`, in order. Raises Compacted, WatcherTooSlow."""
+
+    async def compact(self, revision: int) -> None:
+        """Forget history up to `revision`; current objects stay."""
+
+    async def revision(self) -> int:
+        """Return the newest revision."""
+
+    async def close(self) -> None:
+        """Finish writes under way and release the disk."""
