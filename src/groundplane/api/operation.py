@@ -11,9 +11,7 @@ from typing import Literal
 from .meta import Condition, NameReference, ObjectMeta, Struct
 
 Action = Literal["Create", "Delete"]
-OperationPhase = Literal[
-    "AwaitingApproval", "Pending", "Running", "Succeeded", "Failed", "Cancelled", "Stale"
-]
+OperationPhase = Literal["AwaitingApproval", "Pending", "Running", "Succeeded", "Failed", "Cancelled", "Stale"]
 StepState = Literal["Pending", "Running", "Succeeded", "Unchanged", "Failed", "Cancelled", "Skipped"]
 FINAL_PHASES = frozenset({"Succeeded", "Failed", "Cancelled", "Stale"})
 

@@ -74,9 +74,7 @@ def resolve(
     ordered = sorted(machines, key=lambda machine: machine.metadata.name)
     control_planes = [m for m in ordered if m.spec.role == "ControlPlane"]
     wanted = spec.control_plane.endpoint
-    endpoint = Endpoint(
-        host=wanted.host or control_planes[0].spec.address, port=wanted.port, provider=wanted.provider
-    )
+    endpoint = Endpoint(host=wanted.host or control_planes[0].spec.address, port=wanted.port, provider=wanted.provider)
     return ClusterTarget(
         namespace=cluster.metadata.namespace,
         name=cluster.metadata.name,
