@@ -1,0 +1,158 @@
+"""The table of kinds: how each is called, addressed and printed. Server, client, CRDs and docs all read it.
+
+A kind that is not in KINDS does not exist. Paths are the JSON paths of Kubernetes' printer columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .cluster import Cluster
+from .distribution import Distribution
+from .foundation import Foundation
+from .machine import Machine
+from .meta import GROUP, VERSION, Struct
+from .operation import Operation
+
+ColumnType = Literal["string", "integer", "date", "boolean"]
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterColumn:
+    """One column of `kubectl get`; priority 1 shows it with `-o wide` only."""
+
+    name: str
+    type: ColumnType
+    path: str
+    priority: int = 0
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KindInfo:
+    """One kind. All kinds are namespaced and live in GROUP/VERSION."""
+
+    kind: str
+    plural: str
+    singular: str
+    short_names: tuple[str, ...]
+    struct: type[Struct]
+    columns: tuple[PrinterColumn, ...]
+    has_status: bool = True
+    categories: tuple[str, ...] = ("groundplane",)
+    group: str = GROUP
+    version: str = VERSION
+
+    @property
+    def api_version(self) -> str:
+        """Group and version as objects carry them."""
+        return f"{self.group}/{self.version}"
+
+
+def _condition(name: str, *, field: str = "status", column: str = "", priority: int = 0) -> PrinterColumn:
+    path = f'.status.conditions[?(@.type=="{name}")].{field}'
+    return PrinterColumn(column or name, "string", path, priority)
+
+
+_AGE = PrinterColumn("Age", "date", ".metadata.creationTimestamp")
+_READY = _condition("Ready")
+_REASON = _condition("Ready", field="reason", column="Reason", priority=1)
+_MESSAGE = _condition("Ready", field="message", column="Message", priority=1)
+
+_FOUNDATION = KindInfo(
+    kind="Foundation",
+    plural="foundations",
+    singular="foundation",
+    short_names=("gpf",),
+    struct=Foundation,
+    columns=(
+        PrinterColumn("Distribution", "string", ".spec.kubernetes.distribution"),
+        PrinterColumn("Version", "string", ".spec.kubernetes.version"),
+        PrinterColumn("Runtime", "string", ".spec.runtime.name"),
+        PrinterColumn("Clusters", "integer", ".status.clusters"),
+        _READY,
+        _AGE,
+        _MESSAGE,
+    ),
+)
+
+_CLUSTER = KindInfo(
+    kind="Cluster",
+    plural="clusters",
+    singular="cluster",
+    short_names=("gpc",),
+    struct=Cluster,
+    columns=(
+        PrinterColumn("Phase", "string", ".status.phase"),
+        PrinterColumn("Version", "string", ".status.version"),
+        PrinterColumn("Runtime", "string", ".status.runtime"),
+        PrinterColumn("Machines", "integer", ".status.machines"),
+        PrinterColumn("Nodes Ready", "integer", ".status.readyNodes"),
+        _READY,
+        _AGE,
+        PrinterColumn("Provider", "string", ".spec.provider", 1),
+        PrinterColumn("Foundation", "string", ".spec.foundationRef.name", 1),
+        PrinterColumn("Endpoint", "string", ".status.endpoint", 1),
+        PrinterColumn("Operation", "string", ".status.operationRef.name", 1),
+        _MESSAGE,
+    ),
+)
+
+_MACHINE = KindInfo(
+    kind="Machine",
+    plural="machines",
+    singular="machine",
+    short_names=("gpm",),
+    struct=Machine,
+    columns=(
+        PrinterColumn("Cluster", "string", ".spec.clusterRef.name"),
+        PrinterColumn("Role", "string", ".spec.role"),
+        PrinterColumn("Address", "string", ".spec.address"),
+        _READY,
+        _AGE,
+        PrinterColumn("OS", "string", ".status.facts.os.prettyName", 1),
+        PrinterColumn("Kernel", "string", ".status.facts.kernel.release", 1),
+        _REASON,
+        _MESSAGE,
+    ),
+)
+
+_OPERATION = KindInfo(
+    kind="Operation",
+    plural="operations",
+    singular="operation",
+    short_names=("gpo",),
+    struct=Operation,
+    columns=(
+        PrinterColumn("Cluster", "string", ".spec.clusterRef.name"),
+        PrinterColumn("Action", "string", ".spec.plan.action"),
+        PrinterColumn("Phase", "string", ".status.phase"),
+        PrinterColumn("Progress", "string", ".status.progress"),
+        _AGE,
+        PrinterColumn("Approval", "string", ".spec.approval", 1),
+        PrinterColumn("Started", "date", ".status.startedAt", 1),
+        PrinterColumn("Finished", "date", ".status.finishedAt", 1),
+        PrinterColumn("Summary", "string", ".spec.plan.summary", 1),
+    ),
+)
+
+_DISTRIBUTION = KindInfo(
+    kind="Distribution",
+    plural="distributions",
+    singular="distribution",
+    short_names=("gpd",),
+    struct=Distribution,
+    columns=(
+        PrinterColumn("Vendor", "string", ".spec.vendor"),
+        _READY,
+        _AGE,
+        PrinterColumn("Releases", "string", ".spec.releases[*].version", 1),
+        PrinterColumn("Description", "string", ".spec.description", 1),
+        _MESSAGE,
+    ),
+)
+
+KINDS: tuple[KindInfo, ...] = (_FOUNDATION, _CLUSTER, _MACHINE, _OPERATION, _DISTRIBUTION)
+BY_KIND: dict[str, KindInfo] = {info.kind: info for info in KINDS}
+BY_PLURAL: dict[str, KindInfo] = {info.plural: info for info in KINDS}
