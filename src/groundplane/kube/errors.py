@@ -1,0 +1,140 @@
+"""Errors of a Kubernetes API, by the reason in its Status, placed by what the caller should do.
+
+    Refused      ├── NotFound, AlreadyExists, Conflict, BadRequest
+                 ├── Invalid          with `causes`: field, rule and message, all at once
+                 └── Gone             the asked resourceVersion is too old: list again
+    Denied       ├── Unauthorized     who are you?
+                 └── Forbidden        you may not
+    Unavailable  └── ServerUnavailable    not reachable, overloaded, failing inside
+                     └── TooManyRequests  also a PodDisruptionBudget that forbids an eviction now
+
+The reason decides; the HTTP code only where the server gave no reason. The text of a message never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from groundplane.base.errors import Denied, GroundplaneError, Refused, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One field that is wrong: `field` is a path such as spec.podCIDR, `reason` a word such as FieldValueInvalid."""
+
+    field: str
+    message: str
+    reason: str = "FieldValueInvalid"
+
+
+class NotFound(Refused):
+    """No such object, or no such resource on this server."""
+
+
+class AlreadyExists(Refused):
+    """The name is taken."""
+
+
+class Conflict(Refused):
+    """The object changed meanwhile, or another field manager owns the field: read again."""
+
+
+class BadRequest(Refused):
+    """The server does not take this request in this form."""
+
+
+class Gone(Refused):
+    """The asked resourceVersion is no longer kept: list again."""
+
+
+class Invalid(Refused):
+    """The object breaks rules; `causes` holds all of them."""
+
+    def __init__(self, message: str, *, causes: tuple[Cause, ...] = (), remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.causes = causes
+
+
+class Unauthorized(Denied):
+    """The server does not accept the credentials."""
+
+
+class Forbidden(Denied):
+    """The credentials are good but do not allow this."""
+
+
+class ServerUnavailable(Unavailable):
+    """The server cannot be reached or cannot answer now. `retry_after` is in seconds, 0 when unsaid."""
+
+    def __init__(self, message: str, *, retry_after: float = 0.0, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class TooManyRequests(ServerUnavailable):
+    """The server says: not now."""
+
+
+_BY_REASON: dict[str, type[GroundplaneError]] = {
+    "NotFound": NotFound,
+    "AlreadyExists": AlreadyExists,
+    "Conflict": Conflict,
+    "Invalid": Invalid,
+    "Gone": Gone,
+    "Expired": Gone,
+    "BadRequest": BadRequest,
+    "MethodNotAllowed": BadRequest,
+    "NotAcceptable": BadRequest,
+    "UnsupportedMediaType": BadRequest,
+    "RequestEntityTooLarge": BadRequest,
+    "Unauthorized": Unauthorized,
+    "Forbidden": Forbidden,
+    "TooManyRequests": TooManyRequests,
+    "Timeout": ServerUnavailable,
+    "ServerTimeout": ServerUnavailable,
+    "ServiceUnavailable": ServerUnavailable,
+    "InternalError": ServerUnavailable,
+}
+_BY_CODE: dict[int, type[GroundplaneError]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    422: Invalid,
+    429: TooManyRequests,
+}
+_REMEDIES: dict[type[GroundplaneError], str] = {
+    Unauthorized: "check the token or certificate in the kubeconfig, and that it has not expired",
+    Forbidden: "ask for the missing right, or use credentials that have it",
+}
+
+
+def error_from_status(status: Mapping[str, Any], *, action: str) -> GroundplaneError:
+    """Return the error that a Status document means; `action` completes "cannot …" and names object and server."""
+    code = int(status.get("code") or 0)
+    kind = _BY_REASON.get(str(status.get("reason") or "")) or _error_kind(code)
+    details = status.get("details") or {}
+    message = f"cannot {action}: {status.get('message') or f'the server answered {code} without a reason'}"
+    if issubclass(kind, Invalid):
+        return kind(message, causes=_causes(details))
+    if issubclass(kind, ServerUnavailable):
+        return kind(message, retry_after=float(details.get("retryAfterSeconds") or 0))
+    return kind(message, remedy=_REMEDIES.get(kind, ""))
+
+
+def _error_kind(code: int) -> type[GroundplaneError]:
+    return _BY_CODE.get(code) or (BadRequest if 400 <= code < 500 else ServerUnavailable)
+
+
+def _causes(details: Mapping[str, Any]) -> tuple[Cause, ...]:
+    return tuple(
+        Cause(
+            field=str(cause.get("field") or ""),
+            message=str(cause.get("message") or ""),
+            reason=str(cause.get("reason") or "FieldValueInvalid"),
+        )
+        for cause in details.get("causes") or ()
+    )
