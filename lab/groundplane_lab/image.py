@@ -1,0 +1,103 @@
+"""The machine image: Debian 12 with systemd, sshd and both runtimes, built once and found again by its key.
+
+The key is a hash of everything that makes the image: the package list, the files laid over it, the scripts and the
+way that the packages are unpacked. The base file system (packages only) is kept as a tar in the cache home, so that a
+change of a script costs seconds and an emptied Docker engine costs one import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from groundplane_lab.paths import PACKAGE, cache_home, locked
+from groundplane_lab.progress import Report, timed, to_stderr
+from groundplane_lab.shell import attempt, docker, run
+
+SUITE = "bookworm"
+RECIPE = PACKAGE / "machine"
+_SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
+_KEY_LENGTH = 16
+# No documentation and no translations: a machine is read by programs.
+_UNPACK = (
+    "--variant=minbase",
+    '--aptopt=Apt::Install-Recommends "false"',
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+)
+# Settings of the host's own apt that say how archives are reached and how strict their dates are read.
+_APT_SETTINGS = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http::Proxy", "Acquire::https::Proxy")
+
+
+def image_key(recipe: Path = RECIPE) -> str:
+    """The key of the machine image that this recipe makes: changes when any of its inputs does."""
+    return _digest([base_key(recipe), *_file_inputs(recipe)])
+
+
+def base_key(recipe: Path = RECIPE) -> str:
+    """The key of the base file system: the suite, the packages, and how they are unpacked."""
+    return _digest([SUITE, *_UNPACK, *packages(recipe)])
+
+
+def packages(recipe: Path = RECIPE) -> list[str]:
+    """The Debian packages of a machine, sorted."""
+    return sorted((recipe / "packages.txt").read_text().split())
+
+
+def ensure_machine_image(report: Report = to_stderr) -> str:
+    """The machine image's name in Docker; builds or imports it when it is not there."""
+    name = f"groundplane-lab/machine:{image_key()}"
+    with locked(cache_home() / "machine" / "image"):
+        if not _has_image(name):
+            base = _ensure_base_image(report)
+            with timed(report, f"machine image {name} built"):
+                docker("build", "--quiet", "--build-arg", f"BASE={base}", "--tag", name, str(RECIPE))
+    return name
+
+
+def apt_options() -> list[str]:
+    """The host's own apt settings as mmdebstrap options, so that archives are reached as the host reaches them."""
+    dump = run(["apt-config", "dump"]).splitlines()
+    return [f"--aptopt={line.rstrip(';')}" for line in dump if line.split(" ")[0] in _APT_SETTINGS]
+
+
+def debian_sources() -> list[str]:
+    """The host's Debian archive as an mmdebstrap argument; empty for mmdebstrap's own default."""
+    return [str(_SOURCES)] if _SOURCES.exists() else []
+
+
+def _ensure_base_image(report: Report) -> str:
+    name = f"groundplane-lab/base:{base_key()}"
+    if not _has_image(name):
+        tar = _ensure_base_tar(report)
+        with timed(report, "machine base file system loaded into Docker"):
+            docker("import", str(tar), name)
+    return name
+
+
+def _ensure_base_tar(report: Report) -> Path:
+    tar = cache_home() / "machine" / f"base-{base_key()}.tar"
+    if not tar.exists():
+        unfinished = tar.with_suffix(".unfinished.tar")
+        with timed(report, f"machine base file system made from {len(packages())} Debian packages", announce=True):
+            run(
+                ["mmdebstrap", "--mode=root", *_UNPACK, *apt_options(), f"--include={','.join(packages())}"]
+                + [SUITE, str(unfinished), *debian_sources()]
+            )
+        unfinished.rename(tar)
+    return tar
+
+
+def _has_image(name: str) -> bool:
+    return attempt(["docker", "image", "inspect", name]).returncode == 0
+
+
+def _file_inputs(recipe: Path) -> Iterable[str]:
+    for file in sorted(path for path in recipe.rglob("*") if path.is_file()):
+        yield f"{file.relative_to(recipe)} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_KEY_LENGTH]
