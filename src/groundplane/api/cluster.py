@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from .foundation import HostSettings, NetworkPlugin, RuntimeChoice
-from .meta import Condition, NameReference, ObjectMeta, Struct
+from .meta import Conditions, NameReference, ObjectMeta, Struct, says
 
 Provider = Literal["Machines", "Imported"]
 Approval = Literal["Automatic", "Manual"]
@@ -17,8 +17,8 @@ ClusterPhase = Literal["Pending", "Creating", "Ready", "Degraded", "Failed", "De
 class KubernetesOverride(Struct, frozen=True):
     """Fields left empty come from the Foundation."""
 
-    distribution: str = ""
-    version: str = ""
+    distribution: Annotated[str, says("name of a Distribution; empty: the Foundation's")] = ""
+    version: Annotated[str, says("release, such as v1.20.2; empty: the Foundation's")] = ""
 
 
 class ClusterNetwork(Struct, frozen=True):
@@ -27,121 +27,152 @@ class ClusterNetwork(Struct, frozen=True):
     `manifest` is the YAML text of the user's own network plugin.
     """
 
-    pod_cidr: str = msgspec.field(name="podCIDR", default="10.244.0.0/16")
-    service_cidr: str = msgspec.field(name="serviceCIDR", default="10.96.0.0/16")
-    dns_domain: str = msgspec.field(name="dnsDomain", default="cluster.local")
-    plugin: NetworkPlugin = "routed"
-    manifest: str = ""
+    pod_cidr: Annotated[str, says("addresses of pods; each node takes a part of it")] = msgspec.field(
+        name="podCIDR", default="10.244.0.0/16"
+    )
+    service_cidr: Annotated[str, says("addresses of Services, /12 to /28")] = msgspec.field(
+        name="serviceCIDR", default="10.96.0.0/16"
+    )
+    dns_domain: Annotated[str, says("domain of service names")] = msgspec.field(
+        name="dnsDomain", default="cluster.local"
+    )
+    plugin: Annotated[
+        NetworkPlugin,
+        says(
+            "routed: CNI bridge with host routes; none: the user brings one; manifest: what `manifest` holds is applied"
+        ),
+    ] = "routed"
+    manifest: Annotated[str, says("YAML text of the user's own network plugin; only with plugin manifest")] = ""
 
 
 class Endpoint(Struct, frozen=True):
     """Where clients reach the API servers. Empty `host`: the first control plane's address."""
 
-    host: str = ""
-    port: int = 6443
-    provider: Literal["None", "VirtualIP", "External"] = "None"
+    host: Annotated[str, says("address or DNS name; empty: the first control plane's address")] = ""
+    port: Annotated[int, says("TCP port", low=1, high=65535)] = 6443
+    provider: Annotated[
+        Literal["None", "VirtualIP", "External"],
+        says("who keeps `host` reachable: None (nobody), VirtualIP (Groundplane), External (the user)"),
+    ] = "None"
 
 
 class ControlPlane(Struct, frozen=True):
-    endpoint: Endpoint = Endpoint()
+    endpoint: Annotated[Endpoint, says("where clients reach the API servers")] = Endpoint()
 
 
 class ComponentArgs(Struct, frozen=True):
     """Command-line flags without their dashes; a value given here wins over Groundplane's own."""
 
-    args: dict[str, str] = {}
+    args: Annotated[
+        dict[str, str], says("flags without their dashes; a value given here wins over Groundplane's own")
+    ] = {}
 
 
 class ComponentConfig(Struct, frozen=True):
     """Fields merged into the component's configuration document."""
 
-    config: dict[str, Any] = {}
+    config: Annotated[dict[str, Any], says("fields merged into the component's configuration document")] = {}
 
 
 class KubeletOverride(Struct, frozen=True):
-    args: dict[str, str] = {}
-    config: dict[str, Any] = {}
+    args: Annotated[
+        dict[str, str], says("flags without their dashes; a value given here wins over Groundplane's own")
+    ] = {}
+    config: Annotated[dict[str, Any], says("fields merged into the KubeletConfiguration document")] = {}
 
 
 class Components(Struct, frozen=True):
-    kubelet: KubeletOverride = KubeletOverride()
-    kube_proxy: ComponentConfig = ComponentConfig()
-    api_server: ComponentArgs = ComponentArgs()
-    controller_manager: ComponentArgs = ComponentArgs()
-    scheduler: ComponentArgs = ComponentArgs()
-    etcd: ComponentArgs = ComponentArgs()
+    kubelet: Annotated[KubeletOverride, says("kubelet of every node")] = KubeletOverride()
+    kube_proxy: Annotated[ComponentConfig, says("kube-proxy of every node")] = ComponentConfig()
+    api_server: Annotated[ComponentArgs, says("kube-apiserver")] = ComponentArgs()
+    controller_manager: Annotated[ComponentArgs, says("kube-controller-manager")] = ComponentArgs()
+    scheduler: Annotated[ComponentArgs, says("kube-scheduler")] = ComponentArgs()
+    etcd: Annotated[ComponentArgs, says("etcd members beside the API servers")] = ComponentArgs()
 
 
 class Addons(Struct, frozen=True):
     """`dns`: None leaves CoreDNS out (the cluster then has no service names)."""
 
-    dns: Literal["CoreDNS", "None"] = "CoreDNS"
+    dns: Annotated[Literal["CoreDNS", "None"], says("CoreDNS, or None: the cluster then has no service names")] = (
+        "CoreDNS"
+    )
 
 
 class Kubeadm(Struct, frozen=True):
     """Escape hatches; each entry is shown as an exception of the cluster."""
 
-    ignore_preflight_errors: list[str] = []
+    ignore_preflight_errors: Annotated[
+        list[str], says("kubeadm checks whose failure is accepted, such as NumCPU; each is shown as an exception")
+    ] = []
 
 
 class Drain(Struct, frozen=True):
-    timeout: str = "5m"
+    timeout: Annotated[str, says('how long pods may take to leave a machine, such as "5m" or "1h30m"')] = "5m"
 
 
 class Change(Struct, frozen=True):
     """How changes are made. `max_unavailable` is a count, or a percentage such as "25%"."""
 
-    approval: Approval = "Automatic"
-    max_unavailable: int | str = 1
-    drain: Drain = Drain()
+    approval: Annotated[Approval, says("Manual holds every Operation until a person approves it")] = "Automatic"
+    max_unavailable: Annotated[
+        int | str, says('how many nodes may be unavailable at once, as a count or a percentage such as "25%"')
+    ] = 1
+    drain: Annotated[Drain, says("how machines are emptied")] = Drain()
 
 
 class ClusterSpec(Struct, frozen=True):
-    provider: Provider = "Machines"
-    foundation_ref: NameReference | None = None
-    kubernetes: KubernetesOverride = KubernetesOverride()
-    runtime: RuntimeChoice | None = None
-    settings: HostSettings | None = None
-    network: ClusterNetwork = ClusterNetwork()
-    control_plane: ControlPlane = ControlPlane()
-    components: Components = Components()
-    addons: Addons = Addons()
-    kubeadm: Kubeadm = Kubeadm()
-    change: Change = Change()
+    provider: Annotated[
+        Provider, says("who makes the cluster: Machines (Groundplane, over SSH) or Imported (it exists)")
+    ] = "Machines"
+    foundation_ref: Annotated[NameReference | None, says("the Foundation that fills what is left empty here")] = None
+    kubernetes: Annotated[
+        KubernetesOverride, says("Kubernetes distribution and version, in place of the Foundation's")
+    ] = KubernetesOverride()
+    runtime: Annotated[RuntimeChoice | None, says("container runtime, in place of the Foundation's")] = None
+    settings: Annotated[HostSettings | None, says("host settings, in place of the Foundation's")] = None
+    network: Annotated[ClusterNetwork, says("pod and service network")] = ClusterNetwork()
+    control_plane: Annotated[ControlPlane, says("control plane")] = ControlPlane()
+    components: Annotated[Components, says("arguments and configuration of the Kubernetes components")] = Components()
+    addons: Annotated[Addons, says("what is installed beside Kubernetes")] = Addons()
+    kubeadm: Annotated[Kubeadm, says("escape hatches")] = Kubeadm()
+    change: Annotated[Change, says("how changes are made")] = Change()
 
 
 class NodeSummary(Struct, frozen=True):
     """What is known of one member: the Machine, its Node's name, and whether the Node is Ready."""
 
-    machine: str
-    node: str = ""
-    role: str = ""
-    ready: bool = False
-    version: str = ""
-    runtime: str = ""
+    machine: Annotated[str, says("name of the Machine")]
+    node: Annotated[str, says("name of its Node")] = ""
+    role: Annotated[str, says("ControlPlane or Worker")] = ""
+    ready: Annotated[bool, says("whether the Node is Ready")] = False
+    version: Annotated[str, says("version of its kubelet")] = ""
+    runtime: Annotated[str, says("its container runtime with version")] = ""
 
 
 class ClusterStatus(Struct, frozen=True):
-    observed_generation: int = 0
-    phase: ClusterPhase = "Pending"
-    version: str = ""
-    distribution: str = ""
-    runtime: str = ""
-    endpoint: str = ""
-    cluster_id: str = msgspec.field(name="clusterID", default="")
-    kubeconfig_ref: NameReference | None = None
-    operation_ref: NameReference | None = None
-    machines: int = 0
-    ready_nodes: int = 0
-    nodes: list[NodeSummary] = []
-    conditions: list[Condition] = []
+    observed_generation: Annotated[int, says("generation of the spec that this status is about")] = 0
+    phase: Annotated[ClusterPhase, says("the state in one word")] = "Pending"
+    version: Annotated[str, says("Kubernetes version that runs")] = ""
+    distribution: Annotated[str, says("Distribution that runs")] = ""
+    runtime: Annotated[str, says("container runtime that runs")] = ""
+    endpoint: Annotated[str, says("URL of the Kubernetes API")] = ""
+    cluster_id: Annotated[str, says("uid of the cluster's kube-system namespace")] = msgspec.field(
+        name="clusterID", default=""
+    )
+    kubeconfig_ref: Annotated[NameReference | None, says("Secret with the administrator's kubeconfig")] = None
+    operation_ref: Annotated[NameReference | None, says("the Operation under way, or the last one")] = None
+    planned_inputs: Annotated[str, says("digest of the specs that the last plan was made from")] = ""
+    machines: Annotated[int, says("how many Machines belong to the cluster")] = 0
+    ready_nodes: Annotated[int, says("how many of its Nodes are Ready")] = 0
+    nodes: Annotated[list[NodeSummary], says("Nodes of the cluster, by Machine", key="machine")] = []
+    conditions: Conditions = []
 
 
 class Cluster(Struct, frozen=True):
     """One Kubernetes cluster."""
 
-    api_version: str = "groundplane.dev/v1alpha1"
-    kind: str = "Cluster"
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ClusterSpec = ClusterSpec()
-    status: ClusterStatus = ClusterStatus()
+    api_version: Annotated[str, says("group and version of the kind")] = "groundplane.dev/v1alpha1"
+    kind: Annotated[str, says("the kind: Cluster")] = "Cluster"
+    metadata: Annotated[ObjectMeta, says("standard object metadata")] = ObjectMeta()
+    spec: Annotated[ClusterSpec, says("the wanted cluster")] = ClusterSpec()
+    status: Annotated[ClusterStatus, says("what was observed; written by Groundplane")] = ClusterStatus()

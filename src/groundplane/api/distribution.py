@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from .machine import Role
-from .meta import Condition, ObjectMeta, Struct
+from .meta import Conditions, ObjectMeta, Struct, says
 
 ArtifactType = Literal["Binary", "Archive", "Image"]
 
@@ -13,9 +13,9 @@ ArtifactType = Literal["Binary", "Archive", "Image"]
 class Source(Struct, frozen=True):
     """Where artifacts are looked for, in order. Directory and Bundle have `path`, HTTP has `url`."""
 
-    type: Literal["HTTP", "Directory", "Bundle"]
-    path: str = ""
-    url: str = ""
+    type: Annotated[Literal["HTTP", "Directory", "Bundle"], says("HTTP, Directory or Bundle")]
+    path: Annotated[str, says("directory or bundle file on the host of Groundplane")] = ""
+    url: Annotated[str, says("base URL; artifact paths are appended")] = ""
 
 
 class Artifact(Struct, frozen=True):
@@ -25,42 +25,42 @@ class Artifact(Struct, frozen=True):
     Image: a docker-archive tar that holds `image`. Empty `roles`: every machine needs it.
     """
 
-    name: str
-    type: ArtifactType
-    path: str
-    sha256: str
-    architecture: Literal["amd64", "arm64"] = "amd64"
-    size: int = 0
-    image: str = ""
-    roles: list[Role] = []
+    name: Annotated[str, says("name of the file in use: executable or archive")]
+    type: Annotated[ArtifactType, says("Binary (installed), Archive (unpacked) or Image (loaded)")]
+    path: Annotated[str, says("path below the source")]
+    sha256: Annotated[str, says("checksum in hex; a file that differs is refused")]
+    architecture: Annotated[Literal["amd64", "arm64"], says("CPU architecture")] = "amd64"
+    size: Annotated[int, says("size in bytes; 0: unknown")] = 0
+    image: Annotated[str, says("image name that the archive holds; type Image only")] = ""
+    roles: Annotated[list[Role], says("roles that need it; empty: all")] = []
 
 
 class Release(Struct, frozen=True):
-    version: str
-    artifacts: list[Artifact] = []
-    end_of_life: str = ""
+    version: Annotated[str, says("Kubernetes version, with the vendor's suffix if there is one")]
+    artifacts: Annotated[list[Artifact], says("files that the release needs")] = []
+    end_of_life: Annotated[str, says("day (YYYY-MM-DD) on which support ends; empty: not known")] = ""
 
 
 class DistributionSpec(Struct, frozen=True):
-    vendor: str = "native"
-    description: str = ""
-    sources: list[Source] = []
-    releases: list[Release] = []
+    vendor: Annotated[str, says("vendor word of the versions: native, tke, eks, …")] = "native"
+    description: Annotated[str, says("the Distribution in one sentence")] = ""
+    sources: Annotated[list[Source], says("where artifacts are looked for, in order")] = []
+    releases: Annotated[list[Release], says("versions that can be installed", key="version")] = []
 
 
 class DistributionStatus(Struct, frozen=True):
-    observed_generation: int = 0
-    conditions: list[Condition] = []
+    observed_generation: Annotated[int, says("generation of the spec that this status is about")] = 0
+    conditions: Conditions = []
 
 
 class Distribution(Struct, frozen=True):
     """A kind of Kubernetes build."""
 
-    api_version: str = "groundplane.dev/v1alpha1"
-    kind: str = "Distribution"
-    metadata: ObjectMeta = ObjectMeta()
-    spec: DistributionSpec = DistributionSpec()
-    status: DistributionStatus = DistributionStatus()
+    api_version: Annotated[str, says("group and version of the kind")] = "groundplane.dev/v1alpha1"
+    kind: Annotated[str, says("the kind: Distribution")] = "Distribution"
+    metadata: Annotated[ObjectMeta, says("standard object metadata")] = ObjectMeta()
+    spec: Annotated[DistributionSpec, says("releases and sources")] = DistributionSpec()
+    status: Annotated[DistributionStatus, says("what was observed; written by Groundplane")] = DistributionStatus()
 
     def release(self, version: str) -> Release | None:
         """Return the release called `version`, or None."""

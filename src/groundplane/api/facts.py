@@ -6,83 +6,83 @@ unless said otherwise. An empty value means "not found", never "not looked".
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from .meta import Struct
+from .meta import Struct, says
 
 
 class OSFacts(Struct, frozen=True):
-    id: str = ""
-    id_like: list[str] = []
-    version_id: str = ""
-    pretty_name: str = ""
-    architecture: str = ""
+    id: Annotated[str, says("ID of os-release")] = ""
+    id_like: Annotated[list[str], says("ID_LIKE of os-release")] = []
+    version_id: Annotated[str, says("VERSION_ID of os-release")] = ""
+    pretty_name: Annotated[str, says("PRETTY_NAME of os-release")] = ""
+    architecture: Annotated[str, says("CPU architecture in Kubernetes' words: amd64, arm64")] = ""
 
 
 class KernelFacts(Struct, frozen=True):
     """`config` holds only the options that the catalog asks about: name -> "y", "m" or a value."""
 
-    release: str = ""
-    config: dict[str, str] = {}
-    config_source: str = ""
-    modules: list[str] = []
-    sysctls: dict[str, str] = {}
-    cgroup_version: Literal[0, 1, 2] = 0
+    release: Annotated[str, says("uname -r")] = ""
+    config: Annotated[dict[str, str], says("kernel options that the catalog asks about: y, m or a value")] = {}
+    config_source: Annotated[str, says("file that the options were read from")] = ""
+    modules: Annotated[list[str], says("modules that are loaded")] = []
+    sysctls: Annotated[dict[str, str], says("kernel parameters that were asked for")] = {}
+    cgroup_version: Annotated[Literal[0, 1, 2], says("version of control groups; 0: not known")] = 0
 
 
 class DiskFacts(Struct, frozen=True):
-    path: str
-    filesystem: str = ""
-    total: int = 0
-    available: int = 0
+    path: Annotated[str, says("mount point or directory that was measured")]
+    filesystem: Annotated[str, says("type of file system")] = ""
+    total: Annotated[int, says("size in bytes")] = 0
+    available: Annotated[int, says("bytes that are free for use")] = 0
 
 
 class TimeFacts(Struct, frozen=True):
     """`offset_seconds`: the host's clock minus ours at the survey; positive = host is ahead."""
 
-    synchronized: bool = False
-    service: str = ""
-    offset_seconds: float = 0.0
+    synchronized: Annotated[bool, says("whether a time service says that the clock is synchronised")] = False
+    service: Annotated[str, says("time service that runs")] = ""
+    offset_seconds: Annotated[float, says("the host's clock minus ours; positive: the host is ahead")] = 0.0
 
 
 class SecurityFacts(Struct, frozen=True):
-    selinux: str = ""
-    apparmor: str = ""
-    firewall: str = ""
+    selinux: Annotated[str, says("Enforcing, Permissive or Disabled")] = ""
+    apparmor: Annotated[str, says("whether AppArmor is on")] = ""
+    firewall: Annotated[str, says("host firewall that is active")] = ""
 
 
 class ListenFacts(Struct, frozen=True):
-    port: int
-    protocol: str = "tcp"
-    address: str = ""
-    process: str = ""
+    port: Annotated[int, says("port number")]
+    protocol: Annotated[str, says("tcp or udp")] = "tcp"
+    address: Annotated[str, says("address it is bound to")] = ""
+    process: Annotated[str, says("program that holds it")] = ""
 
 
 class RuntimeFacts(Struct, frozen=True):
     """`cri_enabled` is about containerd's config; `cgroup_driver` is systemd, cgroupfs or empty."""
 
-    name: str
-    version: str = ""
-    socket: str = ""
-    installed: bool = False
-    active: bool = False
-    enabled: bool = False
-    cri_enabled: bool = False
-    cgroup_driver: str = ""
-    sandbox_image: str = ""
-    images: list[str] = []
+    name: Annotated[str, says("container runtime")]
+    version: Annotated[str, says("version as the program printed it")] = ""
+    socket: Annotated[str, says("path of its socket")] = ""
+    installed: Annotated[bool, says("whether its program is there")] = False
+    active: Annotated[bool, says("whether its service runs")] = False
+    enabled: Annotated[bool, says("whether its service starts at boot")] = False
+    cri_enabled: Annotated[bool, says("whether containerd's config has CRI on")] = False
+    cgroup_driver: Annotated[str, says("systemd, cgroupfs or empty")] = ""
+    sandbox_image: Annotated[str, says("pause image of its configuration")] = ""
+    images: Annotated[list[str], says("images that it holds")] = []
 
 
 class KubeletFacts(Struct, frozen=True):
-    installed: bool = False
-    version: str = ""
-    active: bool = False
-    flags: dict[str, str] = {}
-    cgroup_driver: str = ""
-    runtime: str = ""
-    node_name: str = ""
+    installed: Annotated[bool, says("whether its program is there")] = False
+    version: Annotated[str, says("version as the program printed it")] = ""
+    active: Annotated[bool, says("whether its service runs")] = False
+    flags: Annotated[dict[str, str], says("flags that it runs with")] = {}
+    cgroup_driver: Annotated[str, says("systemd, cgroupfs or empty")] = ""
+    runtime: Annotated[str, says("container runtime that it talks to")] = ""
+    node_name: Annotated[str, says("name of its Node")] = ""
 
 
 class KubeadmFacts(Struct, frozen=True):
@@ -93,47 +93,47 @@ class KubeadmFacts(Struct, frozen=True):
     Groundplane mark is on the machine, empty when Groundplane did not put a cluster there.
     """
 
-    installed_version: str = ""
-    joined: bool = False
-    server: str = ""
-    ca_hash: str = ""
-    static_pods: list[str] = []
-    admin_conf: bool = False
-    etcd_data: bool = False
-    owner: str = ""
+    installed_version: Annotated[str, says("version as the program printed it")] = ""
+    joined: Annotated[bool, says("whether the machine is part of a cluster")] = False
+    server: Annotated[str, says("API endpoint of kubelet.conf")] = ""
+    ca_hash: Annotated[str, says("sha256 of the cluster's CA certificate file")] = ""
+    static_pods: Annotated[list[str], says("static pod manifests that are there")] = []
+    admin_conf: Annotated[bool, says("whether admin.conf is there")] = False
+    etcd_data: Annotated[bool, says("whether etcd has data")] = False
+    owner: Annotated[str, says("Cluster (namespace/name) whose mark is on the machine")] = ""
 
 
 class NetworkFacts(Struct, frozen=True):
     """`routes` maps destination CIDR to next hop for routes via a gateway; `addresses` are CIDR notations."""
 
-    hostname: str = ""
-    addresses: list[str] = []
-    default_route: bool = False
-    routes: dict[str, str] = {}
-    cni_configs: list[str] = []
-    cni_plugins: list[str] = []
+    hostname: Annotated[str, says("host name")] = ""
+    addresses: Annotated[list[str], says("addresses of its interfaces, in CIDR notation")] = []
+    default_route: Annotated[bool, says("whether there is a default route")] = False
+    routes: Annotated[dict[str, str], says("destination CIDR to next hop")] = {}
+    cni_configs: Annotated[list[str], says("files of /etc/cni/net.d")] = []
+    cni_plugins: Annotated[list[str], says("programs of /opt/cni/bin")] = []
 
 
 class MachineFacts(Struct, frozen=True):
-    observed_at: str = ""
-    machine_id: str = ""
-    boot_id: str = ""
-    product_uuid: str = ""
-    os: OSFacts = OSFacts()
-    kernel: KernelFacts = KernelFacts()
-    cpus: int = 0
-    memory: int = 0
-    swap: int = 0
-    disks: list[DiskFacts] = []
-    time: TimeFacts = TimeFacts()
-    security: SecurityFacts = SecurityFacts()
-    listening: list[ListenFacts] = []
-    runtimes: list[RuntimeFacts] = []
-    kubelet: KubeletFacts = KubeletFacts()
-    kubeadm: KubeadmFacts = KubeadmFacts()
-    network: NetworkFacts = NetworkFacts()
-    commands: list[str] = []
-    systemd: bool = False
+    observed_at: Annotated[str, says("when the survey was made")] = ""
+    machine_id: Annotated[str, says("/etc/machine-id")] = ""
+    boot_id: Annotated[str, says("identity of the present boot")] = ""
+    product_uuid: Annotated[str, says("UUID of the hardware")] = ""
+    os: Annotated[OSFacts, says("operating system")] = OSFacts()
+    kernel: Annotated[KernelFacts, says("kernel")] = KernelFacts()
+    cpus: Annotated[int, says("number of CPUs")] = 0
+    memory: Annotated[int, says("memory in bytes")] = 0
+    swap: Annotated[int, says("active swap in bytes")] = 0
+    disks: Annotated[list[DiskFacts], says("file systems that matter")] = []
+    time: Annotated[TimeFacts, says("clock")] = TimeFacts()
+    security: Annotated[SecurityFacts, says("security modules and firewall")] = SecurityFacts()
+    listening: Annotated[list[ListenFacts], says("ports in use")] = []
+    runtimes: Annotated[list[RuntimeFacts], says("container runtimes")] = []
+    kubelet: Annotated[KubeletFacts, says("kubelet")] = KubeletFacts()
+    kubeadm: Annotated[KubeadmFacts, says("what kubeadm left")] = KubeadmFacts()
+    network: Annotated[NetworkFacts, says("addresses and routes")] = NetworkFacts()
+    commands: Annotated[list[str], says("programs that were looked for and found")] = []
+    systemd: Annotated[bool, says("whether systemd runs the machine")] = False
 
     def runtime(self, name: str) -> RuntimeFacts:
         """Return the facts of runtime `name`; a value with `installed=False` when it was not found."""
@@ -143,18 +143,18 @@ class MachineFacts(Struct, frozen=True):
 class NodeFacts(Struct, frozen=True):
     """One Node as the cluster's API shows it. `runtime` is like "containerd://1.6.20"."""
 
-    name: str
-    ready: bool = False
-    unschedulable: bool = False
-    address: str = ""
-    pod_cidr: str = msgspec.field(name="podCIDR", default="")
-    kubelet_version: str = ""
-    runtime: str = ""
-    os_image: str = ""
-    kernel: str = ""
-    machine_id: str = msgspec.field(name="machineID", default="")
-    labels: dict[str, str] = {}
-    taints: list[str] = []
+    name: Annotated[str, says("name of the Node")]
+    ready: Annotated[bool, says("whether it is Ready")] = False
+    unschedulable: Annotated[bool, says("whether it is cordoned")] = False
+    address: Annotated[str, says("internal address")] = ""
+    pod_cidr: Annotated[str, says("addresses of its pods")] = msgspec.field(name="podCIDR", default="")
+    kubelet_version: Annotated[str, says("version of its kubelet")] = ""
+    runtime: Annotated[str, says("container runtime with version")] = ""
+    os_image: Annotated[str, says("operating system")] = ""
+    kernel: Annotated[str, says("kernel release")] = ""
+    machine_id: Annotated[str, says("/etc/machine-id")] = msgspec.field(name="machineID", default="")
+    labels: Annotated[dict[str, str], says("labels")] = {}
+    taints: Annotated[list[str], says("taints as key=value:effect")] = []
 
 
 class ClusterFacts(Struct, frozen=True):
@@ -163,11 +163,11 @@ class ClusterFacts(Struct, frozen=True):
     `taints` of a node are "key=value:effect". `system_pods_pending` names kube-system pods that are not running.
     """
 
-    observed_at: str = ""
-    reachable: bool = False
-    cluster_id: str = msgspec.field(name="clusterID", default="")
-    version: str = ""
-    nodes: list[NodeFacts] = []
-    system_pods_pending: list[str] = []
-    kubeconfig_published: bool = False
-    network_applied: bool = False
+    observed_at: Annotated[str, says("when the survey was made")] = ""
+    reachable: Annotated[bool, says("whether the API answered; if not, nothing else is known")] = False
+    cluster_id: Annotated[str, says("uid of the kube-system namespace")] = msgspec.field(name="clusterID", default="")
+    version: Annotated[str, says("version of the API server")] = ""
+    nodes: Annotated[list[NodeFacts], says("Nodes")] = []
+    system_pods_pending: Annotated[list[str], says("pods of kube-system that do not run")] = []
+    kubeconfig_published: Annotated[bool, says("whether the administrator's kubeconfig is in its Secret")] = False
+    network_applied: Annotated[bool, says("whether the network manifest was applied")] = False

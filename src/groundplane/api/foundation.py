@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from .meta import Condition, ObjectMeta, Struct
+from .meta import Conditions, ObjectMeta, Struct, says
 
 RuntimeName = Literal["containerd", "docker"]
 NetworkPlugin = Literal["routed", "none", "manifest"]
@@ -23,68 +23,85 @@ _SYSCTLS = {
 class OSEntry(Struct, frozen=True):
     """An operating system by its os-release ID; an empty `versions` allows every VERSION_ID."""
 
-    id: str
-    versions: list[str] = []
+    id: Annotated[str, says("ID of os-release, such as debian")]
+    versions: Annotated[list[str], says("allowed values of VERSION_ID; empty allows all")] = []
 
 
 class Kernel(Struct, frozen=True):
-    minimum: str = ""
+    minimum: Annotated[str, says('lowest kernel release, such as "5.4.119"; empty sets no floor')] = ""
 
 
 class HostSettings(Struct, frozen=True):
     """What a host must be set to. `sysctls` values are compared as text, white space folded."""
 
-    swap: Literal["Disabled", "Ignored"] = "Disabled"
-    time_sync: Literal["Required", "Ignored"] = "Required"
-    modules: list[str] = msgspec.field(default_factory=lambda: list(_MODULES))
-    sysctls: dict[str, str] = msgspec.field(default_factory=lambda: dict(_SYSCTLS))
+    swap: Annotated[
+        Literal["Disabled", "Ignored"], says("Disabled turns swap off and keeps it off; Ignored leaves it")
+    ] = "Disabled"
+    time_sync: Annotated[
+        Literal["Required", "Ignored"],
+        says("Required refuses hosts whose clock is not synchronised; Ignored does not look"),
+    ] = "Required"
+    modules: Annotated[list[str], says("kernel modules that are loaded now and at boot")] = msgspec.field(
+        default_factory=lambda: list(_MODULES)
+    )
+    sysctls: Annotated[dict[str, str], says("kernel parameters and their values, set now and at boot")] = msgspec.field(
+        default_factory=lambda: dict(_SYSCTLS)
+    )
 
 
 class OperatingSystem(Struct, frozen=True):
-    recommended: list[OSEntry] = []
-    allowed: list[OSEntry] = []
-    kernel: Kernel = Kernel()
-    settings: HostSettings = HostSettings()
+    recommended: Annotated[list[OSEntry], says("operating systems to move to")] = []
+    allowed: Annotated[
+        list[OSEntry], says("operating systems that are accepted as well; with both lists empty every one is")
+    ] = []
+    kernel: Annotated[Kernel, says("kernel floor")] = Kernel()
+    settings: Annotated[HostSettings, says("what hosts are set to")] = HostSettings()
 
 
 class KubernetesChoice(Struct, frozen=True):
     """`distribution` names a Distribution of the same namespace; `version` one of its releases."""
 
-    distribution: str = "native"
-    version: str = ""
+    distribution: Annotated[str, says("name of a Distribution of the same namespace")] = "native"
+    version: Annotated[str, says("one of the Distribution's releases, such as v1.20.2")] = ""
 
 
 class RuntimeChoice(Struct, frozen=True):
     """`version` is a constraint such as ">=1.6.0"; empty means whatever the Kubernetes version supports."""
 
-    name: RuntimeName = "containerd"
-    version: str = ""
-    handlers: list[str] = msgspec.field(default_factory=lambda: ["runc"])
+    name: Annotated[RuntimeName, says("container runtime; docker runs Kubernetes up to 1.23 only")] = "containerd"
+    version: Annotated[
+        str, says('constraint such as ">=1.6.0" or ">=1.6.0,<2.0.0"; empty takes what the Kubernetes version supports')
+    ] = ""
+    handlers: Annotated[list[str], says("OCI runtimes that must be there")] = msgspec.field(
+        default_factory=lambda: ["runc"]
+    )
 
 
 class FoundationNetwork(Struct, frozen=True):
-    plugin: str = ""
-    features: list[str] = []
+    plugin: Annotated[str, says("network plugin that clusters are to run, such as cilium; empty sets none")] = ""
+    features: Annotated[list[str], says("network features that are wanted, such as KubeProxyReplacement")] = []
 
 
 class FoundationSpec(Struct, frozen=True):
-    operating_system: OperatingSystem = OperatingSystem()
-    kubernetes: KubernetesChoice = KubernetesChoice()
-    runtime: RuntimeChoice = RuntimeChoice()
-    network: FoundationNetwork = FoundationNetwork()
+    operating_system: Annotated[OperatingSystem, says("operating systems, kernel and host settings")] = (
+        OperatingSystem()
+    )
+    kubernetes: Annotated[KubernetesChoice, says("Kubernetes distribution and version")] = KubernetesChoice()
+    runtime: Annotated[RuntimeChoice, says("container runtime")] = RuntimeChoice()
+    network: Annotated[FoundationNetwork, says("network plugin and features")] = FoundationNetwork()
 
 
 class FoundationStatus(Struct, frozen=True):
-    observed_generation: int = 0
-    clusters: int = 0
-    conditions: list[Condition] = []
+    observed_generation: Annotated[int, says("generation of the spec that this status is about")] = 0
+    clusters: Annotated[int, says("how many Clusters refer to this Foundation")] = 0
+    conditions: Conditions = []
 
 
 class Foundation(Struct, frozen=True):
     """The target that one or more clusters are brought to."""
 
-    api_version: str = "groundplane.dev/v1alpha1"
-    kind: str = "Foundation"
-    metadata: ObjectMeta = ObjectMeta()
-    spec: FoundationSpec = FoundationSpec()
-    status: FoundationStatus = FoundationStatus()
+    api_version: Annotated[str, says("group and version of the kind")] = "groundplane.dev/v1alpha1"
+    kind: Annotated[str, says("the kind: Foundation")] = "Foundation"
+    metadata: Annotated[ObjectMeta, says("standard object metadata")] = ObjectMeta()
+    spec: Annotated[FoundationSpec, says("the target")] = FoundationSpec()
+    status: Annotated[FoundationStatus, says("what was observed; written by Groundplane")] = FoundationStatus()

@@ -6,7 +6,7 @@ Kubernetes; unknown fields are dropped here and reported by the API edge, which 
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -19,7 +19,9 @@ SECRET_KUBECONFIG = f"{GROUP}/kubeconfig"
 SECRET_CLOUD = f"{GROUP}/cloud"
 FINALIZER_CLUSTER = f"{GROUP}/cluster"
 LABEL_CLUSTER = f"{GROUP}/cluster"
+FINALIZER_IN_USE = f"{GROUP}/in-use"
 ANNOTATION_RETRY = f"{GROUP}/retry"
+ANNOTATION_ABANDON = f"{GROUP}/abandon"
 
 T = TypeVar("T")
 
@@ -30,47 +32,61 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     """Base of all API values: frozen, keyword-only, camelCase on the wire, defaults left out."""
 
 
+def says(text: str, *, key: str = "", low: int | None = None, high: int | None = None) -> msgspec.Meta:
+    """Give a field its meaning, as documents and schemas show it.
+
+    `key` makes a list a map by that field of its entries; `low` and `high` bound an integer.
+    """
+    merge = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]} if key else None
+    return msgspec.Meta(description=text, ge=low, le=high, extra_json_schema=merge)
+
+
 class OwnerReference(Struct, frozen=True):
-    api_version: str
-    kind: str
-    name: str
-    uid: str
-    controller: bool | None = None
-    block_owner_deletion: bool | None = None
+    api_version: Annotated[str, says("group and version of the owner")]
+    kind: Annotated[str, says("kind of the owner")]
+    name: Annotated[str, says("name of the owner")]
+    uid: Annotated[str, says("uid of the owner")]
+    controller: Annotated[bool | None, says("whether the owner is the managing controller")] = None
+    block_owner_deletion: Annotated[
+        bool | None, says("whether the owner waits for this object in foreground deletion")
+    ] = None
 
 
 class ObjectMeta(Struct, frozen=True):
     """The part of Kubernetes' ObjectMeta that Groundplane reads. Times are RFC 3339 in UTC."""
 
-    name: str = ""
-    generate_name: str = ""
-    namespace: str = ""
-    uid: str = ""
-    resource_version: str = ""
-    generation: int = 0
-    creation_timestamp: str = ""
-    deletion_timestamp: str = ""
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    finalizers: list[str] = []
-    owner_references: list[OwnerReference] = []
+    name: Annotated[str, says("name, unique among the kind's objects of the namespace")] = ""
+    generate_name: Annotated[str, says("prefix of a name that the server completes")] = ""
+    namespace: Annotated[str, says("namespace of the object")] = ""
+    uid: Annotated[str, says("identity over time, set by the server")] = ""
+    resource_version: Annotated[str, says("revision of the last write")] = ""
+    generation: Annotated[int, says("count of changes of the spec")] = 0
+    creation_timestamp: Annotated[str, says("when the object was created")] = ""
+    deletion_timestamp: Annotated[str, says("when deletion was asked for")] = ""
+    labels: Annotated[dict[str, str], says("words to select objects by")] = {}
+    annotations: Annotated[dict[str, str], says("remarks that nothing selects by")] = {}
+    finalizers: Annotated[list[str], says("who has to finish before the object goes")] = []
+    owner_references: Annotated[list[OwnerReference], says("objects that this one is deleted with")] = []
 
 
 class Condition(Struct, frozen=True):
     """metav1.Condition: `reason` is a CamelCase word for machines, `message` a sentence for people."""
 
-    type: str
-    status: ConditionStatus
-    reason: str
-    message: str = ""
-    last_transition_time: str = ""
-    observed_generation: int = 0
+    type: Annotated[str, says("what is judged, such as Ready")]
+    status: Annotated[ConditionStatus, says("True, False or Unknown")]
+    reason: Annotated[str, says("one CamelCase word for machines")]
+    message: Annotated[str, says("one sentence for people")] = ""
+    last_transition_time: Annotated[str, says("when the status last changed")] = ""
+    observed_generation: Annotated[int, says("generation of the spec that was judged")] = 0
+
+
+Conditions = Annotated[list[Condition], says("judgements of the object, one per type", key="type")]
 
 
 class NameReference(Struct, frozen=True):
     """An object of the same namespace."""
 
-    name: str
+    name: Annotated[str, says("name of the object, in the same namespace")]
 
 
 def find_condition(conditions: list[Condition], kind: str) -> Condition | None:

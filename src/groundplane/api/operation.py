@@ -1,14 +1,15 @@
 """Operation: one planned and executed change of one Cluster.
 
-`spec.plan` is frozen when the Operation is created; nothing runs that is not in it. A person approves with
-`spec.approval: Approved` and stops with `spec.cancel: Requested`; everything else is the controller's.
+`spec.plan` and `spec.target` are frozen when the Operation is created; nothing runs that is not in them. A person
+approves with `spec.approval: Approved` and stops with `spec.cancel: Requested`; everything else is the controller's.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from .meta import Condition, NameReference, ObjectMeta, Struct
+from .meta import Conditions, NameReference, ObjectMeta, Struct, says
+from .target import ClusterTarget
 
 Action = Literal["Create", "Delete"]
 OperationPhase = Literal["AwaitingApproval", "Pending", "Running", "Succeeded", "Failed", "Cancelled", "Stale"]
@@ -19,9 +20,9 @@ FINAL_PHASES = frozenset({"Succeeded", "Failed", "Cancelled", "Stale"})
 class PlannedChange(Struct, frozen=True):
     """One thing that will be different. `before` and `after` never hold a secret."""
 
-    what: str
-    before: str = ""
-    after: str = ""
+    what: Annotated[str, says("what changes, such as a file or a package")]
+    before: Annotated[str, says("value before")] = ""
+    after: Annotated[str, says("value after; never a secret")] = ""
 
 
 class PlannedStep(Struct, frozen=True):
@@ -30,58 +31,63 @@ class PlannedStep(Struct, frozen=True):
     `after` names the steps of the plan that must have succeeded before this one starts.
     """
 
-    name: str
-    step: str
-    title: str
-    machine: str = ""
-    after: list[str] = []
-    changes: list[PlannedChange] = []
+    name: Annotated[str, says("unique name in the plan: step/machine")]
+    step: Annotated[str, says("key of the step")]
+    title: Annotated[str, says("the step in words")]
+    machine: Annotated[str, says("Machine that it works on; empty: the cluster as a whole")] = ""
+    after: Annotated[list[str], says("steps that must have succeeded before")] = []
+    changes: Annotated[list[PlannedChange], says("what it is going to change")] = []
 
 
 class Plan(Struct, frozen=True):
     """`fingerprints` maps each machine to a digest of the facts that the plan rests on (plan.fingerprint)."""
 
-    action: Action
-    steps: list[PlannedStep] = []
-    fingerprints: dict[str, str] = {}
-    summary: str = ""
+    action: Annotated[Action, says("what the Operation is for")]
+    steps: Annotated[list[PlannedStep], says("steps in the order of the plan", key="name")] = []
+    fingerprints: Annotated[dict[str, str], says("Machine to digest of the facts that the plan rests on")] = {}
+    summary: Annotated[str, says("the plan in one sentence")] = ""
 
 
 class OperationSpec(Struct, frozen=True):
-    cluster_ref: NameReference
-    plan: Plan
-    approval: Literal["Pending", "Approved"] = "Pending"
-    cancel: Literal["", "Requested"] = ""
+    cluster_ref: Annotated[NameReference, says("the Cluster that is changed")]
+    target: Annotated[ClusterTarget, says("the wanted cluster with all defaults filled in; frozen at creation")]
+    plan: Annotated[Plan, says("what will be done; frozen at creation")]
+    approval: Annotated[
+        Literal["Pending", "Approved"], says("Approved lets it run; goes from Pending to Approved only")
+    ] = "Pending"
+    cancel: Annotated[
+        Literal["", "Requested"], says("Requested stops it before the next step; cannot be taken back")
+    ] = ""
 
 
 class StepStatus(Struct, frozen=True):
     """`attempts` counts starts; `changes` is what the step itself planned and did."""
 
-    name: str
-    state: StepState = "Pending"
-    started_at: str = ""
-    finished_at: str = ""
-    attempts: int = 0
-    message: str = ""
-    changes: list[PlannedChange] = []
+    name: Annotated[str, says("name of the step in the plan")]
+    state: Annotated[StepState, says("the state in one word")] = "Pending"
+    started_at: Annotated[str, says("when it was first started")] = ""
+    finished_at: Annotated[str, says("when it ended")] = ""
+    attempts: Annotated[int, says("how often it was started")] = 0
+    message: Annotated[str, says("what it is doing, or why it failed")] = ""
+    changes: Annotated[list[PlannedChange], says("what it changed")] = []
 
 
 class OperationStatus(Struct, frozen=True):
-    observed_generation: int = 0
-    phase: OperationPhase = "Pending"
-    started_at: str = ""
-    finished_at: str = ""
-    progress: str = ""
-    steps: list[StepStatus] = []
-    journal: dict[str, str] = {}
-    conditions: list[Condition] = []
+    observed_generation: Annotated[int, says("generation of the spec that this status is about")] = 0
+    phase: Annotated[OperationPhase, says("the state in one word")] = "Pending"
+    started_at: Annotated[str, says("when the first step started")] = ""
+    finished_at: Annotated[str, says("when the last step ended")] = ""
+    progress: Annotated[str, says("steps done of all, such as 12/31")] = ""
+    steps: Annotated[list[StepStatus], says("steps in the order of the plan", key="name")] = []
+    journal: Annotated[dict[str, str], says("what was written down before it was done, for a later run")] = {}
+    conditions: Conditions = []
 
 
 class Operation(Struct, frozen=True):
     """One change of one Cluster."""
 
-    spec: OperationSpec
-    api_version: str = "groundplane.dev/v1alpha1"
-    kind: str = "Operation"
-    metadata: ObjectMeta = ObjectMeta()
-    status: OperationStatus = OperationStatus()
+    spec: Annotated[OperationSpec, says("the frozen plan and its approval")]
+    api_version: Annotated[str, says("group and version of the kind")] = "groundplane.dev/v1alpha1"
+    kind: Annotated[str, says("the kind: Operation")] = "Operation"
+    metadata: Annotated[ObjectMeta, says("standard object metadata")] = ObjectMeta()
+    status: Annotated[OperationStatus, says("progress; written by Groundplane")] = OperationStatus()

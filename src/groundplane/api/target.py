@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from .cluster import Addons, Change, Cluster, ClusterNetwork, Components, Endpoint, Kubeadm
 from .distribution import Distribution, Release, Source
 from .foundation import Foundation, FoundationSpec, HostSettings, Kernel, OSEntry, RuntimeChoice
 from .machine import Machine
-from .meta import Struct
+from .meta import Struct, says
 
 
 class ClusterTarget(Struct, frozen=True):
@@ -16,24 +18,24 @@ class ClusterTarget(Struct, frozen=True):
     and `workers` are machine names in a stable order (creation by name); the first control plane runs kubeadm init.
     """
 
-    namespace: str
-    name: str
-    version: str
-    distribution: str
-    release: Release
-    sources: list[Source]
-    runtime: RuntimeChoice
-    settings: HostSettings
-    kernel: Kernel
-    operating_systems: list[OSEntry]
-    network: ClusterNetwork
-    endpoint: Endpoint
-    components: Components
-    addons: Addons
-    kubeadm: Kubeadm
-    change: Change
-    control_planes: list[str]
-    workers: list[str]
+    namespace: Annotated[str, says("namespace of the Cluster")]
+    name: Annotated[str, says("name of the Cluster")]
+    version: Annotated[str, says("Kubernetes version")]
+    distribution: Annotated[str, says("name of the Distribution")]
+    release: Annotated[Release, says("the release that is installed")]
+    sources: Annotated[list[Source], says("where artifacts are looked for, in order")]
+    runtime: Annotated[RuntimeChoice, says("container runtime")]
+    settings: Annotated[HostSettings, says("host settings")]
+    kernel: Annotated[Kernel, says("kernel floor")]
+    operating_systems: Annotated[list[OSEntry], says("operating systems that are accepted; empty accepts all")]
+    network: Annotated[ClusterNetwork, says("pod and service network")]
+    endpoint: Annotated[Endpoint, says("where clients reach the API servers")]
+    components: Annotated[Components, says("arguments and configuration of the Kubernetes components")]
+    addons: Annotated[Addons, says("what is installed beside Kubernetes")]
+    kubeadm: Annotated[Kubeadm, says("escape hatches")]
+    change: Annotated[Change, says("how changes are made")]
+    control_planes: Annotated[list[str], says("Machines with the control plane; the first runs kubeadm init")]
+    workers: Annotated[list[str], says("the other Machines")]
 
     @property
     def key(self) -> str:
