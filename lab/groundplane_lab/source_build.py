@@ -1,0 +1,2 @@
+from groundplane_lab.errors import LabError
+def build(folder, names, report): raise LabError("no")

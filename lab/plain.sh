@@ -1,0 +1,257 @@
+#!/bin/bash
+# One Kubernetes cluster on the machines of a lab, as a plain script of kubeadm and image commands makes it.
+#
+# The peer of the benchmark `create_cluster`, and the proof that the lab's machines can carry a cluster. It has no
+# checks, no repair, no undo and no second run: it needs fresh machines. Parallel where a shell makes that easy.
+#
+# usage: plain.sh LAB.JSON ARTIFACTS-FOLDER [containerd|docker]
+# Prints the seconds of each phase on standard output, as "phase seconds"; everything else on standard error.
+set -euo pipefail
+
+lab=$1
+artifacts=$2
+runtime=${3:-containerd}
+pod_network=10.244.0.0/16
+work=$(mktemp -d)
+trap 'close_connections; rm -rf "$work"' EXIT
+
+read_lab() {
+    python3 - "$lab" <<'PY'
+import json, sys
+lab = json.load(open(sys.argv[1]))
+print("key=" + lab["privateKey"])
+print("addresses=(" + " ".join(m["address"] for m in lab["machines"]) + ")")
+print("names=(" + " ".join(m["name"] for m in lab["machines"]) + ")")
+PY
+    python3 -c 'import json, sys
+for m in json.load(open(sys.argv[1]))["machines"]: print(m["address"], m["hostKey"])' "$lab" > "$work/known_hosts"
+}
+
+on() { # ADDRESS COMMAND…: runs a command line on a machine, over one kept connection for each
+    local address=$1
+    shift
+    ssh -i "$key" -o UserKnownHostsFile="$work/known_hosts" -o ControlMaster=auto -o ControlPath="$work/%h" \
+        -o ControlPersist=60 -o LogLevel=ERROR "root@$address" "$@"
+}
+
+close_connections() {
+    for address in "${addresses[@]}"; do
+        ssh -o ControlPath="$work/%h" -O exit "root@$address" 2> "$work/exit" || true
+    done
+}
+
+wait_all() { # fails when any background job failed
+    local job
+    for job in $(jobs -p); do wait "$job"; done
+}
+
+started=$EPOCHREALTIME
+phase_started=$started
+phase() { # NAME: prints the seconds since the last phase
+    echo "$1 $(echo "$EPOCHREALTIME $phase_started" | awk '{printf "%.2f", $1 - $2}')"
+    phase_started=$EPOCHREALTIME
+}
+
+# --- each machine ---------------------------------------------------------------------------------------------------
+
+write_host_settings() {
+    cat > /etc/modules-load.d/kubernetes.conf <<< $'overlay\nbr_netfilter'
+    modprobe -a overlay br_netfilter
+    printf '%s\n' net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1 \
+        > /etc/sysctl.d/99-kubernetes.conf
+    sysctl -q --system
+}
+
+start_containerd() {
+    cat > /etc/containerd/config.toml <<'TOML'
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+  sandbox_image = "k8s.gcr.io/pause:3.2"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/opt/cni/bin"
+    conf_dir = "/etc/cni/net.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = true
+TOML
+    systemctl enable --now containerd
+}
+
+start_docker() {
+    mkdir -p /etc/docker
+    echo '{"exec-opts": ["native.cgroupdriver=systemd"], "log-driver": "json-file", "log-opts": {"max-size": "100m"}}' \
+        > /etc/docker/daemon.json
+    systemctl enable --now docker
+}
+
+write_kubelet_unit() {
+    mkdir -p /etc/systemd/system/kubelet.service.d /etc/kubernetes/manifests
+    cat > /etc/systemd/system/kubelet.service <<'UNIT'
+[Unit]
+Description=kubelet: The Kubernetes Node Agent
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+ExecStart=/usr/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+    cat > /etc/systemd/system/kubelet.service.d/10-kubeadm.conf <<'UNIT'
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+UNIT
+    systemctl daemon-reload
+    systemctl enable --quiet kubelet
+}
+
+load_image() { # ADDRESS NAME
+    if [ "$runtime" = docker ]; then
+        on "$1" docker load --quiet < "$artifacts/images/$2.tar" >&2
+    else
+        on "$1" ctr -n k8s.io images import - < "$artifacts/images/$2.tar" >&2
+    fi
+}
+
+prepare() { # ADDRESS IMAGE…
+    local address=$1 image
+    shift
+    {
+        declare -f write_host_settings start_containerd start_docker write_kubelet_unit
+        echo "set -eu; write_host_settings; write_kubelet_unit; mkdir -p /opt/cni/bin; start_$runtime"
+    } | on "$address" bash >&2
+    tar -C "$artifacts" -c kubeadm kubelet kubectl | on "$address" tar -C /usr/bin -x --no-same-owner
+    on "$address" tar -C /opt/cni/bin -xz --no-same-owner < "$artifacts/cni-plugins.tar.gz"
+    for image in "$@"; do load_image "$address" "$image"; done
+}
+
+# --- the cluster ----------------------------------------------------------------------------------------------------
+
+if [ "$runtime" = docker ]; then socket=/var/run/dockershim.sock; else socket=/run/containerd/containerd.sock; fi
+ignored='[SystemVerification, FileContent--proc-sys-net-bridge-bridge-nf-call-iptables, FileExisting-crictl]'
+
+# There is no CoreDNS image. On containerd kubeadm's preflight phase ends without crictl, whatever it is told to ignore.
+skipped=addon/coredns
+if [ "$runtime" = containerd ]; then skipped=preflight,addon/coredns; fi
+
+init_config() {
+    cat <<YAML
+apiVersion: kubeadm.k8s.io/v1beta2
+kind: InitConfiguration
+localAPIEndpoint: {advertiseAddress: ${addresses[0]}}
+nodeRegistration: {name: ${names[0]}, criSocket: $socket, ignorePreflightErrors: $ignored}
+---
+apiVersion: kubeadm.k8s.io/v1beta2
+kind: ClusterConfiguration
+kubernetesVersion: v1.20.2
+networking: {podSubnet: $pod_network, serviceSubnet: 10.96.0.0/16}
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+cgroupDriver: systemd
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+conntrack: {maxPerCore: 0, min: 0}
+YAML
+}
+
+join_config() { # NAME TOKEN HASH
+    cat <<YAML
+apiVersion: kubeadm.k8s.io/v1beta2
+kind: JoinConfiguration
+discovery: {bootstrapToken: {token: $2, apiServerEndpoint: "${addresses[0]}:6443", caCertHashes: ["$3"]}}
+nodeRegistration: {name: $1, criSocket: $socket, ignorePreflightErrors: $ignored}
+YAML
+}
+
+kubectl() { on "${addresses[0]}" kubectl --kubeconfig=/etc/kubernetes/admin.conf "$@"; }
+
+join() { # INDEX TOKEN HASH
+    join_config "${names[$1]}" "$2" "$3" | on "${addresses[$1]}" 'cat > /root/join.yaml && kubeadm join --config /root/join.yaml' >&2
+}
+
+write_pod_network() { # OWN-RANGE, then lines "RANGE ADDRESS" of the other machines on standard input
+    mkdir -p /etc/cni/net.d
+    cat > /etc/cni/net.d/10-pods.conflist <<JSON
+{"cniVersion": "0.3.1", "name": "pods", "plugins": [
+  {"type": "bridge", "bridge": "cni0", "isGateway": true, "hairpinMode": true,
+   "ipam": {"type": "host-local", "ranges": [[{"subnet": "$1"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "portmap", "capabilities": {"portMappings": true}}]}
+JSON
+    while read -r range address; do ip route replace "$range" via "$address"; done
+}
+
+connect_pods() {
+    local ranges index
+    ranges=$(kubectl get nodes -o "'jsonpath={range .items[*]}{.spec.podCIDR} {.status.addresses[0].address}{\"\\n\"}{end}'")
+    for index in "${!addresses[@]}"; do
+        own=$(awk -v address="${addresses[$index]}" '$2 == address {print $1}' <<< "$ranges")
+        others=$(awk -v address="${addresses[$index]}" '$2 != address' <<< "$ranges")
+        { declare -f write_pod_network; echo "write_pod_network $own <<'R'"; echo "$others"; echo R; } | on "${addresses[$index]}" bash >&2 &
+    done
+    wait_all
+}
+
+workload() {
+    cat <<YAML
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: echo}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: echo}}
+  template:
+    metadata: {labels: {app: echo}}
+    spec:
+      containers:
+      - {name: echo, image: "groundplane.dev/lab/echo:1", imagePullPolicy: Never, ports: [{containerPort: 8080}], readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: echo}
+spec: {selector: {app: echo}, ports: [{port: 80, targetPort: 8080}]}
+YAML
+}
+
+eval "$(read_lab)"
+control_plane=(pause etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy echo)
+worker=(pause kube-proxy echo)
+
+prepare "${addresses[0]}" "${control_plane[@]}" &
+for address in "${addresses[@]:1}"; do prepare "$address" "${worker[@]}" & done
+wait_all
+phase prepare
+
+init_config | on "${addresses[0]}" "cat > /root/init.yaml && kubeadm init --config /root/init.yaml --skip-phases=$skipped" >&2
+phase init
+
+read -r token hash < <(on "${addresses[0]}" kubeadm token create --print-join-command \
+    | awk '{for (i = 1; i < NF; i++) { if ($i == "--token") t = $(i + 1); if ($i ~ /ca-cert-hash/) h = $(i + 1) } print t, h}')
+for index in $(seq 1 $((${#addresses[@]} - 1))); do join "$index" "$token" "$hash" & done
+wait_all
+phase join
+
+connect_pods
+kubectl wait --for=condition=Ready nodes --all --timeout=120s >&2
+phase ready
+
+workload | kubectl apply -f - >&2
+kubectl rollout status deployment/echo --timeout=120s >&2
+service=$(kubectl get service echo -o "jsonpath={.spec.clusterIP}")
+for address in "${addresses[@]}"; do
+    on "$address" "curl --silent --show-error --fail --max-time 10 --retry 20 --retry-delay 1 --retry-connrefused http://$service/" >&2
+done
+phase workload
+echo "total $(echo "$EPOCHREALTIME $started" | awk '{printf "%.2f", $1 - $2}')"
