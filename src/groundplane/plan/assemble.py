@@ -1,0 +1,114 @@
+"""What a cluster still lacks once its machines are prepared: init, join, pod network, labels, kubeconfig, proof."""
+
+from __future__ import annotations
+
+from groundplane.api.facts import NodeFacts
+from groundplane.api.machine import Taint
+from groundplane.api.operation import PlannedChange
+
+from .view import View
+
+CNI_CONFIG = "groundplane"
+
+
+def init(view: View, name: str) -> list[PlannedChange]:
+    """The first control plane, unless `kubeadm init` is known to have ended."""
+    if name != view.target.first or view.initialised:
+        return []
+    return [PlannedChange(what="control plane", after=f"Kubernetes {view.target.version}")]
+
+
+def join(view: View, name: str) -> list[PlannedChange]:
+    """Every other machine that the cluster does not know yet."""
+    if name == view.target.first or view.member(name):
+        return []
+    return [PlannedChange(what="node", after=f"join as {view.role(name)}")]
+
+
+def kubeconfig(view: View, _: str) -> list[PlannedChange]:
+    """The administrator's kubeconfig, kept as a Secret; of another cluster's making when init is still to come."""
+    if view.cluster.kubeconfig_published and view.initialised:
+        return []
+    return [PlannedChange(what="administrator's kubeconfig", after="published as a Secret")]
+
+
+def network_manifest(view: View, _: str) -> list[PlannedChange]:
+    """The network plugin that the user brings as a manifest."""
+    if view.target.network.plugin != "manifest" or (view.cluster.network_applied and view.initialised):
+        return []
+    return [PlannedChange(what="network plugin", after="manifest applied")]
+
+
+def pod_network(view: View, name: str) -> list[PlannedChange]:
+    """The CNI configuration and one route per other machine, for the routed plugin only."""
+    if view.target.network.plugin != "routed":
+        return []
+    changes = []
+    if not (view.member(name) and any(CNI_CONFIG in config for config in view.of(name).network.cni_configs)):
+        changes.append(PlannedChange(what="CNI configuration", after="bridge in the node's pod range"))
+    for other in view.target.members:
+        if other != name:
+            changes += _route(view, name, other)
+    return changes
+
+
+def node_labels(view: View, _: str) -> list[PlannedChange]:
+    """Labels and taints that the Machines want and the Nodes do not have; others are left alone."""
+    return [change for name in view.target.members for change in _marks(view, name)]
+
+
+def not_ready(view: View) -> list[PlannedChange]:
+    """What is not as it should be in a cluster that needs nothing else."""
+    nodes = {node.name: node.ready for node in view.cluster.nodes}
+    changes = [
+        PlannedChange(what=f"node {name}", before="NotReady" if name in nodes else "unknown", after="Ready")
+        for name in view.target.members
+        if not nodes.get(name, False)
+    ]
+    if view.cluster.system_pods_pending:
+        pending = ", ".join(sorted(view.cluster.system_pods_pending))
+        changes.append(PlannedChange(what="system pods", before=f"not running: {pending}", after="running"))
+    return changes
+
+
+def _route(view: View, name: str, other: str) -> list[PlannedChange]:
+    address, node = view.address(other), view.node(other)
+    if not view.member(other) or (node is not None and not node.pod_cidr):
+        return [PlannedChange(what=f"route to the pods of {other}", after=f"via {address}")]
+    # A member without a Node here means that the API is down now: nothing says that its route is missing.
+    if node is None or view.of(name).network.routes.get(node.pod_cidr, "") == address:
+        return []
+    before = view.of(name).network.routes.get(node.pod_cidr, "")
+    return [
+        PlannedChange(what=f"route {node.pod_cidr}", before=f"via {before}" if before else "", after=f"via {address}")
+    ]
+
+
+def _marks(view: View, name: str) -> list[PlannedChange]:
+    node, spec = view.node(name), view.spec(name).spec
+    if node is None:
+        if view.member(name):
+            return []
+        node = NodeFacts(name=name)
+    changes = [
+        PlannedChange(what=f"label {key} of node {name}", before=node.labels.get(key, ""), after=value or '""')
+        for key, value in spec.labels.items()
+        if node.labels.get(key) != value
+    ]
+    present = {_taint(text) for text in node.taints}
+    changes += [
+        PlannedChange(what=f"taint of node {name}", after=_text(taint))
+        for taint in spec.taints
+        if (taint.key, taint.value, taint.effect) not in present
+    ]
+    return changes
+
+
+def _taint(text: str) -> tuple[str, str, str]:
+    head, _, effect = text.rpartition(":")
+    key, _, value = head.partition("=")
+    return key, value, effect
+
+
+def _text(taint: Taint) -> str:
+    return f"{taint.key}={taint.value}:{taint.effect}" if taint.value else f"{taint.key}:{taint.effect}"

@@ -1,0 +1,242 @@
+"""The single checks of preflight: each looks at one machine and yields what is wrong with it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from groundplane.api.foundation import OSEntry
+
+from . import prepare
+from .view import View, api_port, architecture_of
+
+MIB = 1024 * 1024
+# kubeadm's own floors: https://github.com/kubernetes/kubernetes/blob/v1.20.2/cmd/kubeadm/app/constants/constants.go
+CONTROL_PLANE_CPUS = 2
+CONTROL_PLANE_MEMORY = 1700 * MIB
+# A file exists as a download, unpacked, and in the runtime's store.
+DISK_COPIES = 3
+DISK_FLOOR = 2048 * MIB
+# Certificates are dated from the first control plane's clock, and kubeadm back-dates them by nothing.
+CLOCK_LIMIT = 30.0
+COMMANDS = ("iptables", "conntrack", "ip", "mount", "modprobe", "systemctl")
+# https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+KUBELET_PORT = 10250
+CONTROL_PLANE_PORTS = (2379, 2380, 10257, 10259)
+_OUR_PROCESSES = frozenset({"etcd", "kubelet", "kube-apiserver", "kube-controller", "kube-scheduler"})
+_PROCESS_NAME = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; the machine's name is put before the message."""
+
+    check: str
+    message: str
+    remedy: str
+    warning: bool = False
+
+
+Check = Callable[[View, str], Iterator[Finding]]
+
+
+def operating_system(view: View, name: str) -> Iterator[Finding]:
+    """The Foundation's list, when it has one."""
+    system, lists = view.of(name).os, view.target.operating_systems
+    if lists and not any(_listed(entry, system.id, system.version_id) for entry in lists):
+        allowed = ", ".join(_entry(entry) for entry in lists)
+        yield Finding(
+            "operating-system",
+            f"{system.id or 'an unknown system'} {system.version_id} is not an operating system of the foundation",
+            f"install one of {allowed}, or add this one to the foundation's allowed list",
+        )
+
+
+def architecture(view: View, name: str) -> Iterator[Finding]:
+    """The release must have this machine's files."""
+    machine = architecture_of(view.of(name))
+    lacking = prepare.missing_artifacts(view, name)
+    if lacking:
+        yield Finding(
+            "architecture",
+            f"release {view.target.version} has no {', '.join(lacking)} for {machine or 'an unknown architecture'}",
+            f"add these artifacts to distribution {view.target.distribution}, or use a machine that it has files for",
+        )
+
+
+def kernel(view: View, name: str) -> Iterator[Finding]:
+    """The Foundation's floor."""
+    release, floor = view.of(name).kernel.release, view.target.kernel.minimum
+    if floor and numbers(release) < numbers(floor):
+        yield Finding(
+            "kernel",
+            f"kernel {release or 'unknown'} is older than {floor}",
+            f"boot a kernel from {floor} on, or lower the foundation's minimum",
+        )
+
+
+def size(view: View, name: str) -> Iterator[Finding]:
+    """kubeadm's floors for a control plane."""
+    facts = view.of(name)
+    if view.role(name) != "ControlPlane":
+        return
+    if facts.cpus < CONTROL_PLANE_CPUS:
+        yield Finding(
+            "cpu",
+            f"it has {facts.cpus} CPU and a control plane needs {CONTROL_PLANE_CPUS}",
+            "give the machine more CPUs",
+        )
+    if facts.memory < CONTROL_PLANE_MEMORY:
+        yield Finding(
+            "memory",
+            f"it has {facts.memory // MIB} MiB of memory and a control plane needs {CONTROL_PLANE_MEMORY // MIB} MiB",
+            "give the machine more memory",
+        )
+
+
+def swap(view: View, name: str) -> Iterator[Finding]:
+    """Swap that stays on stops kubelet, unless kubelet was told to bear it."""
+    kubelet = view.target.components.kubelet
+    told = kubelet.config.get("failSwapOn") is False or kubelet.args.get("fail-swap-on") == "false"
+    if view.of(name).swap > 0 and view.target.settings.swap == "Ignored" and not told:
+        yield Finding(
+            "swap",
+            "swap is on, the settings leave it on, and kubelet does not start with it",
+            "set settings.swap to Disabled, or kubelet's config failSwapOn to false",
+        )
+
+
+def disk(view: View, name: str) -> Iterator[Finding]:
+    """Room below /var/lib for the release's files in all their copies."""
+    need = max(DISK_FLOOR, DISK_COPIES * sum(artifact.size for artifact in view.artifacts(name)))
+    disks = [one for one in view.of(name).disks if _holds(one.path, "/var/lib")]
+    if not disks:
+        yield Finding("disk", "the room on /var/lib is unknown", f"see that {need // MIB} MiB are free", warning=True)
+        return
+    free = max(disks, key=lambda one: len(one.path)).available
+    if free < need:
+        yield Finding(
+            "disk",
+            f"/var/lib has {free // MIB} MiB free and {need // MIB} MiB are needed",
+            f"free {(need - free + MIB - 1) // MIB} MiB or enlarge the file system",
+        )
+
+
+def clock(view: View, name: str) -> Iterator[Finding]:
+    """A clock far off makes certificates that are not valid yet."""
+    time = view.of(name).time
+    if abs(time.offset_seconds) > CLOCK_LIMIT:
+        side = "ahead of" if time.offset_seconds > 0 else "behind"
+        yield Finding(
+            "clock",
+            f"its clock is {abs(time.offset_seconds):.0f} s {side} Groundplane's",
+            "set the clock, and keep it right with a time service such as chrony",
+        )
+    elif view.target.settings.time_sync == "Required" and not time.synchronized:
+        yield Finding(
+            "time-sync",
+            "its clock is right now, but no time service keeps it so",
+            "enable a time service such as chrony or systemd-timesyncd",
+            warning=True,
+        )
+
+
+def ports(view: View, name: str) -> Iterator[Finding]:
+    """Ports that the cluster will listen on and something else has."""
+    wanted = needed_ports(view, name)
+    seen: dict[int, str] = {}
+    for one in view.of(name).listening:
+        mine = view.ours(name) and one.process[:_PROCESS_NAME] in _OUR_PROCESSES
+        if one.port in wanted and one.protocol.startswith("tcp") and not mine:
+            seen.setdefault(one.port, one.process)
+    for port, process in sorted(seen.items()):
+        yield Finding(
+            "port",
+            f"port {port} is taken by {process or 'an unknown process'}",
+            f"stop {process or 'what listens on it'}, or choose another machine",
+        )
+
+
+def needed_ports(view: View, name: str) -> tuple[int, ...]:
+    """The TCP ports that Kubernetes will use on the machine, by its role."""
+    if view.role(name) != "ControlPlane":
+        return (KUBELET_PORT,)
+    return tuple(sorted({api_port(view.target), KUBELET_PORT, *CONTROL_PLANE_PORTS}))
+
+
+def tools(view: View, name: str) -> Iterator[Finding]:
+    """Programs that kubelet, kube-proxy and the steps call."""
+    lacking = [command for command in COMMANDS if command not in view.of(name).commands]
+    if lacking:
+        yield Finding(
+            "commands",
+            f"not found: {', '.join(lacking)}",
+            "install the packages that bring them (on Debian: iptables, conntrack, iproute2, mount, kmod, systemd)",
+        )
+
+
+def systemd(view: View, name: str) -> Iterator[Finding]:
+    """kubelet and the runtimes run as systemd units."""
+    if not view.of(name).systemd:
+        yield Finding("systemd", "it is not run by systemd", "use a machine whose init system is systemd")
+
+
+def container_runtime(view: View, name: str) -> Iterator[Finding]:
+    """The wanted runtime must be there."""
+    wanted, now = view.target.runtime, view.runtime(name)
+    if not now.installed and view.artifact(name, wanted.name) is None:
+        yield Finding(
+            "runtime",
+            f"{wanted.name} is not installed and release {view.target.version} brings none",
+            f"install {wanted.name} on the machine, or add an artifact called {wanted.name} to the release",
+        )
+
+
+def selinux(view: View, name: str) -> Iterator[Finding]:
+    """Enforcing works with a policy for containers only; whether one is there cannot be seen."""
+    if view.of(name).security.selinux.lower() == "enforcing":
+        yield Finding(
+            "selinux",
+            "SELinux is enforcing",
+            "install container-selinux, or set SELinux to permissive",
+            warning=True,
+        )
+
+
+def firewall(view: View, name: str) -> Iterator[Finding]:
+    """Host firewall rules that are not ours are never touched, so a person has to open the ports."""
+    active = view.of(name).security.firewall
+    if active:
+        needed = ", ".join(str(port) for port in needed_ports(view, name))
+        yield Finding(
+            "firewall",
+            f"firewall {active} is active",
+            f"open the TCP ports {needed} and 30000-32767, and traffic of the pod network, between the machines",
+            warning=True,
+        )
+
+
+ALWAYS: tuple[Check, ...] = (operating_system, architecture, clock, tools, systemd, selinux, firewall)
+BEFORE_JOIN: tuple[Check, ...] = (kernel, size, swap, disk, ports, container_runtime)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a kernel release, without trailing zeroes: "5.4.0-42-generic" is (5, 4)."""
+    found = re.match(r"\d+(?:\.\d+)*", version)
+    parts = [int(part) for part in found.group().split(".")] if found else []
+    while parts and parts[-1] == 0:
+        parts.pop()
+    return tuple(parts)
+
+
+def _listed(entry: OSEntry, system: str, version: str) -> bool:
+    return entry.id == system and (not entry.versions or version in entry.versions)
+
+
+def _entry(entry: OSEntry) -> str:
+    return f"{entry.id} {'/'.join(entry.versions)}".strip()
+
+
+def _holds(mount: str, path: str) -> bool:
+    return path == mount or path.startswith(mount.rstrip("/") + "/")

@@ -1,0 +1,121 @@
+"""The plan that makes a cluster, or finishes one: the rules in order, and what each waits for.
+
+A step is in the plan only when the facts say that something is unfinished. So the plan of a finished cluster is
+empty, and the plan after an interruption holds what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from groundplane.api.facts import ClusterFacts, MachineFacts
+from groundplane.api.operation import Plan, PlannedChange, PlannedStep
+from groundplane.api.target import ClusterTarget, Desired
+
+from . import assemble, prepare, supported
+from .fingerprint import fingerprint
+from .rule import Rule, build
+from .view import View
+
+_PREPARED = ("claim", "host-settings", "runtime", "binaries", "images")
+
+RULES: tuple[Rule, ...] = (
+    Rule("claim", "Mark the machine as this cluster's", "Machine", prepare.claim),
+    Rule("host-settings", "Set swap, kernel modules and sysctls", "Machine", prepare.host_settings, after=("claim",)),
+    Rule("runtime", "Set up the container runtime", "Machine", prepare.runtime, after=("claim",)),
+    Rule(
+        "binaries", "Install kubeadm, kubelet, kubectl and CNI plugins", "Machine", prepare.binaries, after=("claim",)
+    ),
+    Rule("images", "Load the images", "Machine", prepare.images, after=("claim", "runtime")),
+    Rule("init", "Initialise the control plane", "Machine", assemble.init, after=_PREPARED),
+    # Published before any join: from then on it is on record that init ended.
+    Rule("kubeconfig", "Publish the kubeconfig", "Cluster", assemble.kubeconfig, after_all=("init",)),
+    Rule(
+        "join",
+        "Join the cluster",
+        "Machine",
+        assemble.join,
+        after=_PREPARED,
+        after_all=("init", "kubeconfig"),
+        in_turn=("ControlPlane",),
+    ),
+    Rule(
+        "network-manifest",
+        "Apply the network plugin",
+        "Cluster",
+        assemble.network_manifest,
+        after_all=("init", "kubeconfig"),
+    ),
+    Rule(
+        "pod-network",
+        "Connect the pod network",
+        "Machine",
+        assemble.pod_network,
+        after=_PREPARED,
+        after_all=("init", "kubeconfig", "join"),
+    ),
+    Rule(
+        "node-labels",
+        "Set labels and taints of the nodes",
+        "Cluster",
+        assemble.node_labels,
+        after_all=("init", "kubeconfig", "join"),
+    ),
+)
+VERIFY = "verify"
+
+
+def plan_create(desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts) -> Plan:
+    """Return what is left to do until the cluster is as wanted; no steps when nothing is.
+
+    Raises Unavailable when a machine has not been surveyed, Refused when the way there is not one that a create
+    may go (a machine of another cluster, an upgrade, a migration).
+    """
+    view = View(desired, facts, cluster)
+    supported.require_facts(view)
+    supported.require_create(view)
+    target = desired.target
+    steps = build(RULES, view, target.members)
+    steps += _verify(view, steps)
+    return Plan(
+        action="Create",
+        steps=steps,
+        fingerprints={name: fingerprint(facts[name]) for name in target.members},
+        summary=_summary(view, steps),
+    )
+
+
+def _verify(view: View, steps: list[PlannedStep]) -> list[PlannedStep]:
+    changes = assemble.not_ready(view)
+    if not steps and not changes:
+        return []
+    proof = PlannedChange(what="cluster", after="nodes Ready, system pods running, test pod reachable")
+    return [
+        PlannedStep(
+            name=VERIFY,
+            step=VERIFY,
+            title="Verify the cluster",
+            after=[step.name for step in steps],
+            changes=[*changes, proof],
+        )
+    ]
+
+
+def _summary(view: View, steps: list[PlannedStep]) -> str:
+    target = view.target
+    if not steps:
+        return f"cluster {target.name} is as wanted: nothing to do"
+    touched = len({step.machine for step in steps if step.machine})
+    verb = "complete" if view.initialised else "create"
+    where = f" on {count(touched, 'machine')}" if touched else ""
+    return f"{verb} cluster {target.name}: {_shape(target)}; {count(len(steps), 'step')}{where}"
+
+
+def _shape(target: ClusterTarget) -> str:
+    planes, workers = count(len(target.control_planes), "control plane"), count(len(target.workers), "worker")
+    return f"{planes}, {workers}, {target.version} on {target.runtime.name}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun: "1 worker", "2 workers"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,91 @@
+"""The plan that takes a cluster apart: workers first, the first control plane last, machines of others never.
+
+Only a machine that carries this cluster's mark is in the plan; the mark itself goes last, so that an interrupted
+delete finds its machines again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from groundplane.api.facts import ClusterFacts, MachineFacts
+from groundplane.api.operation import Plan, PlannedChange
+from groundplane.api.target import Desired
+
+from .assemble import CNI_CONFIG
+from .create import count
+from .fingerprint import fingerprint
+from .rule import Rule, build
+from .supported import require_facts
+from .view import View
+
+
+def drain(view: View, name: str) -> list[PlannedChange]:
+    """Workers that still run; the step says so aloud when the API is gone and nothing can be evicted."""
+    if view.role(name) != "Worker" or not view.joined(name):
+        return []
+    return [PlannedChange(what=f"pods of node {name}", after="evicted")]
+
+
+def reset(view: View, name: str) -> list[PlannedChange]:
+    """Everything that kubeadm and the pod network left on the machine."""
+    facts, changes = view.of(name), []
+    kubeadm = facts.kubeadm
+    if kubeadm.joined or kubeadm.admin_conf or kubeadm.static_pods or kubeadm.etcd_data:
+        changes.append(PlannedChange(what="kubeadm", before=f"{view.role(name)} of {view.target.name}", after="reset"))
+    if facts.kubelet.active:
+        changes.append(PlannedChange(what="kubelet", before="running", after="stopped"))
+    if any(CNI_CONFIG in config for config in facts.network.cni_configs):
+        changes.append(PlannedChange(what="pod network", before="CNI configuration and routes", after="removed"))
+    return changes
+
+
+def reset_worker(view: View, name: str) -> list[PlannedChange]:
+    """Workers leave while there is still a control plane to leave."""
+    return reset(view, name) if view.role(name) == "Worker" else []
+
+
+def reset_control_plane(view: View, name: str) -> list[PlannedChange]:
+    """Control planes, once no worker is left."""
+    return reset(view, name) if view.role(name) == "ControlPlane" else []
+
+
+def restore(_: View, __: str) -> list[PlannedChange]:
+    """Every machine that carries the mark: files that Groundplane put there go, backups come back, the mark last."""
+    return [PlannedChange(what="files and settings that Groundplane put there", after="removed, backups put back")]
+
+
+_RESET = "Reset kubeadm, kubelet and pod network"
+RULES: tuple[Rule, ...] = (
+    Rule("drain", "Evict the pods", "Machine", drain),
+    Rule("reset", _RESET, "Machine", reset_worker, after=("drain",)),
+    Rule(
+        "reset",
+        _RESET,
+        "Machine",
+        reset_control_plane,
+        after_all=("drain", "reset"),
+        in_turn=("ControlPlane",),
+    ),
+    Rule("restore", "Put the machine back as it was", "Machine", restore, after=("reset",)),
+)
+
+
+def plan_delete(desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts) -> Plan:
+    """Return what takes the cluster off its machines; no steps when none carries its mark.
+
+    Raises Unavailable when a member has not been surveyed: whether it is ours cannot be known.
+    """
+    view = View(desired, facts, cluster)
+    require_facts(view)
+    target = desired.target
+    # Control planes take their turns backwards: etcd loses one member at a time, and the first one goes last.
+    mine = [name for name in [*target.workers, *reversed(target.control_planes)] if view.ours(name)]
+    steps = build(RULES, view, mine)
+    summary = f"delete cluster {target.name}: {count(len(steps), 'step')} on {count(len(mine), 'machine')}"
+    return Plan(
+        action="Delete",
+        steps=steps,
+        fingerprints={name: fingerprint(facts[name]) for name in mine},
+        summary=summary if steps else f"cluster {target.name} is on no machine: nothing to do",
+    )

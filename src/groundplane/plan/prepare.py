@@ -1,0 +1,130 @@
+"""What a machine still lacks before kubeadm may run on it: mark, host settings, runtime, binaries, images."""
+
+from __future__ import annotations
+
+from groundplane.api.operation import PlannedChange
+
+from .view import CNI_ARCHIVE, View, cgroup_driver, needed_plugins, plain_image, plain_version
+
+_BINARIES = ("kubeadm", "kubelet", "kubectl")
+
+
+def claim(view: View, name: str) -> list[PlannedChange]:
+    """The mark that says whose the machine is."""
+    if view.ours(name):
+        return []
+    return [PlannedChange(what="owner", after=f"cluster {view.target.key}")]
+
+
+def host_settings(view: View, name: str) -> list[PlannedChange]:
+    """Swap, kernel modules and sysctls that differ from what is wanted."""
+    facts, settings = view.of(name), view.target.settings
+    changes = []
+    if settings.swap == "Disabled" and facts.swap > 0:
+        changes.append(PlannedChange(what="swap", before="on", after="off"))
+    loaded = {_module(module) for module in facts.kernel.modules}
+    changes += [
+        PlannedChange(what=f"kernel module {module}", after="loaded")
+        for module in settings.modules
+        if _module(module) not in loaded
+    ]
+    for key, wanted in settings.sysctls.items():
+        now = _folded(facts.kernel.sysctls.get(key, ""))
+        if now != _folded(wanted):
+            changes.append(PlannedChange(what=f"sysctl {key}", before=now, after=_folded(wanted)))
+    return changes
+
+
+def runtime(view: View, name: str) -> list[PlannedChange]:
+    """The wanted runtime, running and set up for kubelet.
+
+    On a member only that it runs: its settings carry living pods and are not changed by a create.
+    """
+    wanted, now = view.target.runtime, view.runtime(name)
+    changes = []
+    if not (now.installed and now.active and now.enabled):
+        changes.append(PlannedChange(what="runtime", before=_runs_now(view, name), after=_runtime_label(view, name)))
+    if view.member(name):
+        return changes
+    driver = cgroup_driver(view.target)
+    if now.cgroup_driver != driver:
+        changes.append(PlannedChange(what=f"{wanted.name} cgroup driver", before=now.cgroup_driver, after=driver))
+    if wanted.name == "containerd":
+        changes += _containerd_settings(view, name)
+    return changes
+
+
+def binaries(view: View, name: str) -> list[PlannedChange]:
+    """kubeadm, kubelet, kubectl of the wanted version, and the CNI plugins."""
+    facts, version = view.of(name), plain_version(view.target.version)
+    present = {"kubeadm": facts.kubeadm.installed_version, "kubelet": facts.kubelet.version}
+    changes = [
+        PlannedChange(what=program, before=plain_version(now), after=version)
+        for program, now in present.items()
+        if plain_version(now) != version
+    ]
+    if "kubectl" not in facts.commands:
+        changes.append(PlannedChange(what="kubectl", after=version))
+    missing = [plugin for plugin in needed_plugins(view.target) if plugin not in facts.network.cni_plugins]
+    if missing:
+        changes.append(PlannedChange(what="CNI plugins", after=", ".join(missing)))
+    return changes
+
+
+def images(view: View, name: str) -> list[PlannedChange]:
+    """The release's images that the wanted runtime does not hold.
+
+    A member has had them; that kubelet's garbage collection removes an unused one later is no unfinished work.
+    """
+    if view.member(name):
+        return []
+    held = {plain_image(image) for image in view.runtime(name).images}
+    return [
+        PlannedChange(what=f"image {artifact.image}", after=f"loaded into {view.target.runtime.name}")
+        for artifact in view.artifacts(name)
+        if artifact.type == "Image" and plain_image(artifact.image) not in held
+    ]
+
+
+def missing_artifacts(view: View, name: str) -> list[str]:
+    """Names of files that the machine needs and the release does not have for it."""
+    needs = {change.what for change in binaries(view, name)}
+    wanted = [program for program in _BINARIES if program in needs]
+    wanted += [CNI_ARCHIVE] if "CNI plugins" in needs else []
+    return [artifact for artifact in wanted if view.artifact(name, artifact) is None]
+
+
+def sandbox_image(view: View, name: str) -> str:
+    """The release's pause image, or "" when the release names none and the runtime keeps its own."""
+    images = (artifact.image for artifact in view.artifacts(name) if artifact.type == "Image")
+    return next((image for image in images if image.rpartition("/")[2].partition(":")[0] == "pause"), "")
+
+
+def _containerd_settings(view: View, name: str) -> list[PlannedChange]:
+    now, sandbox = view.runtime(name), sandbox_image(view, name)
+    changes = []
+    if not now.cri_enabled:
+        changes.append(PlannedChange(what="containerd CRI plugin", before="disabled", after="enabled"))
+    if sandbox and now.sandbox_image != sandbox:
+        changes.append(PlannedChange(what="containerd sandbox image", before=now.sandbox_image, after=sandbox))
+    return changes
+
+
+def _runs_now(view: View, name: str) -> str:
+    now = view.runtime(name)
+    if now.installed:
+        return f"{now.name} {now.version}, {'not enabled' if now.active else 'stopped'}"
+    return next((runtime.name for runtime in view.of(name).runtimes if runtime.active), "")
+
+
+def _runtime_label(view: View, name: str) -> str:
+    now = view.runtime(name)
+    return f"{now.name} {now.version}".strip() if now.installed else f"{now.name} {view.target.runtime.version}".strip()
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
