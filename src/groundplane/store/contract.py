@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A consistent answer: `revision` is that of the snapshot, `next_name` where the next page starts ("" = end)."""
+    """A consistent answer: `revision` is that of the snapshot, `after` the key after which the next page starts."""
 
     entries: list[Entry]
     revision: int

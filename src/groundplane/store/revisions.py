@@ -1,0 +1,110 @@
+"""The store: an index in memory in front of one writer; reads never wait for the disk, writes always do.
+
+A committed change reaches index, watchers and its writer in one turn of the event loop, in revision order: who was
+answered finds the write in the next read, and a watch never runs ahead of a list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from .contract import Change, Encode, Entry, Key, Page
+from .index import Index
+from .watchers import Watcher, Watchers
+from .writer import Compaction, Disk, State, Write, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """`keep`: revisions of history that automatic compaction leaves; `watch_queue`: unread changes before a cut."""
+
+    keep: int = 10_000
+    watch_queue: int = 1_000
+
+
+class RevisionStore:
+    """Implements store.contract.Store over any Disk. Made inside the event loop that it then belongs to."""
+
+    def __init__(self, disk: Disk, index: Index, options: StoreOptions | None = None) -> None:
+        options = options or StoreOptions()
+        self._index = index
+        self._watch_queue = options.watch_queue
+        self._watchers = Watchers()
+        self._loop = asyncio.get_running_loop()
+        state = State(index.heads(), index.revision, index.compacted)
+        self._writer = Writer(disk, state, self._committed, keep=options.keep)
+        self._writer.start()
+
+    async def get(self, key: Key) -> Entry:
+        return self._index.get(key)
+
+    async def list(
+        self,
+        resource: str,
+        *,
+        namespace: str | None = None,
+        limit: int = 0,
+        after: Key | None = None,
+        revision: int = 0,
+    ) -> Page:
+        return self._index.page(resource, namespace=namespace, limit=limit, after=after, revision=revision)
+
+    async def create(self, key: Key, encode: Encode) -> Entry:
+        return await self._write("create", key, encode, 0)
+
+    async def update(self, key: Key, encode: Encode, *, expected: int) -> Entry:
+        return await self._write("update", key, encode, expected)
+
+    async def delete(self, key: Key, *, expected: int, encode: Encode | None = None) -> Entry:
+        return await self._write("delete", key, encode, expected)
+
+    @asynccontextmanager
+    async def watch(
+        self, resource: str, *, namespace: str | None = None, revision: int
+    ) -> AsyncIterator[AsyncIterator[Change]]:
+        backlog = self._index.changes(resource, namespace=namespace, after=revision)
+        watcher = Watcher(backlog, namespace=namespace, limit=self._watch_queue)
+        self._watchers.add(resource, watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.remove(resource, watcher)
+
+    async def compact(self, revision: int) -> None:
+        done: Future[None] = Future()
+        self._writer.submit(Compaction(revision, done))
+        await asyncio.shield(asyncio.wrap_future(done))
+
+    async def revision(self) -> int:
+        return self._index.revision
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._writer.close)
+        # The last commit's news is in the loop's queue, ahead of us.
+        await asyncio.sleep(0)
+        self._watchers.end()
+
+    async def _write(
+        self, verb: Literal["create", "update", "delete"], key: Key, encode: Encode | None, expected: int
+    ) -> Entry:
+        done: Future[Entry] = Future()
+        # Never cancelled through: a caller that goes away does not take back a write that others are waiting with.
+        self._writer.submit(Write(verb, key, encode, expected, done))
+        return await asyncio.shield(asyncio.wrap_future(done))
+
+    def _committed(self, changes: Sequence[Change], writes: Sequence[Write], compacted: int) -> None:
+        self._loop.call_soon_threadsafe(self._publish, changes, writes, compacted)
+
+    def _publish(self, changes: Sequence[Change], writes: Sequence[Write], compacted: int) -> None:
+        for change in changes:
+            self._index.record(change)
+        if compacted:
+            self._index.compact(compacted)
+        self._watchers.publish(changes)
+        for change, write in zip(changes, writes, strict=True):
+            write.done.set_result(change.entry)

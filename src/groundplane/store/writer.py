@@ -1,0 +1,229 @@
+"""The one writer: a thread that turns waiting writes into one transaction and answers when it is on disk.
+
+Invariant: `_heads` and `_revision` are what the disk holds; they change only after a commit. Preconditions are
+checked here, against those and the writes ahead in the same transaction, so no update is ever lost. When the disk
+refuses, every write of the transaction fails and nothing has changed.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import structlog
+
+from groundplane.base.errors import GroundplaneError, Unexpected
+
+from .contract import AlreadyThere, Change, Encode, Entry, Key, NotThere, RevisionConflict, StoreFailed
+
+_MOST_AT_ONCE = 512
+
+_log = structlog.get_logger(__name__)
+
+
+class Disk(Protocol):
+    """Where changes are kept. Every call raises StoreFailed when the disk refuses, and then has changed nothing."""
+
+    def append(self, changes: list[Change]) -> None:
+        """Return when the changes are durable."""
+
+    def compact(self, revision: int) -> None:
+        """Drop what only the history up to `revision` needs."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One asked write; `expected` is the revision that an update or deletion must find."""
+
+    verb: Literal["create", "update", "delete"]
+    key: Key
+    encode: Encode | None
+    expected: int
+    done: Future[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """A wish to forget the history up to `revision`."""
+
+    revision: int
+    done: Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the disk holds at start."""
+
+    heads: dict[Key, Entry]
+    revision: int
+    compacted: int
+
+
+# Called in the writer's thread after each commit: the changes, their writes, and the new compaction mark (0: none).
+Committed = Callable[[list[Change], list[Write], int], None]
+
+
+class Writer:
+    """Owns the disk from `start` to `close`. `keep` is the number of revisions that compaction leaves."""
+
+    def __init__(self, disk: Disk, state: State, committed: Committed, *, keep: int) -> None:
+        self._disk = disk
+        self._heads = state.heads
+        self._revision = state.revision
+        self._compacted = state.compacted
+        self._committed = committed
+        self._keep = keep
+        self._queue: queue.SimpleQueue[Write | Compaction | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="groundplane-store-writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, wish: Write | Compaction) -> None:
+        """Queue a wish; its `done` is answered by `committed` or with the error. Not after `close`."""
+        if self._closed:
+            raise StoreFailed("cannot write: the store is closed")
+        self._queue.put(wish)
+
+    def close(self) -> None:
+        """Finish what is queued, then release the disk. Blocks."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            wishes, going = self._take()
+            writes = [wish for wish in wishes if isinstance(wish, Write)]
+            if writes:
+                self._write(writes)
+            for wish in wishes:
+                if isinstance(wish, Compaction):
+                    self._answer_compaction(wish)
+            self._compact_by_itself()
+        self._disk.close()
+
+    def _take(self) -> tuple[list[Write | Compaction], bool]:
+        """Wait for one wish and take all others that are there; False when the end was asked for."""
+        taken: list[Write | Compaction] = []
+        first = self._queue.get()
+        while first is not None:
+            taken.append(first)
+            if len(taken) >= _MOST_AT_ONCE:
+                return taken, True
+            try:
+                first = self._queue.get_nowait()
+            except queue.Empty:
+                return taken, True
+        return taken, False
+
+    def _write(self, writes: list[Write]) -> None:
+        batch = _Batch()
+        for write in writes:
+            self._admit(write, batch)
+        if batch.changes:
+            try:
+                self._disk.append(batch.changes)
+            except GroundplaneError as exc:
+                _fail(writes, exc)
+                return
+            except Exception as exc:  # noqa: BLE001 - this loop owns the thread: a defect must reach the callers
+                _log.exception("store writer failed")
+                _fail(writes, Unexpected(f"cannot write to the store: {exc!r}"))
+                return
+            self._remember(batch)
+            self._committed(batch.changes, batch.taken, 0)
+        # Only now: a rejection may rest on a write ahead of it, which readers must be able to see by then.
+        for write, error in batch.rejected:
+            write.done.set_exception(error)
+
+    def _admit(self, write: Write, batch: _Batch) -> None:
+        try:
+            change = self._change(write, batch.ahead, self._revision + len(batch.changes) + 1)
+        except Exception as exc:  # noqa: BLE001 - preconditions and `encode` belong to the caller, who gets the error
+            batch.rejected.append((write, exc))
+            return
+        batch.ahead[write.key] = None if change.type == "Deleted" else change.entry
+        batch.changes.append(change)
+        batch.taken.append(write)
+
+    def _change(self, write: Write, ahead: dict[Key, Entry | None], revision: int) -> Change:
+        old = ahead[write.key] if write.key in ahead else self._heads.get(write.key)
+        name = "/".join(part for part in write.key if part)
+        if write.verb == "create":
+            if old is not None:
+                raise AlreadyThere(f"cannot create {name}: it is there already")
+        elif old is None:
+            raise NotThere(f"cannot {write.verb} {name}: it does not exist")
+        elif old.revision != write.expected:
+            raise RevisionConflict(
+                f"cannot {write.verb} {name}: it is at revision {old.revision}, not {write.expected}",
+                remedy="read it again and repeat the change",
+            )
+        value = write.encode(revision) if write.encode else _last(old)
+        kind: Literal["Added", "Modified", "Deleted"] = "Deleted"
+        if write.verb != "delete":
+            kind = "Added" if old is None else "Modified"
+        return Change(kind, Entry(write.key, revision, value), old)
+
+    def _remember(self, batch: _Batch) -> None:
+        for key, entry in batch.ahead.items():
+            if entry is None:
+                self._heads.pop(key, None)
+            else:
+                self._heads[key] = entry
+        self._revision += len(batch.changes)
+
+    def _answer_compaction(self, wish: Compaction) -> None:
+        try:
+            self._compact(min(wish.revision, self._revision))
+        except StoreFailed as exc:
+            wish.done.set_exception(exc)
+        else:
+            wish.done.set_result(None)
+
+    def _compact_by_itself(self) -> None:
+        # In strides, so that the cost is spread over many writes.
+        if self._revision - self._compacted <= self._keep + self._keep // 10:
+            return
+        try:
+            self._compact(self._revision - self._keep)
+        except StoreFailed as exc:
+            _log.warning("store compaction failed, will be tried again", error=str(exc))
+
+    def _compact(self, revision: int) -> None:
+        if revision <= self._compacted:
+            return
+        self._disk.compact(revision)
+        self._compacted = revision
+        self._committed([], [], revision)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Writes of one transaction: what they change, who is answered how, and `ahead`, the heads as they will be."""
+
+    ahead: dict[Key, Entry | None] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    taken: list[Write] = field(default_factory=list)
+    rejected: list[tuple[Write, Exception]] = field(default_factory=list)
+
+
+def _last(old: Entry | None) -> bytes:
+    if old is None:
+        raise Unexpected("cannot write an object without a value")
+    return old.value
+
+
+def _fail(writes: list[Write], error: GroundplaneError) -> None:
+    for write in writes:
+        write.done.set_exception(error)
