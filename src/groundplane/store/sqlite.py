@@ -142,8 +142,10 @@ class SqliteDisk:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._db = db
-            for pragma in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = FULL"):
-                db.execute(f"PRAGMA {pragma}").fetchall()
+            if not db.execute("PRAGMA page_count").fetchone()[0]:
+                db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            db.execute("PRAGMA journal_mode = WAL").fetchall()
+            db.execute("PRAGMA synchronous = FULL")
             _migrate(db, self._path)
             if self._revision is not None:
                 # A transaction that failed was answered as failed: whatever it left is not to come back.

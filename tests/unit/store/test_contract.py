@@ -244,20 +244,18 @@ async def test_a_deletion_without_encoder_shows_the_last_value(opened):
 
 
 async def test_a_watch_keeps_to_its_namespace(opened):
-    async with opened() as store:
-        async with store.watch(THINGS, namespace="one", revision=await store.revision()) as changes:
-            await store.create(key("a", "two"), text("x"))
-            await store.create(key("b", "one"), text("x"))
-            assert [name for _, name, _, _ in await read(changes, 1)] == ["b"]
+    async with opened() as store, store.watch(THINGS, namespace="one", revision=await store.revision()) as changes:
+        await store.create(key("a", "two"), text("x"))
+        await store.create(key("b", "one"), text("x"))
+        assert [name for _, name, _, _ in await read(changes, 1)] == ["b"]
 
 
 async def test_who_is_answered_finds_the_write_in_list_and_watch(opened):
-    async with opened() as store:
-        async with store.watch(THINGS, revision=await store.revision()) as changes:
-            for n in range(30):
-                entry = await store.create(key(f"n{n:02}"), text("x"))
-                assert (await store.list(THINGS)).entries[-1] == entry
-                assert (await anext(changes)).entry == entry
+    async with opened() as store, store.watch(THINGS, revision=await store.revision()) as changes:
+        for n in range(30):
+            entry = await store.create(key(f"n{n:02}"), text("x"))
+            assert (await store.list(THINGS)).entries[-1] == entry
+            assert (await anext(changes)).entry == entry
 
 
 async def test_a_slow_watcher_is_cut_and_can_resume_without_loss(opened):
