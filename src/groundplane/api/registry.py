@@ -26,7 +26,14 @@ class PrinterColumn:
     type: ColumnType
     path: str
     priority: int = 0
-    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionInfo:
+    """One type of condition that objects of a kind can have."""
+
+    type: str
+    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class KindInfo:
     short_names: tuple[str, ...]
     struct: type[Struct]
     columns: tuple[PrinterColumn, ...]
+    conditions: tuple[ConditionInfo, ...]
     has_status: bool = True
     categories: tuple[str, ...] = ("groundplane",)
     group: str = GROUP
@@ -48,6 +56,11 @@ class KindInfo:
     def api_version(self) -> str:
         """Group and version as objects carry them."""
         return f"{self.group}/{self.version}"
+
+    @property
+    def summary(self) -> str:
+        """The kind in one sentence: the first line of its struct's docstring."""
+        return (self.struct.__doc__ or "").splitlines()[0]
 
 
 def _condition(name: str, *, field: str = "status", column: str = "", priority: int = 0) -> PrinterColumn:
@@ -66,6 +79,7 @@ _FOUNDATION = KindInfo(
     singular="foundation",
     short_names=("gpf",),
     struct=Foundation,
+    conditions=(ConditionInfo("Ready", "The target can be reached: its Distribution and release exist."),),
     columns=(
         PrinterColumn("Distribution", "string", ".spec.kubernetes.distribution"),
         PrinterColumn("Version", "string", ".spec.kubernetes.version"),
@@ -83,6 +97,13 @@ _CLUSTER = KindInfo(
     singular="cluster",
     short_names=("gpc",),
     struct=Cluster,
+    conditions=(
+        ConditionInfo("Ready", "All Nodes are Ready and nothing is left to do."),
+        ConditionInfo("SpecValid", "The Cluster, its Foundation, Distribution and Machines fit together."),
+        ConditionInfo("MachinesReachable", "Every machine answered the last survey."),
+        ConditionInfo("PreflightPassed", "The machines can take the cluster; if not, every failure with its remedy."),
+        ConditionInfo("Progressing", "An Operation is under way."),
+    ),
     columns=(
         PrinterColumn("Phase", "string", ".status.phase"),
         PrinterColumn("Version", "string", ".status.version"),
@@ -105,6 +126,10 @@ _MACHINE = KindInfo(
     singular="machine",
     short_names=("gpm",),
     struct=Machine,
+    conditions=(
+        ConditionInfo("Ready", "The machine answers and its facts are known."),
+        ConditionInfo("Reachable", "The last try to log in; if it failed, why."),
+    ),
     columns=(
         PrinterColumn("Cluster", "string", ".spec.clusterRef.name"),
         PrinterColumn("Role", "string", ".spec.role"),
@@ -124,6 +149,7 @@ _OPERATION = KindInfo(
     singular="operation",
     short_names=("gpo",),
     struct=Operation,
+    conditions=(ConditionInfo("Complete", "All steps succeeded; if not, which failed and why."),),
     columns=(
         PrinterColumn("Cluster", "string", ".spec.clusterRef.name"),
         PrinterColumn("Action", "string", ".spec.plan.action"),
@@ -143,6 +169,7 @@ _DISTRIBUTION = KindInfo(
     singular="distribution",
     short_names=("gpd",),
     struct=Distribution,
+    conditions=(ConditionInfo("Ready", "Releases and sources are well formed."),),
     columns=(
         PrinterColumn("Vendor", "string", ".spec.vendor"),
         _READY,
