@@ -1,0 +1,95 @@
+"""Events: what happened, for people who `kubectl describe` an object.
+
+The same event again within an hour raises the count of the first instead of making another. An event that cannot
+be written is logged and dropped: it must never stop the work that it tells of.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+import structlog
+
+from groundplane.api.meta import API_VERSION, ObjectMeta
+from groundplane.base.clock import Now, rfc3339
+from groundplane.base.errors import GroundplaneError
+from groundplane.client.contract import Client, Object, Resource
+from groundplane.client.errors import NotFound
+
+EVENTS = Resource(group="", version="v1", plural="events", kind="Event")
+COMPONENT = "groundplane"
+REPEAT = timedelta(hours=1)
+
+logger = structlog.get_logger()
+
+
+class _Seen(NamedTuple):
+    name: str
+    count: int
+    first: datetime
+
+
+class EventRecorder:
+    """Writes v1 Events about our objects."""
+
+    def __init__(self, client: Client, *, now: Now) -> None:
+        self._client = client
+        self._now = now
+        self._seen: dict[tuple[str, str, str], _Seen] = {}
+
+    async def normal(self, kind: str, meta: ObjectMeta, reason: str, message: str) -> None:
+        """Record something expected. `reason` is a CamelCase word, `message` a sentence."""
+        await self._record("Normal", kind, meta, (reason, message))
+
+    async def warning(self, kind: str, meta: ObjectMeta, reason: str, message: str) -> None:
+        """Record something that a person should look at."""
+        await self._record("Warning", kind, meta, (reason, message))
+
+    async def _record(
+        self, level: Literal["Normal", "Warning"], kind: str, meta: ObjectMeta, what: tuple[str, str]
+    ) -> None:
+        key = (meta.uid, *what)
+        now = self._now()
+        seen = self._seen.get(key)
+        try:
+            if seen is not None and now - seen.first < REPEAT:
+                await self._repeat(key, seen, meta)
+            else:
+                await self._create(level, kind, meta, what)
+        except NotFound:
+            await self._create(level, kind, meta, what)
+        except GroundplaneError as error:
+            logger.warning("event not written", kind=kind, name=meta.name, reason=what[0], error=str(error))
+
+    async def _repeat(self, key: tuple[str, str, str], seen: _Seen, meta: ObjectMeta) -> None:
+        again = seen._replace(count=seen.count + 1)
+        patch: Object = {"count": again.count, "lastTimestamp": rfc3339(self._now())}
+        await self._client.patch(EVENTS, meta.namespace, seen.name, patch)
+        self._seen[key] = again
+
+    async def _create(self, level: str, kind: str, meta: ObjectMeta, what: tuple[str, str]) -> None:
+        now = self._now()
+        reason, message = what
+        body: Object = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{meta.name}.", "namespace": meta.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": kind,
+                "namespace": meta.namespace,
+                "name": meta.name,
+                "uid": meta.uid,
+            },
+            "type": level,
+            "reason": reason,
+            "message": message,
+            "source": {"component": COMPONENT},
+            "reportingComponent": COMPONENT,
+            "firstTimestamp": rfc3339(now),
+            "lastTimestamp": rfc3339(now),
+            "count": 1,
+        }
+        created = await self._client.create(EVENTS, body)
+        self._seen[(meta.uid, reason, message)] = _Seen(str(created["metadata"]["name"]), 1, now)
