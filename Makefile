@@ -1,0 +1,51 @@
+# The words of the project. Each does its own set-up; none asks for anything.
+.PHONY: help setup demo demo-down up test check format generate bench lock clean
+
+PY := .venv/bin/python
+
+help: ## list the words
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: ## bring the Python environment
+	@scripts/setup.sh
+
+demo: ## a real cluster on three lab machines, from nothing
+	@scripts/setup.sh lab
+	@$(PY) -m groundplane_lab.demo up
+
+demo-down: ## remove all that demo made
+	@scripts/setup.sh
+	@$(PY) -m groundplane_lab.demo down
+
+up: setup ## start Groundplane alone, on loopback
+	@.venv/bin/groundplane up
+
+test: ## every test, on real parts
+	@scripts/setup.sh lab
+	@$(PY) -m groundplane_lab.cli artifacts
+	@$(PY) -m pytest
+
+check: setup ## linters, types, layers, generated files
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(PY) scripts/limits.py
+	@$(PY) -m groundplane.api.generate --check
+
+format: setup ## let ruff format and fix
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+generate: setup ## write the CRDs and the pages of the kinds anew
+	@$(PY) -m groundplane.api.generate
+
+bench: ## benchmarks against a peer in the same run (BENCH=NAME for one)
+	@scripts/setup.sh lab
+	@$(PY) -m bench $(BENCH)
+
+lock: setup ## resolve the dependencies anew
+	@.venv/tools/bin/uv pip compile --universal --generate-hashes --quiet pyproject.toml --group pyproject.toml:dev -o requirements.lock
+
+clean: ## remove caches of tools, not the lab's
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
