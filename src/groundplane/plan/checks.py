@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from groundplane.api.foundation import OSEntry
+from groundplane.base.versions import UnknownVersion, kernel_at_least, satisfies
 
 from . import prepare
 from .view import View, api_port, architecture_of
@@ -68,12 +68,12 @@ def architecture(view: View, name: str) -> Iterator[Finding]:
 def kernel(view: View, name: str) -> Iterator[Finding]:
     """The Foundation's floor."""
     release, floor = view.of(name).kernel.release, view.target.kernel.minimum
-    if floor and numbers(release) < numbers(floor):
-        yield Finding(
-            "kernel",
-            f"kernel {release or 'unknown'} is older than {floor}",
-            f"boot a kernel from {floor} on, or lower the foundation's minimum",
-        )
+    remedy = f"boot a kernel from {floor} on, or lower the foundation's minimum"
+    try:
+        if not kernel_at_least(release, floor):
+            yield Finding("kernel", f"kernel {release} is older than {floor}", remedy)
+    except UnknownVersion as problem:
+        yield Finding("kernel", problem.message, remedy)
 
 
 def size(view: View, name: str) -> Iterator[Finding]:
@@ -183,14 +183,25 @@ def systemd(view: View, name: str) -> Iterator[Finding]:
 
 
 def container_runtime(view: View, name: str) -> Iterator[Finding]:
-    """The wanted runtime must be there."""
+    """The wanted runtime must be there, in a version that the Foundation and Kubernetes allow."""
     wanted, now = view.target.runtime, view.runtime(name)
-    if not now.installed and view.artifact(name, wanted.name) is None:
-        yield Finding(
-            "runtime",
-            f"{wanted.name} is not installed and release {view.target.version} brings none",
-            f"install {wanted.name} on the machine, or add an artifact called {wanted.name} to the release",
-        )
+    if not now.installed:
+        if view.artifact(name, wanted.name) is None:
+            yield Finding(
+                "runtime",
+                f"{wanted.name} is not installed and release {view.target.version} brings none",
+                f"install {wanted.name} on the machine, or add an artifact called {wanted.name} to the release",
+            )
+        return
+    try:
+        if not satisfies(now.version, wanted.version):
+            yield Finding(
+                "runtime",
+                f"{wanted.name} {now.version} is installed and {wanted.version} is wanted",
+                f"install {wanted.name} {wanted.version}, or change the runtime's version constraint",
+            )
+    except UnknownVersion as problem:
+        yield Finding("runtime", problem.message, f"install {wanted.name} in a released version")
 
 
 def selinux(view: View, name: str) -> Iterator[Finding]:
@@ -219,15 +230,6 @@ def firewall(view: View, name: str) -> Iterator[Finding]:
 
 ALWAYS: tuple[Check, ...] = (operating_system, architecture, clock, tools, systemd, selinux, firewall)
 BEFORE_JOIN: tuple[Check, ...] = (kernel, size, swap, disk, ports, container_runtime)
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a kernel release, without trailing zeroes: "5.4.0-42-generic" is (5, 4)."""
-    found = re.match(r"\d+(?:\.\d+)*", version)
-    parts = [int(part) for part in found.group().split(".")] if found else []
-    while parts and parts[-1] == 0:
-        parts.pop()
-    return tuple(parts)
 
 
 def _listed(entry: OSEntry, system: str, version: str) -> bool:

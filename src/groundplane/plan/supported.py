@@ -89,7 +89,8 @@ def _changed_nodes(view: View) -> Iterable[tuple[str, str]]:
         version = _version_of(view, name)
         if version not in ("", plain_version(view.target.version)):
             yield (
-                f"node {name} runs v{version} and {view.target.version} is wanted: this change needs an upgrade, {_LATER}",
+                f"node {name} runs v{version} and {view.target.version} is wanted: "
+                f"this change needs an upgrade, {_LATER}",
                 f"set the version back to v{version}",
             )
         yield from _changed_role(view, name)
