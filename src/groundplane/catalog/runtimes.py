@@ -1,0 +1,168 @@
+"""Which container runtime a Kubernetes version can run, as the projects' own tables say.
+
+A verdict carries the reason and what to choose instead; both are sentences for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import semver
+
+from groundplane.base import versions
+
+from .sources import Sourced, read
+
+Minor = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether it can be; if not (or not known), why, and what to choose."""
+
+    ok: bool
+    reason: str = ""
+    choose: str = ""
+
+
+class ContainerdSupport(Sourced, frozen=True):
+    """One Kubernetes minor. `floors`: lowest release per containerd line; `below`: where support is known to end."""
+
+    kubernetes: str
+    floors: list[str]
+    below: str
+    cri: list[str]
+
+    @property
+    def lowest(self) -> tuple[semver.Version, ...]:
+        """The floors as versions, lowest line first."""
+        return tuple(sorted(versions.loose(floor) for floor in self.floors))
+
+    @property
+    def choose(self) -> str:
+        """What to choose, in words."""
+        *lines, last = (str(floor) for floor in self.lowest)
+        kept = [f"{floor} or later of its line" for floor in lines]
+        return "containerd " + ", ".join([*kept, f"{last} or later below {self.below}"])
+
+    def supports(self, found: semver.Version) -> bool:
+        """Tell whether a containerd version is in the table's row."""
+        line = (found.major, found.minor)
+        floor = next((f for f in self.lowest if (f.major, f.minor) == line), None)
+        if floor is not None:
+            return found >= floor
+        return self.lowest[-1] < found < versions.loose(self.below)
+
+
+class DockerSupport(Sourced, frozen=True):
+    """A span of Kubernetes minors, and the Docker lines that kubeadm's system check was written for."""
+
+    since: str
+    until: str
+    validated: list[str]
+
+
+class Dockershim(Sourced, frozen=True):
+    """The minors that deprecated and removed the kubelet's Docker runtime."""
+
+    deprecated: str
+    removed: str
+
+
+@cache
+def containerd_table() -> dict[Minor, ContainerdSupport]:
+    """The rows by Kubernetes minor."""
+    return {_minor(row.kubernetes): row for row in read("containerd", ContainerdSupport)}
+
+
+@cache
+def docker_table() -> tuple[DockerSupport, ...]:
+    """The spans, oldest first."""
+    return read("docker", DockerSupport)
+
+
+@cache
+def dockershim() -> Dockershim:
+    """When the kubelet lost its Docker runtime."""
+    return read("dockershim", Dockershim)[0]
+
+
+def containerd_supported(kubernetes: str, containerd: str) -> Verdict:
+    """Judge one containerd version for one Kubernetes version; raises UnknownVersion for malformed ones."""
+    row = containerd_table().get(versions.minor(kubernetes))
+    found = versions.loose(containerd)
+    if row is None:
+        return _unknown_minor(kubernetes)
+    if row.supports(found):
+        return Verdict(True)
+    return Verdict(False, f"containerd {containerd} is not supported with Kubernetes {row.kubernetes}", row.choose)
+
+
+def containerd_satisfiable(kubernetes: str, constraint: str) -> Verdict:
+    """Judge whether some containerd version meets the constraint and runs the Kubernetes version.
+
+    Raises UnknownVersion for malformed ones.
+    """
+    rules = versions.parse_constraint(constraint)
+    row = containerd_table().get(versions.minor(kubernetes))
+    if row is None:
+        return _unknown_minor(kubernetes)
+    for candidate in _candidates([*row.lowest, *(wanted for _, wanted in rules)]):
+        if row.supports(candidate) and versions.satisfies(str(candidate), constraint):
+            return Verdict(True)
+    reason = f'no containerd version meets "{constraint}" and is supported with Kubernetes {row.kubernetes}'
+    return Verdict(False, reason, row.choose)
+
+
+def _candidates(corners: list[semver.Version]) -> Iterator[semver.Version]:
+    """Versions at and beside the corners: when any version fits, one of these does.
+
+    Fitting versions form spans between corners; "!=" takes single patch versions out, hence as many steps up.
+    """
+    for corner in corners:
+        step = corner
+        for _ in range(len(corners) + 1):
+            yield step
+            step = step.bump_patch()
+        if corner.patch:
+            yield corner.replace(patch=corner.patch - 1)
+        yield from (semver.Version(corner.major, minor) for minor in range(corner.minor))
+
+
+def docker_supported(kubernetes: str) -> Verdict:
+    """Judge Docker as runtime of a Kubernetes version; raises UnknownVersion."""
+    minor = versions.minor(kubernetes)
+    shim = dockershim()
+    if minor >= _minor(shim.removed):
+        reason = f"Kubernetes {minor[0]}.{minor[1]} has no Docker runtime: dockershim was removed in {shim.removed}"
+        return Verdict(False, reason, f"runtime containerd, or a Kubernetes version below {shim.removed}")
+    if docker_validated(kubernetes) == ():
+        return Verdict(False, f"the catalog knows no Docker version for Kubernetes {kubernetes}", "runtime containerd")
+    return Verdict(True)
+
+
+def docker_validated(kubernetes: str) -> tuple[str, ...]:
+    """Return the Docker lines (major.minor) that kubeadm's system check of that version knows; empty when none."""
+    minor = versions.minor(kubernetes)
+    spans = (row.validated for row in docker_table() if _minor(row.since) <= minor <= _minor(row.until))
+    return tuple(next(spans, ()))
+
+
+def cri_versions(kubernetes: str) -> tuple[str, ...]:
+    """Return the CRI versions that the kubelet speaks; empty when the catalog does not know."""
+    row = containerd_table().get(versions.minor(kubernetes))
+    return tuple(row.cri) if row else ()
+
+
+def _unknown_minor(kubernetes: str) -> Verdict:
+    known = sorted(containerd_table())
+    span = f"{known[0][0]}.{known[0][1]} to {known[-1][0]}.{known[-1][1]}"
+    reason = f"the catalog does not know which containerd Kubernetes {kubernetes} runs"
+    return Verdict(False, reason, f"a Kubernetes version of {span}")
+
+
+def _minor(text: str) -> Minor:
+    found = versions.loose(text)
+    return found.major, found.minor
