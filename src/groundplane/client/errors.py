@@ -18,6 +18,7 @@ from groundplane.kube.errors import (
     ServerUnavailable,
     TooManyRequests,
     Unauthorized,
+    Untrusted,
     error_from_status,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "ServerUnavailable",
     "TooManyRequests",
     "Unauthorized",
+    "Untrusted",
     "error_from_status",
 ]

@@ -4,7 +4,8 @@
                  ├── Invalid          with `causes`: field, rule and message, all at once
                  └── Gone             the asked resourceVersion is too old: list again
     Denied       ├── Unauthorized     who are you?
-                 └── Forbidden        you may not
+                 ├── Forbidden        you may not
+                 └── Untrusted        the server's certificate is not the expected one
     Unavailable  └── ServerUnavailable    not reachable, overloaded, failing inside
                      └── TooManyRequests  also a PodDisruptionBudget that forbids an eviction now
 
@@ -65,6 +66,10 @@ class Forbidden(Denied):
     """The credentials are good but do not allow this."""
 
 
+class Untrusted(Denied):
+    """The server's certificate was not accepted; nothing was sent to it."""
+
+
 class ServerUnavailable(Unavailable):
     """The server cannot be reached or cannot answer now. `retry_after` is in seconds, 0 when unsaid."""
 
@@ -74,7 +79,9 @@ class ServerUnavailable(Unavailable):
 
 
 class TooManyRequests(ServerUnavailable):
-    """The server says: not now."""
+    """The server says: not now; `causes` say why when it is not mere load."""
+
+    causes: tuple[Cause, ...] = ()
 
 
 _BY_REASON: dict[str, type[GroundplaneError]] = {
@@ -121,7 +128,10 @@ def error_from_status(status: Mapping[str, Any], *, action: str) -> GroundplaneE
     if issubclass(kind, Invalid):
         return kind(message, causes=_causes(details))
     if issubclass(kind, ServerUnavailable):
-        return kind(message, retry_after=float(details.get("retryAfterSeconds") or 0))
+        error = kind(message, retry_after=float(details.get("retryAfterSeconds") or 0))
+        if isinstance(error, TooManyRequests):
+            error.causes = _causes(details)
+        return error
     return kind(message, remedy=_REMEDIES.get(kind, ""))
 
 

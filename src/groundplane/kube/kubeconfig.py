@@ -1,0 +1,236 @@
+"""Kubeconfig files: read, merged as kubectl merges them, resolved to one Access, written.
+
+A kubeconfig can name files and commands of the machine that reads it. That is fine for the user's own files and
+never for a document that came over the API: parsed without a folder, such references are refused by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from groundplane.base.errors import Refused
+
+_PROTECTED = 0o600
+
+
+class KubeconfigInvalid(Refused):
+    """The kubeconfig cannot be used as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecPlugin:
+    """A command that prints an ExecCredential; `environment` is added to ours."""
+
+    api_version: str
+    command: str
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    provide_cluster_info: bool = False
+    install_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach and log in to one Kubernetes API. Secrets are never shown by repr."""
+
+    server: str
+    ca: bytes = b""
+    insecure: bool = False
+    tls_server_name: str = ""
+    proxy: str = ""
+    token: str = field(default="", repr=False)
+    token_file: Path | None = None
+    certificate: bytes = b""
+    key: bytes = field(default=b"", repr=False)
+    exec_plugin: ExecPlugin | None = field(default=None, repr=False)
+    namespace: str = "default"
+    context: str = ""
+
+
+class Kubeconfig:
+    """Named clusters, users and contexts, each with the folder that its relative files are looked for in."""
+
+    def __init__(self) -> None:
+        self.current_context = ""
+        self._sections: dict[str, dict[str, tuple[dict[str, Any], Path | None]]] = {
+            "clusters": {},
+            "users": {},
+            "contexts": {},
+        }
+
+    @classmethod
+    def parse(cls, data: bytes, *, source: str = "kubeconfig") -> Kubeconfig:
+        """Read a document that may not name files or commands; `source` is what errors call it."""
+        config = cls()
+        config._merge(_document(data, source), None, source)
+        return config
+
+    @classmethod
+    def load(cls, paths: Sequence[Path]) -> Kubeconfig:
+        """Read files that belong to the user; of two entries with one name the first counts, as in kubectl."""
+        config = cls()
+        found = [path for path in paths if path.exists()]
+        if not found:
+            raise KubeconfigInvalid(
+                f"cannot read kubeconfig {', '.join(map(str, paths)) or '(none named)'}: there is no such file",
+                remedy="start Groundplane once with `groundplane up`, or name another file with --kubeconfig",
+            )
+        for path in found:
+            try:
+                data = path.read_bytes()
+            except OSError as exc:
+                raise KubeconfigInvalid(f"cannot read kubeconfig {path}: {exc.strerror}") from exc
+            config._merge(_document(data, str(path)), path.absolute().parent, str(path))
+        return config
+
+    @property
+    def contexts(self) -> list[str]:
+        """Names of the contexts, in the order of the files."""
+        return list(self._sections["contexts"])
+
+    def access(self, context: str = "") -> Access:
+        """Resolve `context`, or the current one; raises KubeconfigInvalid naming what is missing."""
+        name = context or self.current_context
+        entry, _ = self._named("contexts", name, "context")
+        cluster, cluster_folder = self._named("clusters", str(entry.get("cluster") or ""), "cluster")
+        user: dict[str, Any] = {}
+        user_folder = None
+        if entry.get("user"):
+            user, user_folder = self._named("users", str(entry["user"]), "user")
+        if not cluster.get("server"):
+            raise KubeconfigInvalid(f"cannot use kubeconfig context {name!r}: its cluster names no server")
+        token_file = _own_file(user, "tokenFile", user_folder)
+        return Access(
+            server=str(cluster["server"]).rstrip("/"),
+            ca=_data(cluster, "certificate-authority", cluster_folder),
+            insecure=bool(cluster.get("insecure-skip-tls-verify")),
+            tls_server_name=str(cluster.get("tls-server-name") or ""),
+            proxy=str(cluster.get("proxy-url") or ""),
+            token=str(user.get("token") or ""),
+            token_file=token_file,
+            certificate=_data(user, "client-certificate", user_folder),
+            key=_data(user, "client-key", user_folder),
+            exec_plugin=_exec_plugin(user.get("exec"), user_folder),
+            namespace=str(entry.get("namespace") or "default"),
+            context=name,
+        )
+
+    def _merge(self, document: dict[str, Any], folder: Path | None, source: str) -> None:
+        self.current_context = self.current_context or str(document.get("current-context") or "")
+        for section, known in self._sections.items():
+            inner = section.removesuffix("s")
+            for entry in document.get(section) or []:
+                if not isinstance(entry, dict) or not entry.get("name"):
+                    raise KubeconfigInvalid(f"cannot use {source}: an entry of {section} has no name")
+                known.setdefault(str(entry["name"]), (entry.get(inner) or {}, folder))
+
+    def _named(self, section: str, name: str, word: str) -> tuple[dict[str, Any], Path | None]:
+        if name not in self._sections[section]:
+            have = ", ".join(self._sections[section]) or "none"
+            raise KubeconfigInvalid(f"cannot find {word} {name!r} in the kubeconfig: it has {have}")
+        return self._sections[section][name]
+
+
+def render_kubeconfig(access: Access, *, name: str, user: str = "admin") -> bytes:
+    """Return a self-contained kubeconfig of one context called `name`, for tokens and client certificates."""
+    cluster: dict[str, Any] = {"server": access.server}
+    if access.ca:
+        cluster["certificate-authority-data"] = base64.b64encode(access.ca).decode()
+    if access.insecure:
+        cluster["insecure-skip-tls-verify"] = True
+    if access.tls_server_name:
+        cluster["tls-server-name"] = access.tls_server_name
+    login: dict[str, Any] = {}
+    if access.token:
+        login["token"] = access.token
+    if access.certificate:
+        login["client-certificate-data"] = base64.b64encode(access.certificate).decode()
+        login["client-key-data"] = base64.b64encode(access.key).decode()
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": user, "user": login}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user, "namespace": access.namespace}}],
+        "current-context": name,
+    }
+    return yaml.safe_dump(document, sort_keys=False).encode()
+
+
+def write_kubeconfig(path: Path, data: bytes) -> None:
+    """Put `data` at `path`, readable by its owner only, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PROTECTED), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _document(data: bytes, source: str) -> dict[str, Any]:
+    try:
+        document = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        # The text of the error quotes the document, which holds secrets.
+        where = f" at line {mark.line + 1}" if mark else ""
+        raise KubeconfigInvalid(f"cannot read {source}: it is not YAML{where}") from None
+    if not isinstance(document, dict) or document.get("kind", "Config") != "Config":
+        raise KubeconfigInvalid(f"cannot read {source}: it is not a kubeconfig")
+    return document
+
+
+def _own_file(entry: Mapping[str, Any], name: str, folder: Path | None) -> Path | None:
+    if not entry.get(name):
+        return None
+    if folder is None:
+        raise KubeconfigInvalid(
+            f"cannot use the kubeconfig: {name} points to a file of the machine that it was made on",
+            remedy=f"put the content in as {name}-data, or as token (kubectl config view --flatten --raw does it)",
+        )
+    return folder / str(entry[name])
+
+
+def _data(entry: Mapping[str, Any], name: str, folder: Path | None) -> bytes:
+    inline = entry.get(f"{name}-data")
+    if inline:
+        try:
+            return base64.b64decode(str(inline), validate=False)
+        except binascii.Error as exc:
+            raise KubeconfigInvalid(f"cannot use the kubeconfig: {name}-data is not base64") from exc
+    file = _own_file(entry, name, folder)
+    if file is None:
+        return b""
+    try:
+        return file.read_bytes()
+    except OSError as exc:
+        raise KubeconfigInvalid(f"cannot read {name} {file}: {exc.strerror}") from exc
+
+
+def _exec_plugin(entry: Mapping[str, Any] | None, folder: Path | None) -> ExecPlugin | None:
+    if not entry:
+        return None
+    command = str(entry.get("command") or "")
+    if folder is None:
+        raise KubeconfigInvalid(
+            f"cannot use the kubeconfig: its user logs in by running the command {command!r}",
+            remedy="use a kubeconfig with a token or a client certificate",
+        )
+    # As in kubectl: with a slash it is a path relative to the file, without one it is looked for in PATH.
+    return ExecPlugin(
+        api_version=str(entry.get("apiVersion") or ""),
+        command=str(folder / command) if "/" in command else command,
+        arguments=tuple(map(str, entry.get("args") or ())),
+        environment={str(pair["name"]): str(pair["value"]) for pair in entry.get("env") or ()},
+        provide_cluster_info=bool(entry.get("provideClusterInfo")),
+        install_hint=str(entry.get("installHint") or ""),
+    )

@@ -1,0 +1,256 @@
+"""The wire to one Kubernetes API: JSON requests and streamed lines over TLS, errors as in `kube.errors`.
+
+Every failure to connect, send or read names the server and is ServerUnavailable; every answer that is not a success
+is the error that its Status means. Only reads are repeated, once, when an idle connection turned out to be dead:
+a write may have been done. Knows no kinds.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+
+from groundplane.base.clock import Now, utc_now
+
+from .errors import ServerUnavailable, Unauthorized, Untrusted, error_from_status
+from .kubeconfig import Access, KubeconfigInvalid
+from .login import Credentials, Login
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+# JSON is YAML, and every version that knows server-side apply takes this name.
+APPLY_PATCH = "application/apply-patch+yaml"
+
+_CONNECT_SECONDS = 10.0
+_TEXT_SHOWN = 300
+# A peer that vanished without a word (power, network) is found by the kernel within 45 s, also on a silent watch.
+_KEEPALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `action` completes "cannot …" in errors and names the object; it never holds a secret."""
+
+    method: str
+    path: str
+    action: str
+    params: Mapping[str, str] | None = None
+    body: Any = None
+    content_type: str = JSON
+
+
+class Transport:
+    """Owns connections to one server until `close`. `timeout` is the longest silence within a request, in seconds."""
+
+    def __init__(self, access: Access, *, timeout: float = 30.0, now: Now = utc_now) -> None:
+        self.server = access.server
+        self._access = access
+        self._timeout = timeout
+        self._login = Login(access, now=now)
+        self._http: httpx2.AsyncClient | None = None
+        self._presented: tuple[bytes, bytes] | None = None
+
+    async def request(self, call: Call) -> Any:
+        """Send and return the decoded JSON answer; raises the errors of `kube.errors`."""
+        try:
+            return await self._send(call)
+        except Unauthorized:
+            if not self._login.renewable:
+                raise
+        return await self._send(call)
+
+    @asynccontextmanager
+    async def lines(self, call: Call, *, silence: float | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Give the answer's lines as they come; `silence` is the longest wait for more, None for no limit.
+
+        Leaving the block closes the connection. A cut connection or too long a silence is ServerUnavailable.
+        """
+        timeout = httpx2.Timeout(self._timeout, connect=_CONNECT_SECONDS, read=silence)
+        credentials = await self._login.credentials()
+        http = await self._client(credentials)
+        arguments = _arguments(call, credentials, self._access.tls_server_name)
+        with self._errors(call):
+            async with http.stream(**arguments, timeout=timeout) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise self._error(call, response, credentials)
+                lines = self._split(response, call)
+                try:
+                    yield lines
+                finally:
+                    await lines.aclose()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    async def _send(self, call: Call) -> Any:
+        credentials = await self._login.credentials()
+        http = await self._client(credentials)
+        arguments = _arguments(call, credentials, self._access.tls_server_name)
+        with self._errors(call):
+            try:
+                response = await http.request(**arguments)
+            except (httpx2.RemoteProtocolError, httpx2.ReadError):
+                if call.method != "GET":
+                    raise
+                response = await http.request(**arguments)
+        if not response.is_success:
+            raise self._error(call, response, credentials)
+        if not response.content:
+            return {}
+        try:
+            return msgspec.json.decode(response.content)
+        except msgspec.DecodeError as exc:
+            raise ServerUnavailable(
+                f"cannot {call.action}: {self.server} answered with something that is no JSON"
+            ) from exc
+
+    async def _split(self, response: httpx2.Response, call: Call) -> AsyncGenerator[bytes, None]:
+        rest = b""
+        with self._errors(call):
+            async for chunk in response.aiter_bytes():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if line:
+                        yield line
+        if rest:
+            # The server ends a stream after a whole line; half a one was cut.
+            raise ServerUnavailable(f"cannot {call.action}: {self.server} cut the answer in the middle of a line")
+
+    async def _client(self, credentials: Credentials) -> httpx2.AsyncClient:
+        presented = (credentials.certificate, credentials.key)
+        if self._http is None or presented != self._presented:
+            await self.close()
+            self._http = self._open(credentials)
+            self._presented = presented
+        return self._http
+
+    def _open(self, credentials: Credentials) -> httpx2.AsyncClient:
+        access = self._access
+        transport = httpx2.AsyncHTTPTransport(
+            verify=tls_context(access, credentials) if access.server.startswith("https:") else False,
+            proxy=httpx2.Proxy(access.proxy) if access.proxy else None,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=4.0),
+            socket_options=_KEEPALIVE,
+            trust_env=False,
+        )
+        return httpx2.AsyncClient(
+            base_url=access.server,
+            transport=transport,
+            timeout=httpx2.Timeout(self._timeout, connect=_CONNECT_SECONDS),
+            headers={"User-Agent": "groundplane", "Accept": JSON},
+            trust_env=False,
+        )
+
+    def _errors(self, call: Call) -> _Mapped:
+        return _Mapped(call, self.server)
+
+    def _error(self, call: Call, response: httpx2.Response, credentials: Credentials) -> Exception:
+        error = error_from_status(_status(response), action=f"{call.action} at {self.server}")
+        if isinstance(error, Unauthorized):
+            self._login.drop(credentials)
+        return error
+
+
+class _Mapped:
+    """A context that turns httpx2's errors into ours."""
+
+    def __init__(self, call: Call, server: str) -> None:
+        self._what = f"cannot {call.action}: {server}"
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, httpx2.TimeoutException):
+            raise ServerUnavailable(f"{self._what} did not answer in time") from error
+        if isinstance(error, httpx2.RequestError):
+            refusal = _untrusted(error)
+            if refusal is not None:
+                raise Untrusted(
+                    f"{self._what} showed a certificate that is not trusted: {refusal.verify_message}",
+                    remedy="check that it is the right server; if it is, put its CA into the kubeconfig",
+                ) from error
+            raise ServerUnavailable(f"{self._what} cannot be reached: {error or type(error).__name__}") from error
+
+
+def tls_context(access: Access, credentials: Credentials) -> ssl.SSLContext:
+    """Return a context that shows our certificate and trusts the Access's CA, or the system's if it has none."""
+    try:
+        context = ssl.create_default_context(cadata=access.ca.decode("ascii") or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if credentials.certificate:
+            _load_certificate(context, credentials)
+    except (ssl.SSLError, ValueError) as exc:
+        raise KubeconfigInvalid(
+            f"cannot use the kubeconfig for {access.server}: its CA, client certificate or client key is no usable PEM"
+        ) from exc
+    if access.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, credentials: Credentials) -> None:
+    # OpenSSL's interface takes a path only. The folder is ours alone, and gone before anything is sent.
+    with tempfile.TemporaryDirectory(prefix="groundplane-") as folder:
+        file = Path(folder) / "client.pem"
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as pem:
+            pem.write(credentials.certificate + b"\n" + credentials.key)
+        context.load_cert_chain(file)
+
+
+def _arguments(call: Call, credentials: Credentials, server_name: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {credentials.token}"} if credentials.token else {}
+    arguments: dict[str, Any] = {"method": call.method, "url": call.path, "headers": headers}
+    if server_name:
+        arguments["extensions"] = {"sni_hostname": server_name}
+    if call.params:
+        arguments["params"] = dict(call.params)
+    if call.body is not None:
+        headers["Content-Type"] = call.content_type
+        arguments["content"] = msgspec.json.encode(call.body)
+    return arguments
+
+
+def _status(response: httpx2.Response) -> dict[str, Any]:
+    """Return the answer's Status, or one made from the code when a proxy or the like answered."""
+    try:
+        status = msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        status = None
+    if not isinstance(status, dict) or status.get("kind") != "Status":
+        status = {"message": response.text[:_TEXT_SHOWN].strip()}
+    status["code"] = response.status_code
+    seconds = response.headers.get("Retry-After", "")
+    if seconds.isdigit():
+        status["details"] = {"retryAfterSeconds": int(seconds)} | (status.get("details") or {})
+    return status
+
+
+def _untrusted(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
