@@ -79,6 +79,7 @@ class KubeletFacts(Struct, frozen=True):
     installed: Annotated[bool, says("whether its program is there")] = False
     version: Annotated[str, says("version as the program printed it")] = ""
     active: Annotated[bool, says("whether its service runs")] = False
+    enabled: Annotated[bool, says("whether its service starts at boot")] = False
     flags: Annotated[dict[str, str], says("flags that it runs with")] = {}
     cgroup_driver: Annotated[str, says("systemd, cgroupfs or empty")] = ""
     runtime: Annotated[str, says("container runtime that it talks to")] = ""

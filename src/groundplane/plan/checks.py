@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from groundplane.api.foundation import OSEntry
 from groundplane.base.versions import UnknownVersion, kernel_at_least, satisfies
+from groundplane.catalog.runtimes import Verdict, containerd_supported, docker_supported
 
 from . import prepare
-from .view import View, api_port, architecture_of
+from .view import View, api_port
 
 MIB = 1024 * 1024
 # kubeadm's own floors: https://github.com/kubernetes/kubernetes/blob/v1.20.2/cmd/kubeadm/app/constants/constants.go
@@ -55,7 +56,7 @@ def operating_system(view: View, name: str) -> Iterator[Finding]:
 
 def architecture(view: View, name: str) -> Iterator[Finding]:
     """The release must have this machine's files."""
-    machine = architecture_of(view.of(name))
+    machine = view.of(name).os.architecture
     lacking = prepare.missing_artifacts(view, name)
     if lacking:
         yield Finding(
@@ -96,14 +97,14 @@ def size(view: View, name: str) -> Iterator[Finding]:
 
 
 def swap(view: View, name: str) -> Iterator[Finding]:
-    """Swap that stays on stops kubelet, unless kubelet was told to bear it."""
+    """Swap that stays on stops a kubelet that the Cluster tells to mind it; else Groundplane tells it not to."""
     kubelet = view.target.components.kubelet
-    told = kubelet.config.get("failSwapOn") is False or kubelet.args.get("fail-swap-on") == "false"
-    if view.of(name).swap > 0 and view.target.settings.swap == "Ignored" and not told:
+    minds = kubelet.config.get("failSwapOn", False) is not False or kubelet.args.get("fail-swap-on", "false") == "true"
+    if view.of(name).swap > 0 and view.target.settings.swap == "Ignored" and minds:
         yield Finding(
             "swap",
-            "swap is on, the settings leave it on, and kubelet does not start with it",
-            "set settings.swap to Disabled, or kubelet's config failSwapOn to false",
+            "swap is on, the settings leave it on, and the cluster's kubelet override makes kubelet refuse it",
+            "set settings.swap to Disabled, or take failSwapOn out of components.kubelet",
         )
 
 
@@ -183,14 +184,15 @@ def systemd(view: View, name: str) -> Iterator[Finding]:
 
 
 def container_runtime(view: View, name: str) -> Iterator[Finding]:
-    """The wanted runtime must be there, in a version that the Foundation and Kubernetes allow."""
+    """The wanted runtime, in a version that the Foundation allows and the Kubernetes version runs on."""
     wanted, now = view.target.runtime, view.runtime(name)
     if not now.installed:
         if view.artifact(name, wanted.name) is None:
             yield Finding(
                 "runtime",
                 f"{wanted.name} is not installed and release {view.target.version} brings none",
-                f"install {wanted.name} on the machine, or add an artifact called {wanted.name} to the release",
+                f"install {wanted.name} first, unless the machine's package manager can reach a repository that has it",
+                warning=True,
             )
         return
     try:
@@ -200,8 +202,18 @@ def container_runtime(view: View, name: str) -> Iterator[Finding]:
                 f"{wanted.name} {now.version} is installed and {wanted.version} is wanted",
                 f"install {wanted.name} {wanted.version}, or change the runtime's version constraint",
             )
+        verdict = _runtime_verdict(view, now.version)
+        if not verdict.ok:
+            yield Finding("runtime", verdict.reason, f"choose {verdict.choose}")
     except UnknownVersion as problem:
         yield Finding("runtime", problem.message, f"install {wanted.name} in a released version")
+
+
+def _runtime_verdict(view: View, version: str) -> Verdict:
+    kubernetes = view.target.version
+    if view.target.runtime.name == "docker":
+        return docker_supported(kubernetes)
+    return containerd_supported(kubernetes, version)
 
 
 def selinux(view: View, name: str) -> Iterator[Finding]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.operation import Plan, PlannedChange
+from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import Desired
 
 from .assemble import CNI_CONFIG
 from .create import count
 from .fingerprint import fingerprint
 from .rule import Rule, build
-from .supported import require_facts
 from .view import View
 
 
@@ -74,18 +73,26 @@ RULES: tuple[Rule, ...] = (
 def plan_delete(desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts) -> Plan:
     """Return what takes the cluster off its machines; no steps when none carries its mark.
 
-    Raises Unavailable when a member has not been surveyed: whether it is ours cannot be known.
+    A machine without facts is left as it is, and the summary says so: the caller decides whether to wait for it.
     """
     view = View(desired, facts, cluster)
-    require_facts(view)
     target = desired.target
     # Control planes take their turns backwards: etcd loses one member at a time, and the first one goes last.
-    mine = [name for name in [*target.workers, *reversed(target.control_planes)] if view.ours(name)]
+    order = [*target.workers, *reversed(target.control_planes)]
+    mine = [name for name in order if name in facts and view.ours(name)]
     steps = build(RULES, view, mine)
-    summary = f"delete cluster {target.name}: {count(len(steps), 'step')} on {count(len(mine), 'machine')}"
     return Plan(
         action="Delete",
         steps=steps,
         fingerprints={name: fingerprint(facts[name]) for name in mine},
-        summary=summary if steps else f"cluster {target.name} is on no machine: nothing to do",
+        summary=_summary(view, steps, len(mine)),
     )
+
+
+def _summary(view: View, steps: list[PlannedStep], machines: int) -> str:
+    name = view.target.name
+    unseen = [member for member in view.target.members if member not in view.facts]
+    rest = f"; left as they are, for nothing is known of them: {', '.join(unseen)}" if unseen else ""
+    if not steps:
+        return f"cluster {name} is on no machine: nothing to do{rest}"
+    return f"delete cluster {name}: {count(len(steps), 'step')} on {count(machines, 'machine')}{rest}"

@@ -1,11 +1,18 @@
-"""What a machine still lacks before kubeadm may run on it: mark, host settings, runtime, binaries, images."""
+"""What a machine still lacks before kubeadm may run on it: mark, host settings, runtime, binaries, images.
+
+Facts show what a machine has, not whose it is: a kubelet or an image that merely has the right name proves nothing.
+So on a machine without our mark every step is planned, and looks for itself. With the mark, the facts decide; on a
+member, preparation is known to have ended, and only what a person would call broken is planned.
+"""
 
 from __future__ import annotations
 
+from groundplane.api.facts import KernelFacts
 from groundplane.api.operation import PlannedChange
 
 from .view import CNI_ARCHIVE, View, cgroup_driver, needed_plugins, plain_image, plain_version
 
+_OPTIONS = {"overlay": "OVERLAY_FS", "br_netfilter": "BRIDGE_NETFILTER"}
 _BINARIES = ("kubeadm", "kubelet", "kubectl")
 
 
@@ -22,23 +29,23 @@ def host_settings(view: View, name: str) -> list[PlannedChange]:
     changes = []
     if settings.swap == "Disabled" and facts.swap > 0:
         changes.append(PlannedChange(what="swap", before="on", after="off"))
-    loaded = {_module(module) for module in facts.kernel.modules}
     changes += [
         PlannedChange(what=f"kernel module {module}", after="loaded")
         for module in settings.modules
-        if _module(module) not in loaded
+        if not _has_module(facts.kernel, module)
     ]
     for key, wanted in settings.sysctls.items():
         now = _folded(facts.kernel.sysctls.get(key, ""))
         if now != _folded(wanted):
             changes.append(PlannedChange(what=f"sysctl {key}", before=now, after=_folded(wanted)))
-    return changes
+    return changes or _checked(view, name, "host settings", "kept after a reboot")
 
 
 def runtime(view: View, name: str) -> list[PlannedChange]:
     """The wanted runtime, running and set up for kubelet.
 
-    On a member only that it runs: its settings carry living pods and are not changed by a create.
+    Before a member it is always planned: a survey reads the configuration file, and cannot tell whether the daemon
+    was restarted after it was written. On a member only that it runs: its settings carry living pods.
     """
     wanted, now = view.target.runtime, view.runtime(name)
     changes = []
@@ -51,7 +58,9 @@ def runtime(view: View, name: str) -> list[PlannedChange]:
         changes.append(PlannedChange(what=f"{wanted.name} cgroup driver", before=now.cgroup_driver, after=driver))
     if wanted.name == "containerd":
         changes += _containerd_settings(view, name)
-    return changes
+    return changes or [
+        PlannedChange(what=f"{wanted.name} configuration", before="as found", after="checked, in effect")
+    ]
 
 
 def binaries(view: View, name: str) -> list[PlannedChange]:
@@ -68,7 +77,10 @@ def binaries(view: View, name: str) -> list[PlannedChange]:
     missing = [plugin for plugin in needed_plugins(view.target) if plugin not in facts.network.cni_plugins]
     if missing:
         changes.append(PlannedChange(what="CNI plugins", after=", ".join(missing)))
-    return changes
+    # The step enables kubelet last, so that this stands for the unit and all files before it.
+    if not facts.kubelet.enabled and not view.member(name):
+        changes.append(PlannedChange(what="kubelet unit", before="not enabled", after="started at boot"))
+    return changes or _checked(view, name, "Kubernetes programs", f"those of release {view.target.version}")
 
 
 def images(view: View, name: str) -> list[PlannedChange]:
@@ -78,7 +90,7 @@ def images(view: View, name: str) -> list[PlannedChange]:
     """
     if view.member(name):
         return []
-    held = {plain_image(image) for image in view.runtime(name).images}
+    held = {plain_image(image) for image in view.runtime(name).images} if view.ours(name) else set()
     return [
         PlannedChange(what=f"image {artifact.image}", after=f"loaded into {view.target.runtime.name}")
         for artifact in view.artifacts(name)
@@ -89,8 +101,8 @@ def images(view: View, name: str) -> list[PlannedChange]:
 def missing_artifacts(view: View, name: str) -> list[str]:
     """Names of files that the machine needs and the release does not have for it."""
     needs = {change.what for change in binaries(view, name)}
-    wanted = [program for program in _BINARIES if program in needs]
-    wanted += [CNI_ARCHIVE] if "CNI plugins" in needs else []
+    # The step brings all programs or none: what the machine has may be another build of the same version.
+    wanted = [*(_BINARIES if needs - {"CNI plugins"} else ()), *([CNI_ARCHIVE] if "CNI plugins" in needs else [])]
     return [artifact for artifact in wanted if view.artifact(name, artifact) is None]
 
 
@@ -122,8 +134,20 @@ def _runtime_label(view: View, name: str) -> str:
     return f"{now.name} {now.version}".strip() if now.installed else f"{now.name} {view.target.runtime.version}".strip()
 
 
-def _module(name: str) -> str:
-    return name.replace("-", "_")
+def _checked(view: View, name: str, what: str, after: str) -> list[PlannedChange]:
+    """What a step does on a machine that looks right but is not ours yet."""
+    return [] if view.ours(name) else [PlannedChange(what=what, before="as found", after=after)]
+
+
+def _has_module(kernel: KernelFacts, name: str) -> bool:
+    """Loaded, or built into the kernel, which lists only loaded ones: then its option or its sysctls show it."""
+    plain = name.replace("-", "_")
+    if plain in {module.replace("-", "_") for module in kernel.modules}:
+        return True
+    if plain == "br_netfilter" and any(key.startswith("net.bridge.") for key in kernel.sysctls):
+        return True
+    option = _OPTIONS.get(plain, "")
+    return "y" in (kernel.config.get(option), kernel.config.get(f"CONFIG_{option}"))
 
 
 def _folded(text: str) -> str:

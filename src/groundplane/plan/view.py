@@ -20,7 +20,6 @@ STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-schedu
 ROUTED_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 CNI_ARCHIVE = "cni-plugins"
 DEFAULT_API_PORT = 6443
-_MACHINE_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class View:
 
     def artifacts(self, name: str) -> list[Artifact]:
         """The release's files for this machine's role and architecture."""
-        role, architecture = self.role(name), architecture_of(self.of(name))
+        role, architecture = self.role(name), self.of(name).os.architecture
         return [
             artifact
             for artifact in self.target.release.artifacts
@@ -99,11 +98,6 @@ class View:
         """Where the other machines reach this one."""
         node = self.node(name)
         return (node.address if node is not None else "") or self.spec(name).spec.address
-
-
-def architecture_of(facts: MachineFacts) -> str:
-    """The architecture by Go's name, as artifacts have it."""
-    return _MACHINE_NAMES.get(facts.os.architecture, facts.os.architecture)
 
 
 def cgroup_driver(target: ClusterTarget) -> str:

@@ -128,7 +128,7 @@ def bare(name: str) -> MachineFacts:
     return MachineFacts(
         machine_id=f"id-{name}",
         product_uuid=f"uuid-{name}",
-        os=OSFacts(id="debian", version_id="12", architecture="x86_64"),
+        os=OSFacts(id="debian", version_id="12", architecture="amd64"),
         cpus=2,
         memory=4 * GIB,
         disks=[DiskFacts(path="/", available=90 * GIB), DiskFacts(path="/var/lib", available=20 * GIB)],
@@ -229,6 +229,7 @@ class Fleet:
         self.need(facts.kernel.sysctls.get("net.ipv4.ip_forward") == "1", f"{name}: no forwarding")
         self.need(runtime.active and runtime.cgroup_driver == "systemd", f"{name}: runtime not ready")
         self.need(PAUSE in runtime.images, f"{name}: images missing")
+        self.need(facts.kubelet.enabled, f"{name}: kubelet would not start after a reboot")
         self.need(facts.kubelet.version == PLAIN == facts.kubeadm.installed_version, f"{name}: binaries missing")
         self.need("kubectl" in facts.commands, f"{name}: kubectl missing")
 
@@ -258,7 +259,7 @@ class Fleet:
         self._kubeadm(name, installed_version=PLAIN)
         self._set(
             name,
-            kubelet=replace(facts.kubelet, installed=True, version=PLAIN),
+            kubelet=replace(facts.kubelet, installed=True, enabled=True, version=PLAIN),
             commands=sorted({*facts.commands, "kubectl"}),
             network=replace(facts.network, cni_plugins=sorted({*facts.network.cni_plugins, *PLUGINS})),
         )
