@@ -26,7 +26,7 @@ logger = structlog.get_logger()
 
 class _Seen(NamedTuple):
     name: str
-    count: int
+    times: int
     first: datetime
 
 
@@ -63,8 +63,8 @@ class EventRecorder:
             logger.warning("event not written", kind=kind, name=meta.name, reason=what[0], error=str(error))
 
     async def _repeat(self, key: tuple[str, str, str], seen: _Seen, meta: ObjectMeta) -> None:
-        again = seen._replace(count=seen.count + 1)
-        patch: Object = {"count": again.count, "lastTimestamp": rfc3339(self._now())}
+        again = seen._replace(times=seen.times + 1)
+        patch: Object = {"count": again.times, "lastTimestamp": rfc3339(self._now())}
         await self._client.patch(EVENTS, meta.namespace, seen.name, patch)
         self._seen[key] = again
 

@@ -1,0 +1,5 @@
+"""The Operation controller: approval, freshness, the run, its record."""
+
+from .reconcile import OperationReconciler
+
+__all__ = ["OperationReconciler"]

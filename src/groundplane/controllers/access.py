@@ -1,0 +1,143 @@
+"""From a Machine and its Secrets to an open door: who logs in where, with what, and which host key is expected."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from groundplane.api.facts import MachineFacts
+from groundplane.api.machine import Machine
+from groundplane.api.meta import SECRET_SSH, NameReference
+from groundplane.base.clock import Now
+from groundplane.base.errors import GroundplaneError, Refused
+from groundplane.hosts.access import HostAccess
+from groundplane.hosts.contract import Host
+from groundplane.hosts.facts import survey
+from groundplane.hosts.ssh import HostPool
+
+from .objects import Objects
+
+
+class _Credentials(TypedDict):
+    private_keys: tuple[bytes, ...]
+    passphrase: str
+    password: str
+    sudo_password: str
+
+
+class NoCredentials(Refused):
+    """The Secret that a Machine points to is missing or cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """Facts of the machines that answered, errors of those that did not, and the host keys seen; by name."""
+
+    facts: dict[str, MachineFacts]
+    errors: dict[str, GroundplaneError]
+
+
+class Access:
+    """Opens doors to Machines; connections live in the pool and are shared by all controllers."""
+
+    def __init__(self, objects: Objects, *, now: Now) -> None:
+        self._objects = objects
+        self._seen: dict[str, str] = {}
+        self._pool = HostPool(on_host_key=self._seen.__setitem__)
+        self._now = now
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    async def host(self, machine: Machine) -> Host:
+        """Return the machine's door. Nothing is connected yet; raises NoCredentials."""
+        return self._pool.connect(await self._access(machine))
+
+    async def hosts(self, machines: Sequence[Machine]) -> dict[str, Host]:
+        """Return the doors of several machines by name."""
+        return {machine.metadata.name: await self.host(machine) for machine in machines}
+
+    async def look(self, machine: Machine) -> MachineFacts:
+        """Survey one machine now."""
+        return await survey(await self.host(machine), now=self._now)
+
+    async def survey(self, machines: Sequence[Machine]) -> Surveyed:
+        """Survey machines side by side; an error of one does not stop the others."""
+
+        async def attempt(machine: Machine) -> MachineFacts | GroundplaneError:
+            try:
+                return await self.look(machine)
+            except GroundplaneError as error:
+                return error
+
+        answers = await asyncio.gather(*(attempt(machine) for machine in machines))
+        by_name = {m.metadata.name: answer for m, answer in zip(machines, answers, strict=True)}
+        return Surveyed(
+            facts={name: answer for name, answer in by_name.items() if isinstance(answer, MachineFacts)},
+            errors={name: answer for name, answer in by_name.items() if isinstance(answer, GroundplaneError)},
+        )
+
+    def seen_host_key(self, machine: Machine) -> str:
+        """Return the host key that the pool trusted on first use, or ""."""
+        return self._seen.get(_host_name(machine), "")
+
+    async def _access(self, machine: Machine) -> HostAccess:
+        ssh = machine.spec.ssh
+        jump = None
+        if ssh.jump is not None:
+            jump = HostAccess(
+                name=f"jump host of {_host_name(machine)}",
+                address=ssh.jump.address,
+                port=ssh.jump.port,
+                user=ssh.jump.user,
+                host_key=ssh.jump.host_key,
+                **await self._credentials(machine, ssh.jump.secret_ref),
+            )
+        return HostAccess(
+            name=_host_name(machine),
+            address=machine.spec.address,
+            port=ssh.port,
+            user=ssh.user,
+            sudo=ssh.sudo == "Auto",
+            host_key=ssh.host_key or machine.status.host_key,
+            jump=jump,
+            **await self._credentials(machine, ssh.secret_ref),
+        )
+
+    async def _credentials(self, machine: Machine, reference: NameReference | None) -> _Credentials:
+        secret = await self._secret(machine, reference)
+        key = secret.get("ssh-privatekey")
+        return {
+            "private_keys": (key,) if key else (),
+            "passphrase": secret.get("passphrase", b"").decode(),
+            "password": secret.get("password", b"").decode(),
+            "sudo_password": secret.get("sudo-password", b"").decode(),
+        }
+
+    async def _secret(self, machine: Machine, reference: NameReference | None) -> Mapping[str, bytes]:
+        who = f"machine {machine.metadata.namespace}/{machine.metadata.name}"
+        if reference is None:
+            raise NoCredentials(
+                f"cannot log in to {who}: no secretRef is set", remedy=f"name a Secret of type {SECRET_SSH}"
+            )
+        secret = await self._objects.secret(machine.metadata.namespace, reference.name)
+        if secret is None:
+            raise NoCredentials(
+                f"cannot log in to {who}: there is no Secret {reference.name}",
+                remedy=f"create a Secret of type {SECRET_SSH} with ssh-privatekey or password",
+            )
+        try:
+            return {key: base64.b64decode(value, validate=True) for key, value in secret.get("data", {}).items()}
+        except binascii.Error as error:
+            raise NoCredentials(f"cannot log in to {who}: Secret {reference.name} is not base64") from error
+
+
+def _host_name(machine: Machine) -> str:
+    """Return the machine's name as messages and host keys know it; machines of all namespaces share the pool."""
+    meta = machine.metadata
+    return meta.name if meta.namespace == "default" else f"{meta.namespace}/{meta.name}"

@@ -1,0 +1,39 @@
+"""Making an Operation: the plan and the target are frozen into it, and it carries who it belongs to."""
+
+from __future__ import annotations
+
+from groundplane.api.meta import API_VERSION, LABEL_CLUSTER, NameReference, ObjectMeta, OwnerReference
+from groundplane.api.operation import Operation, OperationSpec, Plan
+from groundplane.api.target import ClusterTarget
+
+from ..objects import Objects
+from .scope import ClusterScope
+
+
+async def make_operation(objects: Objects, scope: ClusterScope, target: ClusterTarget, plan: Plan) -> Operation:
+    """Create the Operation for `plan`; approved at once unless the Cluster wants a person to approve."""
+    meta = scope.cluster.metadata
+    owner = OwnerReference(
+        api_version=API_VERSION,
+        kind="Cluster",
+        name=meta.name,
+        uid=meta.uid,
+        controller=True,
+        block_owner_deletion=False,
+    )
+    automatic = target.change.approval == "Automatic"
+    operation = Operation(
+        metadata=ObjectMeta(
+            generate_name=f"{meta.name}-{plan.action.lower()}-",
+            namespace=meta.namespace,
+            labels={LABEL_CLUSTER: meta.name},
+            owner_references=[owner],
+        ),
+        spec=OperationSpec(
+            cluster_ref=NameReference(name=meta.name),
+            target=target,
+            plan=plan,
+            approval="Approved" if automatic else "Pending",
+        ),
+    )
+    return await objects.create(operation)

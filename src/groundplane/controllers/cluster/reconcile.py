@@ -1,0 +1,133 @@
+"""One look at one Cluster, from the top, every time.
+
+    hold what deletion will need → valid? → an Operation at work? wait → something new to plan? survey, preflight,
+    plan, make an Operation → else observe the nodes → write the status once
+
+A plan is made once for each set of inputs (what a person can change); a failed or cancelled Operation is not
+repeated by itself, but when an input changes or a person says retry. A stale one is planned anew.
+"""
+
+from __future__ import annotations
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.meta import FINALIZER_CLUSTER
+from groundplane.api.target import Desired, resolve
+from groundplane.api.validation import check_cluster
+from groundplane.base.clock import Now
+from groundplane.base.errors import Refused
+from groundplane.engine.conditions import Conditions
+from groundplane.engine.events import EventRecorder
+from groundplane.engine.loop import Again
+from groundplane.engine.queue import ObjectKey
+from groundplane.plan.create import plan_create
+from groundplane.plan.preflight import check
+
+from ..access import Access
+from ..members import Members
+from ..objects import Objects
+from . import deletion, holds
+from .operations import make_operation
+from .scope import ClusterScope, load
+from .status import StatusDraft
+
+OBSERVE_EVERY = 60.0
+RETRY_BLOCKED = 30.0
+
+
+class ClusterReconciler:
+    """Makes Operations and writes Cluster.status."""
+
+    def __init__(self, objects: Objects, access: Access, members: Members, events: EventRecorder, *, now: Now) -> None:
+        self._objects = objects
+        self._access = access
+        self._members = members
+        self._events = events
+        self._now = now
+
+    async def __call__(self, key: ObjectKey) -> Again:
+        """Look at one Cluster."""
+        scope = await load(self._objects, key.namespace, key.name)
+        if scope is None:
+            return Again()
+        draft = self._draft(scope)
+        if scope.cluster.metadata.deletion_timestamp:
+            again = await deletion.reconcile(self._objects, self._access, self._members, scope, draft)
+        else:
+            again = await self._reconcile(scope, draft)
+        if again is None:
+            return Again()
+        status = draft.finish()
+        if await self._objects.write_status(scope.cluster, status):
+            await self._tell(scope, draft)
+        return again
+
+    def _draft(self, scope: ClusterScope) -> StatusDraft:
+        generation = scope.cluster.metadata.generation
+        conditions = Conditions(scope.cluster.status.conditions, generation=generation, now=self._now())
+        return StatusDraft(scope, conditions)
+
+    async def _reconcile(self, scope: ClusterScope, draft: StatusDraft) -> Again:
+        if await self._protect(scope):
+            return Again(0.0)
+        await holds.hold(self._objects, scope)
+        if not self._valid(scope, draft):
+            return Again(RETRY_BLOCKED)
+        if scope.active is not None:
+            draft.working(scope.active)
+            return Again(OBSERVE_EVERY)
+        latest = scope.latest
+        stale = latest is not None and latest.status.phase == "Stale"
+        if stale or scope.cluster.status.planned_inputs != scope.inputs():
+            again = await self._plan(scope, draft)
+            if again is not None:
+                return again
+        draft.settled(latest, await self._members.observe(scope.cluster))
+        return Again(OBSERVE_EVERY)
+
+    async def _protect(self, scope: ClusterScope) -> bool:
+        """Make sure that a deletion waits for us before anything is done to a machine."""
+        meta = scope.cluster.metadata
+        if FINALIZER_CLUSTER in meta.finalizers:
+            return False
+        patch = {
+            "metadata": {"finalizers": [*meta.finalizers, FINALIZER_CLUSTER], "resourceVersion": meta.resource_version}
+        }
+        await self._objects.patch(Cluster, meta.namespace, meta.name, patch)
+        return True
+
+    def _valid(self, scope: ClusterScope, draft: StatusDraft) -> bool:
+        verdict = check_cluster(scope.cluster, scope.foundation, scope.distribution, scope.machines, scope.world)
+        draft.validated(verdict)
+        return not verdict.causes
+
+    async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
+        """Plan and make an Operation. None: nothing to do, go on and observe."""
+        if scope.distribution is None:
+            raise Refused(f"cannot plan cluster {scope.cluster.metadata.name}: it has no distribution")
+        surveyed = await self._access.survey(scope.machines)
+        if surveyed.errors:
+            draft.unreachable(surveyed.errors)
+            return Again(RETRY_BLOCKED)
+        target = resolve(scope.cluster, scope.foundation, scope.distribution, scope.machines)
+        desired = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
+        problems = check(desired, surveyed.facts)
+        draft.preflight(problems)
+        if any(problem.severity == "Error" for problem in problems):
+            return Again(RETRY_BLOCKED)
+        observed = await self._members.observe(scope.cluster)
+        try:
+            plan = plan_create(desired, surveyed.facts, observed)
+        except Refused as error:
+            draft.refused(error)
+            return Again()
+        draft.planned(scope.inputs())
+        if not plan.steps:
+            return None
+        operation = await make_operation(self._objects, scope, target, plan)
+        draft.working(operation)
+        return Again(OBSERVE_EVERY)
+
+    async def _tell(self, scope: ClusterScope, draft: StatusDraft) -> None:
+        for level, reason, message in draft.news():
+            tell = self._events.warning if level == "Warning" else self._events.normal
+            await tell("Cluster", scope.cluster.metadata, reason, message)

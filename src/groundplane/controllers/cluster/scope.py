@@ -1,0 +1,121 @@
+"""Everything that one look at a Cluster needs, read at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.distribution import Distribution
+from groundplane.api.foundation import Foundation
+from groundplane.api.machine import Machine
+from groundplane.api.meta import ANNOTATION_ABANDON, ANNOTATION_RETRY, LABEL_CLUSTER
+from groundplane.api.operation import FINAL_PHASES, Operation
+from groundplane.api.validation import Runtimes
+from groundplane.catalog import runtimes
+
+from ..objects import Kind, Objects
+
+DEFAULT_DISTRIBUTION = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All objects that validation compares a Cluster with (api.validation.World)."""
+
+    clusters: list[Cluster]
+    machines: list[Machine]
+    foundations: list[Foundation]
+    distributions: list[Distribution]
+    runtimes: Runtimes = runtimes
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterScope:
+    """`operations` are this cluster's, oldest first. `machines` are those that point to it."""
+
+    cluster: Cluster
+    foundation: Foundation | None
+    distribution: Distribution | None
+    machines: list[Machine]
+    operations: list[Operation]
+    world: World
+
+    @property
+    def active(self) -> Operation | None:
+        """The Operation that is not finished, if any."""
+        return next((o for o in self.operations if o.status.phase not in FINAL_PHASES), None)
+
+    @property
+    def latest(self) -> Operation | None:
+        """The newest Operation, finished or not."""
+        return self.operations[-1] if self.operations else None
+
+    @property
+    def kept(self) -> list[Machine]:
+        """The machines that a person has not given up."""
+        return [m for m in self.machines if m.metadata.annotations.get(ANNOTATION_ABANDON) != "true"]
+
+    def inputs(self) -> str:
+        """Digest of everything that a person can change and that a plan depends on."""
+        cluster = self.cluster.metadata
+        parts = [
+            cluster.uid,
+            str(cluster.generation),
+            cluster.annotations.get(ANNOTATION_RETRY, ""),
+            "deleting" if cluster.deletion_timestamp else "",
+            *(f"{m.metadata.uid}:{m.metadata.generation}" for m in sorted(self.kept, key=lambda m: m.metadata.name)),
+            _identity(self.foundation),
+            _identity(self.distribution),
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+async def load(objects: Objects, namespace: str, name: str) -> ClusterScope | None:
+    """Read everything about a Cluster; None when it is gone."""
+    world = World(
+        clusters=await objects.all(Cluster),
+        machines=await objects.all(Machine),
+        foundations=await objects.all(Foundation),
+        distributions=await objects.all(Distribution),
+    )
+    mine = (c for c in world.clusters if (c.metadata.namespace, c.metadata.name) == (namespace, name))
+    cluster = next(mine, None)
+    if cluster is None:
+        return None
+    reference = cluster.spec.foundation_ref
+    foundation = _named(world.foundations, namespace, reference.name if reference else None)
+    operations = await objects.all(Operation, namespace=namespace, label_selector=f"{LABEL_CLUSTER}={name}")
+    return ClusterScope(
+        cluster=cluster,
+        foundation=foundation,
+        distribution=_named(world.distributions, namespace, distribution_name(cluster, foundation)),
+        machines=[m for m in world.machines if _belongs(m, cluster)],
+        operations=sorted(operations, key=lambda o: (o.metadata.creation_timestamp, int(o.metadata.resource_version))),
+        world=world,
+    )
+
+
+def distribution_name(cluster: Cluster, foundation: Foundation | None) -> str:
+    """Return the name of the Distribution that the Cluster, or else its Foundation, asks for."""
+    if cluster.spec.kubernetes.distribution:
+        return cluster.spec.kubernetes.distribution
+    return foundation.spec.kubernetes.distribution if foundation else DEFAULT_DISTRIBUTION
+
+
+def _belongs(machine: Machine, cluster: Cluster) -> bool:
+    reference = machine.spec.cluster_ref
+    return (
+        reference is not None
+        and machine.metadata.namespace == cluster.metadata.namespace
+        and reference.name == cluster.metadata.name
+    )
+
+
+def _named(candidates: Sequence[Kind], namespace: str, name: str | None) -> Kind | None:
+    return next((c for c in candidates if c.metadata.namespace == namespace and c.metadata.name == name), None)
+
+
+def _identity(value: Foundation | Distribution | None) -> str:
+    return f"{value.metadata.uid}:{value.metadata.generation}" if value else ""

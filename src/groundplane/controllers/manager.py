@@ -1,0 +1,139 @@
+"""All controllers as one: made from a Client, run until stopped. The same in both engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.distribution import Distribution
+from groundplane.api.foundation import Foundation
+from groundplane.api.machine import Machine
+from groundplane.api.operation import Operation
+from groundplane.artifacts.cache import Cache
+from groundplane.artifacts.sources import Depot
+from groundplane.base.clock import Now, utc_now
+from groundplane.base.logbook import Logbook
+from groundplane.base.settings import Settings
+from groundplane.base.tasks import TaskOwner
+from groundplane.client.contract import Client
+from groundplane.client.informer import Informer, ObjectChange
+from groundplane.client.typed import RESOURCES, SECRETS
+from groundplane.engine.events import EventRecorder
+from groundplane.engine.loop import Controller
+from groundplane.engine.queue import ObjectKey
+
+from . import wiring
+from .access import Access
+from .cluster import ClusterReconciler
+from .distribution import DistributionReconciler
+from .foundation import FoundationReconciler
+from .machine import MachineReconciler
+from .members import Members
+from .objects import Objects
+from .operation import OperationReconciler
+
+OPERATIONS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Informers:
+    """What the controllers watch."""
+
+    clusters: Informer
+    machines: Informer
+    operations: Informer
+    foundations: Informer
+    distributions: Informer
+    secrets: Informer
+
+
+class Manager:
+    """Runs the controllers of the five kinds."""
+
+    def __init__(self, client: Client, settings: Settings, logbook: Logbook, *, now: Now = utc_now) -> None:
+        objects = Objects(client)
+        events = EventRecorder(client, now=now)
+        self._access = Access(objects, now=now)
+        members = Members(objects, now=now)
+        depot = Depot(Cache(settings.cache))
+        self._operation = OperationReconciler(
+            objects, self._access, members, events, logbook=logbook, depot=depot, now=now
+        )
+        cluster = ClusterReconciler(objects, self._access, members, events, now=now)
+        self.clusters = Controller("cluster", cluster)
+        self.machines = Controller("machine", MachineReconciler(objects, self._access, events, now=now), workers=32)
+        self.operations = Controller("operation", self._operation, workers=OPERATIONS_AT_ONCE)
+        self.foundations = Controller("foundation", FoundationReconciler(objects, now=now), workers=1)
+        self.distributions = Controller("distribution", DistributionReconciler(objects, now=now), workers=1)
+        self._informers = self._watch(client)
+
+    async def run(self) -> None:
+        """Run until cancelled; then every task and every connection is closed."""
+        everyone = (self.clusters, self.machines, self.operations, self.foundations, self.distributions)
+        watched = self._informers
+        informers = (
+            watched.clusters,
+            watched.machines,
+            watched.operations,
+            watched.foundations,
+            watched.distributions,
+            watched.secrets,
+        )
+        try:
+            async with TaskOwner("controllers") as owner:
+                for informer in informers:
+                    owner.start(informer.run(), name=f"watch-{informer.resource.plural}")
+                for informer in informers:
+                    await informer.synced.wait()
+                workers = [owner.start(controller.run(), name=controller.name) for controller in everyone]
+                await workers[0]
+        finally:
+            await self._access.close()
+
+    def _watch(self, client: Client) -> Informers:
+        return Informers(
+            clusters=Informer(client, RESOURCES[Cluster], changed=self._on_cluster),
+            machines=Informer(client, RESOURCES[Machine], changed=self._on_machine),
+            operations=Informer(client, RESOURCES[Operation], changed=self._on_operation),
+            foundations=Informer(client, RESOURCES[Foundation], changed=self._on_foundation),
+            distributions=Informer(client, RESOURCES[Distribution], changed=self._on_distribution),
+            secrets=Informer(client, SECRETS, changed=self._on_secret),
+        )
+
+    def _on_cluster(self, change: ObjectChange) -> None:
+        if not wiring.by_person(change):
+            return
+        document = wiring.document_of(change)
+        self.clusters.queue.add(wiring.key_of(document))
+        reference = document.get("spec", {}).get("foundationRef")
+        if reference:
+            self.foundations.queue.add(ObjectKey(document["metadata"]["namespace"], reference["name"]))
+
+    def _on_machine(self, change: ObjectChange) -> None:
+        document = wiring.document_of(change)
+        if wiring.by_person(change):
+            self.machines.queue.add(wiring.key_of(document))
+        wiring.wake(self.clusters, wiring.clusters_of_machine(document))
+
+    def _on_operation(self, change: ObjectChange) -> None:
+        document = wiring.document_of(change)
+        if wiring.by_person(change):
+            self._operation.notice(change)
+            self.operations.queue.add(wiring.key_of(document))
+        wiring.wake(self.clusters, wiring.clusters_of_operation(document))
+
+    def _on_foundation(self, change: ObjectChange) -> None:
+        if wiring.by_person(change):
+            document = wiring.document_of(change)
+            self.foundations.queue.add(wiring.key_of(document))
+            wiring.wake(self.clusters, wiring.clusters_using(document, self._informers.clusters.list()))
+
+    def _on_distribution(self, change: ObjectChange) -> None:
+        if wiring.by_person(change):
+            document = wiring.document_of(change)
+            self.distributions.queue.add(wiring.key_of(document))
+            wiring.wake(self.clusters, wiring.clusters_using(document, self._informers.clusters.list()))
+
+    def _on_secret(self, change: ObjectChange) -> None:
+        document = wiring.document_of(change)
+        wiring.wake(self.machines, wiring.machines_of_secret(document, self._informers.machines.list()))

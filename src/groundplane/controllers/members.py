@@ -1,0 +1,62 @@
+"""Managed clusters as the controllers reach them: the kubeconfig Secret, the door, one look."""
+
+from __future__ import annotations
+
+import base64
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.facts import ClusterFacts
+from groundplane.api.meta import API_VERSION, LABEL_CLUSTER, SECRET_KUBECONFIG
+from groundplane.base.clock import Now
+from groundplane.client.contract import Object
+from groundplane.client.errors import AlreadyExists
+from groundplane.client.typed import SECRETS
+from groundplane.clusters.api import KubernetesDoor, observe
+
+from .names import kubeconfig_secret
+from .objects import Objects
+
+
+class Members:
+    """Reads and writes the kubeconfig Secrets and opens doors with them."""
+
+    def __init__(self, objects: Objects, *, now: Now) -> None:
+        self._objects = objects
+        self._now = now
+
+    async def kubeconfig(self, namespace: str, cluster: str) -> bytes | None:
+        """Return the published administrator kubeconfig, or None."""
+        secret = await self._objects.secret(namespace, kubeconfig_secret(cluster))
+        data = secret.get("data", {}).get("kubeconfig") if secret else None
+        return base64.b64decode(data) if data else None
+
+    async def observe(self, cluster: Cluster) -> ClusterFacts:
+        """Look at the managed cluster; `reachable` is False when it does not answer or has no kubeconfig yet."""
+        kubeconfig = await self.kubeconfig(cluster.metadata.namespace, cluster.metadata.name)
+        if kubeconfig is None:
+            return ClusterFacts()
+        async with KubernetesDoor(kubeconfig) as door:
+            return await observe(door, now=self._now)
+
+    async def publish(self, cluster: Object, kubeconfig: bytes) -> None:
+        """Keep the kubeconfig in the cluster's Secret; `cluster` is the Cluster as a document."""
+        meta = cluster["metadata"]
+        name = kubeconfig_secret(meta["name"])
+        data = {"kubeconfig": base64.b64encode(kubeconfig).decode()}
+        owner = {"apiVersion": API_VERSION, "kind": "Cluster", "name": meta["name"], "uid": meta["uid"]}
+        body: Object = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": SECRET_KUBECONFIG,
+            "metadata": {
+                "name": name,
+                "namespace": meta["namespace"],
+                "labels": {LABEL_CLUSTER: meta["name"]},
+                "ownerReferences": [owner],
+            },
+            "data": data,
+        }
+        try:
+            await self._objects.client.create(SECRETS, body)
+        except AlreadyExists:
+            await self._objects.client.patch(SECRETS, meta["namespace"], name, {"data": data})

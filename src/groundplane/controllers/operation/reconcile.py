@@ -1,0 +1,188 @@
+"""Take one Operation from its approval to its end.
+
+Nothing runs that was not approved, and nothing starts on facts that went stale since the plan was made: the machines
+are surveyed again and compared with the plan's fingerprints. An Operation that had started before (Groundplane was
+stopped or killed) just runs again: finished steps cost one look each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.facts import MachineFacts
+from groundplane.api.machine import Machine
+from groundplane.api.operation import FINAL_PHASES, Operation, OperationPhase, OperationStatus
+from groundplane.artifacts.sources import Depot
+from groundplane.base.clock import Now, rfc3339
+from groundplane.base.errors import GroundplaneError
+from groundplane.base.logbook import Logbook
+from groundplane.client.informer import ObjectChange
+from groundplane.client.typed import RESOURCES
+from groundplane.engine.conditions import Conditions
+from groundplane.engine.events import EventRecorder
+from groundplane.engine.loop import Again
+from groundplane.engine.queue import ObjectKey
+from groundplane.operations import Outcome
+from groundplane.plan.fingerprint import fingerprint
+
+from ..access import Access
+from ..members import Members
+from ..objects import Objects
+from .execution import Execution
+from .record import Record
+
+LOOK_AGAIN = 20.0
+
+
+class OperationReconciler:
+    """Runs Operations; writes Operation.status and the kubeconfig Secret."""
+
+    def __init__(  # noqa: PLR0913 - the parts that running needs
+        self,
+        objects: Objects,
+        access: Access,
+        members: Members,
+        events: EventRecorder,
+        *,
+        logbook: Logbook,
+        depot: Depot,
+        now: Now,
+    ) -> None:
+        self._objects = objects
+        self._access = access
+        self._members = members
+        self._events = events
+        self._logbook = logbook
+        self._depot = depot
+        self._now = now
+        self._cancels: dict[str, asyncio.Event] = {}
+
+    def notice(self, change: ObjectChange) -> None:
+        """Hear of a change of an Operation, so that a cancel reaches the run that is under way."""
+        document = change.new or change.old or {}
+        cancel = self._cancels.get(document["metadata"]["uid"])
+        gone = change.new is None or "deletionTimestamp" in document["metadata"]
+        if cancel is not None and (gone or document["spec"].get("cancel") == "Requested"):
+            cancel.set()
+
+    async def __call__(self, key: ObjectKey) -> Again:
+        """Look at one Operation; returns when it has ended or has to wait for a person."""
+        operation = await self._objects.find(Operation, key.namespace, key.name)
+        if operation is None or operation.status.phase in FINAL_PHASES or operation.metadata.deletion_timestamp:
+            return Again()
+        started = bool(operation.status.started_at)
+        if operation.spec.cancel == "Requested" and not started:
+            await self._end(operation, "Cancelled", "cancelled before it started")
+            return Again()
+        if operation.spec.approval == "Pending":
+            await self._wait_for_approval(operation)
+            return Again()
+        machines = await self._machines(operation)
+        if not started:
+            surveyed = await self._access.survey(machines)
+            if surveyed.errors:
+                await self._wait_for_machines(operation, surveyed.errors)
+                return Again(LOOK_AGAIN)
+            if not await self._fresh(operation, surveyed.facts):
+                return Again()
+        await self._run(operation, machines)
+        return Again()
+
+    async def _machines(self, operation: Operation) -> list[Machine]:
+        members = set(operation.spec.target.members)
+        machines = await self._objects.all(Machine, namespace=operation.metadata.namespace)
+        return [machine for machine in machines if machine.metadata.name in members]
+
+    async def _fresh(self, operation: Operation, facts: Mapping[str, MachineFacts]) -> bool:
+        """End the Operation as Stale when a machine is not what the plan was made for."""
+        current = {name: fingerprint(seen) for name, seen in facts.items()}
+        expected = operation.spec.plan.fingerprints
+        changed = sorted(name for name in expected if current.get(name) != expected[name])
+        if changed:
+            why = f"changed since the plan was made: {', '.join(changed)}; a new plan is being made"
+            await self._end(operation, "Stale", why)
+        return not changed
+
+    async def _run(self, operation: Operation, machines: list[Machine]) -> None:
+        now = rfc3339(self._now())
+        status = msgspec.structs.replace(
+            operation.status,
+            phase="Running",
+            started_at=operation.status.started_at or now,
+            observed_generation=operation.metadata.generation,
+        )
+        record = Record(self._objects, operation, status, self._logbook)
+        cancel = self._cancels.setdefault(operation.metadata.uid, asyncio.Event())
+        if operation.spec.cancel == "Requested":
+            cancel.set()
+        again = bool(operation.status.started_at)
+        await self._events.normal(
+            "Operation", operation.metadata, "Resumed" if again else "Started", operation.spec.plan.summary
+        )
+        cluster = await self._objects.client.get(
+            RESOURCES[Cluster], operation.metadata.namespace, operation.spec.cluster_ref.name
+        )
+        execution = Execution(operation, machines, cluster, record)
+        try:
+            hosts = await self._access.hosts(machines)
+            outcome = await execution.run(hosts, self._members, self._depot, cancel)
+        finally:
+            self._cancels.pop(operation.metadata.uid, None)
+        await self._conclude(operation, record, outcome)
+
+    async def _conclude(self, operation: Operation, record: Record, outcome: Outcome) -> None:
+        message = f"{outcome.message} ({outcome.remedy})" if outcome.remedy else outcome.message
+        await record.finish(self._final(operation, record.current(), outcome.phase, message))
+        tell = self._events.normal if outcome.phase == "Succeeded" else self._events.warning
+        await tell("Operation", operation.metadata, outcome.phase, message)
+
+    async def _wait_for_approval(self, operation: Operation) -> None:
+        conditions = self._conditions(operation)
+        how = f"read it with: groundplane plan {operation.spec.cluster_ref.name}; "
+        how += f"then: groundplane approve {operation.metadata.name}"
+        conditions.set("Approved", "False", "AwaitingApproval", how)
+        status = msgspec.structs.replace(
+            operation.status,
+            phase="AwaitingApproval",
+            observed_generation=operation.metadata.generation,
+            progress=operation.spec.plan.summary,
+            conditions=conditions.values(),
+        )
+        if await self._objects.write_status(operation, status):
+            await self._events.normal("Operation", operation.metadata, "AwaitingApproval", how)
+
+    async def _wait_for_machines(self, operation: Operation, errors: Mapping[str, GroundplaneError]) -> None:
+        words = "; ".join(f"{name}: {error}" for name, error in sorted(errors.items()))
+        status = msgspec.structs.replace(operation.status, phase="Pending", progress=f"waiting: {words}")
+        if await self._objects.write_status(operation, status):
+            await self._events.warning("Operation", operation.metadata, "MachinesUnreachable", words)
+
+    async def _end(self, operation: Operation, phase: OperationPhase, message: str) -> None:
+        """End an Operation that never ran."""
+        status = self._final(operation, operation.status, phase, message)
+        if await self._objects.write_status(operation, status):
+            self._logbook.finish(operation.metadata.uid)
+            await self._events.warning("Operation", operation.metadata, phase, message)
+
+    def _final(
+        self, operation: Operation, status: OperationStatus, phase: OperationPhase, message: str
+    ) -> OperationStatus:
+        conditions = self._conditions(operation)
+        if operation.spec.approval == "Approved":
+            conditions.set("Approved", "True", "Approved")
+        conditions.set("Complete", "True" if phase == "Succeeded" else "False", phase, message)
+        return msgspec.structs.replace(
+            status,
+            phase=phase,
+            finished_at=rfc3339(self._now()),
+            observed_generation=operation.metadata.generation,
+            progress=message,
+            conditions=conditions.values(),
+        )
+
+    def _conditions(self, operation: Operation) -> Conditions:
+        return Conditions(operation.status.conditions, generation=operation.metadata.generation, now=self._now())
