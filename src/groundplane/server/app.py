@@ -1,0 +1,179 @@
+"""The ASGI application: a list of middlewares around the table of routes.
+
+Outside in: headers are set on every answer (errors too), errors become Status (so that whatever fails inside is
+answered alike), the caller is authenticated (before anything of the request is looked at), then the route is found,
+access checked, and the handler run under its deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .auth import ANONYMOUS, may
+from .http import Incoming, Server, Stream, answer
+from .routes import ROUTES, Access, Row
+from .service import User
+from .status import StatusError, explain, forbidden, timed_out, unauthorized
+
+_log = structlog.get_logger(__name__)
+
+_HEADERS = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "strict-transport-security": "max-age=31536000",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+}
+
+
+class Errors:
+    """Answers every error with a Status; the one place where an exception ends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if started:
+                # The answer has begun and cannot be taken back: the connection is cut, which the client notices.
+                _log.warning("answer broken off", path=scope["path"], error=type(error).__name__)
+                raise StreamCut from error
+            await _answer_status(explain(error), scope, receive, watched)
+
+
+class StreamCut(Exception):
+    """Ends a connection whose answer cannot be finished."""
+
+
+async def _answer_status(error: StatusError, scope: Scope, receive: Receive, send: Send) -> None:
+    response = answer(error.body(), code=error.code)
+    if error.code == 401:
+        response.headers["www-authenticate"] = 'Bearer realm="groundplane"'
+    if seconds := error.details.get("retryAfterSeconds"):
+        response.headers["retry-after"] = str(seconds)
+    await response(scope, receive, send)
+
+
+class SecurityHeaders:
+    """Sets what every answer carries."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers["audit-id"] = str(uuid.uuid4())
+            await send(message)
+
+        await self._app(scope, receive, dressed)
+
+
+class Authentication:
+    """Finds out who asks; wrong credentials are refused, none at all is the anonymous user."""
+
+    def __init__(self, app: ASGIApp, server: Server) -> None:
+        self._app = app
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get("authorization", "")
+        scope["groundplane.user"] = self._identify(given)
+        await self._app(scope, receive, send)
+
+    def _identify(self, given: str) -> User:
+        if not given:
+            return ANONYMOUS
+        scheme, _, token = given.partition(" ")
+        user = self._server.authenticate(token.strip()) if scheme.lower() == "bearer" else None
+        if user is None:
+            raise unauthorized()
+        return user
+
+
+class Endpoint:
+    """One row of the table as an ASGI application."""
+
+    def __init__(self, row: Row, server: Server) -> None:
+        self._row = row
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["path_params"] = {**scope["path_params"], **dict(self._row.fixed)}
+        incoming = Incoming(self._server, Request(scope, receive), scope["groundplane.user"])
+        check_access(self._row, incoming)
+        try:
+            async with asyncio.timeout(self._server.limits.request):
+                response: Any = await self._row.handler(incoming)
+        except TimeoutError as error:
+            raise timed_out("the request did not finish in time") from error
+        # Only a stream runs without the deadline: it has its own ends.
+        if isinstance(response, Stream):
+            await response(scope, receive, send)
+            return
+        async with asyncio.timeout(self._server.limits.request):
+            await response(scope, receive, send)
+
+
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def check_access(row: Row, incoming: Incoming) -> None:
+    """Raise 401 for the anonymous and 403 for those who may not; nothing is allowed by default."""
+    if row.access is Access.ANYONE:
+        return
+    user = incoming.user
+    if user is ANONYMOUS:
+        raise unauthorized()
+    if row.access is Access.KNOWN or may(user):
+        return
+    group, plural = incoming.path("group"), incoming.path("resource")
+    where = f' in the namespace "{incoming.path("namespace")}"' if incoming.path("namespace") else ""
+    verb = _VERBS[row.method]
+    why = f'User "{user.name}" cannot {verb} resource "{plural}" in API group "{group}"{where}'
+    raise forbidden(group, plural, incoming.path("name"), why)
+
+
+async def _missing(scope: Scope, receive: Receive, send: Send) -> None:
+    raise unauthorized() if scope["groundplane.user"] is ANONYMOUS else HTTPException(404)
+
+
+class _Routes:
+    """The router; `app` in the scope makes Starlette raise for a wrong method instead of answering by itself."""
+
+    def __init__(self, server: Server) -> None:
+        routes = [Route(row.path, Endpoint(row, server), methods=[row.method]) for row in ROUTES]
+        self._router = Router(routes, redirect_slashes=False, default=_missing)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self._router(scope, receive, send)
+
+
+def build(server: Server) -> ASGIApp:
+    """Return the application that serves `server`."""
+    return SecurityHeaders(Errors(Authentication(_Routes(server), server)))

@@ -1,0 +1,197 @@
+"""Requests to resources: from HTTP to one verb, and its result back in the form that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from groundplane.base.errors import GroundplaneError
+
+from . import table
+from .http import Incoming, Stream, answer
+from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, form
+from .service import Call, decode, fetch
+from .status import Json, StatusError, explain, revision_too_large
+from .verbs import delete as deleting
+from .verbs import listing, watching
+from .verbs.create import create
+from .verbs.update import patch as patch_object
+from .verbs.update import update
+
+_INCLUDES = ("None", "Metadata", "Object")
+
+
+def _include(incoming: Incoming) -> str:
+    given = incoming.query.get("includeObject") or "Metadata"
+    if given in _INCLUDES:
+        return given
+    raise StatusError(400, "BadRequest", f"unrecognized includeObject value: {given!r}")
+
+
+def _shape(incoming: Incoming, call: Call, value: bytes) -> bytes | Json:
+    """Return one object in the form that the caller accepts."""
+    wanted = form(incoming.accept)
+    if wanted == "object":
+        return value
+    obj = decode(value)
+    if wanted == "partial":
+        return table.partial(obj)
+    meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+    now = incoming.server.service.now()
+    return table.table(call.resource.columns, [obj], meta=meta, now=now, include=_include(incoming))
+
+
+async def get_one(incoming: Incoming) -> Response:
+    call = incoming.call()
+    asked = listing.revision(incoming.query.get("resourceVersion", ""))
+    current = await incoming.server.service.store.revision()
+    if asked is not None and asked > current:
+        raise revision_too_large(asked, current)
+    entry = await fetch(incoming.server.service, call)
+    return answer(_shape(incoming, call, entry.value))
+
+
+async def get_many(incoming: Incoming) -> Response | Stream:
+    call = incoming.call()
+    wanted = form(incoming.accept)
+    if incoming.query.get("watch") in ("true", "1"):
+        return await _watch(incoming, call, wanted)
+    options = listing.parse_options(call, incoming.query)
+    found = await listing.listing(incoming.server.service, call, options)
+    return answer(_list(incoming, call, wanted, found))
+
+
+def _list(incoming: Incoming, call: Call, wanted: Form, found: listing.Listing) -> bytes | Json:
+    resource = call.resource
+    if wanted == "object":
+        # The stored bytes go out as they are; only the envelope is made here.
+        head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": found.metadata()}
+        opening = msgspec.json.encode(head)[:-1]
+        return opening + b',"items":[' + b",".join(entry.value for entry in found.entries) + b"]}"
+    objects = [decode(entry.value) for entry in found.entries]
+    if wanted == "table":
+        now = incoming.server.service.now()
+        return table.table(resource.columns, objects, meta=found.metadata(), now=now, include=_include(incoming))
+    items = [table.partial(obj) for obj in objects]
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": found.metadata(),
+        "items": items,
+    }
+
+
+async def _watch(incoming: Incoming, call: Call, wanted: Form) -> Stream:
+    options = watching.parse_options(call, incoming.query)
+    events = watching.watching(incoming.server.service, call, options, incoming.server.stopping)
+    chunks = _chunks(incoming, call, events, (wanted, _include(incoming)))
+    return Stream(chunks, incoming.server, media_type=JSON)
+
+
+async def _chunks(
+    incoming: Incoming, call: Call, events: AsyncGenerator[watching.Event, None], how: tuple[Form, str]
+) -> AsyncIterator[bytes]:
+    try:
+        async with aclosing(events) as following:
+            async for event in following:
+                yield _line(incoming, call, event, how)
+    except GroundplaneError as error:
+        status = explain(error)
+        yield b'{"type":"ERROR","object":' + msgspec.json.encode(status.body()) + b"}\n"
+
+
+def _line(incoming: Incoming, call: Call, event: watching.Event, how: tuple[Form, str]) -> bytes:
+    value = _bookmark(call, event, how[0]) if event.type == "BOOKMARK" else event.value
+    if how[0] != "object" and event.type != "BOOKMARK":
+        obj = decode(value)
+        value = msgspec.json.encode(_event_object(incoming, call, obj, how))
+    return b'{"type":"' + event.type.encode() + b'","object":' + value + b"}\n"
+
+
+def _event_object(incoming: Incoming, call: Call, obj: Json, how: tuple[Form, str]) -> Json:
+    if how[0] == "partial":
+        return table.partial(obj)
+    meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+    now = incoming.server.service.now()
+    return table.table(call.resource.columns, [obj], meta=meta, now=now, include=how[1])
+
+
+def _bookmark(call: Call, event: watching.Event, wanted: Form) -> bytes:
+    metadata: Json = {"resourceVersion": str(event.revision)}
+    if wanted == "table":
+        return msgspec.json.encode(table.table(call.resource.columns, [], meta=metadata, now=datetime.now(UTC)))
+    if event.initial_end:
+        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+    if wanted == "partial":
+        return msgspec.json.encode(table.partial({"metadata": metadata}))
+    head = {"kind": call.resource.kind, "apiVersion": call.resource.api_version, "metadata": metadata}
+    return msgspec.json.encode(head)
+
+
+async def post(incoming: Incoming) -> Response:
+    call = incoming.call()
+    value = await create(incoming.server.service, call, await incoming.document())
+    return answer(_shape(incoming, call, value), code=201, warnings=call.warnings)
+
+
+async def put(incoming: Incoming) -> Response:
+    call = incoming.call()
+    value = await update(incoming.server.service, call, await incoming.document())
+    return answer(_shape(incoming, call, value), warnings=call.warnings)
+
+
+async def patch(incoming: Incoming) -> Response:
+    call = incoming.call()
+    if incoming.content_type == "application/apply-patch+yaml" and not incoming.query.get("fieldManager"):
+        raise StatusError(422, "Invalid", 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is '
+                          "required for apply patch")  # fmt: skip
+    body = await incoming.document(types=(*JSON_TYPES[1:], *YAML_TYPES[1:]))
+    value, created = await patch_object(incoming.server.service, call, incoming.content_type, body)
+    return answer(_shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)
+
+
+async def _delete_options(incoming: Incoming) -> deleting.DeleteOptions:
+    raw = await incoming.body()
+    body: Any = None
+    if raw:
+        body = decode_body(incoming.content_type, raw, allowed=(JSON, "application/yaml"))
+    return deleting.parse_options(body, incoming.query.get("propagationPolicy", ""))
+
+
+async def delete_one(incoming: Incoming) -> Response:
+    call = incoming.call()
+    obj, gone = await deleting.delete(incoming.server.service, call, await _delete_options(incoming))
+    return answer(deleting.success(call, obj) if gone else obj)
+
+
+async def delete_many(incoming: Incoming) -> Response:
+    """Delete everything that the selectors match; what goes away meanwhile is no error."""
+    call = incoming.call()
+    options = await _delete_options(incoming)
+    chosen = listing.parse_options(call, incoming.query)
+    found = await listing.listing(incoming.server.service, call, chosen)
+    for entry in found.entries:
+        one = Call(call.user, call.resource, entry.key.namespace, entry.key.name, options=call.options)
+        try:
+            await deleting.delete(incoming.server.service, one, options)
+        except StatusError as error:
+            if error.reason != "NotFound":
+                raise
+    return answer(_list(incoming, call, form(incoming.accept), found))
+
+
+async def log(incoming: Incoming) -> Stream:
+    """Stream the log of an Operation as JSON lines."""
+    call = incoming.call()
+    if not call.resource.has_log or incoming.server.log is None:
+        raise StatusError(404, "NotFound", "the server could not find the requested resource")
+    entry = await fetch(incoming.server.service, call)
+    uid = decode(entry.value)["metadata"]["uid"]
+    follow = incoming.query.get("follow") in ("true", "1")
+    lines = incoming.server.log.read(uid, step=incoming.query.get("step", ""), follow=follow)
+    return Stream(lines, incoming.server, media_type="application/x-ndjson")

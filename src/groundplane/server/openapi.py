@@ -1,0 +1,197 @@
+"""The OpenAPI documents: v3 per group and version, v2 as one, both made from the same resources and schemas.
+
+kubectl reads from them what `explain` shows, and whether the server checks fields itself (the fieldValidation
+parameter of PATCH), which is why every operation lists its parameters.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from .resources import APPLY, Resource, Resources
+from .status import Json
+
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
+_LIST_PARAMETERS = (
+    "allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
+    "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch",
+)  # fmt: skip
+_TYPES = {"limit": "integer", "timeoutSeconds": "integer", "allowWatchBookmarks": "boolean", "force": "boolean",
+          "sendInitialEvents": "boolean", "watch": "boolean"}  # fmt: skip
+
+
+def component(resource: Resource, suffix: str = "") -> str:
+    """Return the name of a resource's schema."""
+    if not resource.group:
+        return f"io.k8s.api.core.v1.{resource.kind}{suffix}"
+    return ".".join([*reversed(resource.group.split(".")), resource.version, resource.kind + suffix])
+
+
+def _gvk(resource: Resource, suffix: str = "") -> Json:
+    return {"group": resource.group, "version": resource.version, "kind": resource.kind + suffix}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _schemas(resources: list[Resource]) -> Json:
+    found: Json = {}
+    for resource in resources:
+        schema = copy.deepcopy(resource.schema)
+        metadata = schema["properties"]["metadata"]
+        found.setdefault(f"{_META}ObjectMeta", {**metadata, "description": "Standard object metadata."})
+        reference = {"allOf": [_ref(f"{_META}ObjectMeta")], "default": {}, "description": "Standard object metadata."}
+        schema["properties"]["metadata"] = reference
+        schema["properties"]["apiVersion"] = {"type": "string", "description": "Version of this object's schema."}
+        schema["properties"]["kind"] = {"type": "string", "description": "Kind of this object."}
+        schema["x-kubernetes-group-version-kind"] = [_gvk(resource)]
+        found[component(resource)] = schema
+        found[component(resource, "List")] = {
+            "type": "object",
+            "description": f"A list of {resource.kind}.",
+            "required": ["items"],
+            "properties": {
+                "apiVersion": {"type": "string"},
+                "kind": {"type": "string"},
+                "metadata": {"type": "object", "properties": {"resourceVersion": {"type": "string"},
+                                                              "continue": {"type": "string"}}},
+                "items": {"type": "array", "items": _ref(component(resource))},
+            },
+            "x-kubernetes-group-version-kind": [_gvk(resource, "List")],
+        }  # fmt: skip
+    return found
+
+
+def _parameter(name: str) -> Json:
+    kind = _TYPES.get(name, "string")
+    return {"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": True}}
+
+
+def _operation(resource: Resource, action: str, answer: str, parameters: tuple[str, ...] = ()) -> Json:
+    return {
+        "operationId": f"{action}{resource.group.title().replace('.', '')}{resource.version.title()}{resource.kind}",
+        "tags": [resource.group or "core"],
+        "parameters": [_parameter(name) for name in parameters],
+        "responses": {
+            "200": {"description": "OK", "content": {"application/json": {"schema": _ref(answer)}}},
+            "default": {"description": "A Status that says what is wrong"},
+        },
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": _gvk(resource),
+    }
+
+
+def _with_body(operation: Json, resource: Resource, types: tuple[str, ...] = ("application/json",)) -> Json:
+    schema: Json = _ref(component(resource)) if types == ("application/json",) else {"type": "object"}
+    content = {name: {"schema": schema} for name in types}
+    return {**operation, "requestBody": {"required": True, "content": content}}
+
+
+def _item_operations(resource: Resource) -> Json:
+    name = component(resource)
+    patch = _operation(resource, "patch", name, (*_WRITE_PARAMETERS, "force"))
+    return {
+        "get": _operation(resource, "get", name),
+        "put": _with_body(_operation(resource, "put", name, _WRITE_PARAMETERS), resource),
+        "patch": _with_body(patch, resource, resource.patches),
+    }
+
+
+def _paths(resource: Resource) -> Json:
+    root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
+    collection = f"{root}/namespaces/{{namespace}}/{resource.plural}" if resource.namespaced else (
+        f"{root}/{resource.plural}")  # fmt: skip
+    name = component(resource)
+    lister = _operation(resource, "list", component(resource, "List"), _LIST_PARAMETERS)
+    creator = _with_body(_operation(resource, "post", name, _WRITE_PARAMETERS), resource)
+    purger = _operation(resource, "deletecollection", name, (*_LIST_PARAMETERS, "dryRun", "propagationPolicy"))
+    remover = _operation(resource, "delete", name, ("dryRun", "propagationPolicy"))
+    paths: Json = {
+        collection: {"get": lister, "post": creator, "delete": purger},
+        f"{collection}/{{name}}": {**_item_operations(resource), "delete": remover},
+    }
+    if resource.namespaced:
+        paths[f"{root}/{resource.plural}"] = {"get": lister}
+    if resource.has_status:
+        paths[f"{collection}/{{name}}/status"] = _item_operations(resource)
+    for path, item in paths.items():
+        item["parameters"] = [
+            {"name": part, "in": "path", "required": True, "schema": {"type": "string"}}
+            for part in ("namespace", "name")
+            if f"{{{part}}}" in path
+        ]
+    return paths
+
+
+def v3(resources: Resources, group: str, served: str) -> Json | None:
+    """Return the v3 document of one group and version, None when there is none."""
+    found = resources.groups().get((group, served))
+    if not found:
+        return None
+    paths: Json = {}
+    for resource in found:
+        paths.update(_paths(resource))
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Groundplane", "version": version("groundplane")},
+        "paths": paths,
+        "components": {"schemas": _schemas(found)},
+    }
+
+
+def v3_index(resources: Resources) -> Json:
+    """Return what /openapi/v3 answers: a path and a hash for every document, so that clients may cache."""
+    paths = {}
+    for group, served in resources.groups():
+        path = f"apis/{group}/{served}" if group else f"api/{served}"
+        digest = hashlib.sha256(msgspec.json.encode(v3(resources, group, served))).hexdigest()[:32].upper()
+        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+    return {"paths": paths}
+
+
+def v2(resources: Resources) -> Json:
+    """Return the v2 (Swagger) document of everything."""
+    definitions: Json = {}
+    paths: Json = {}
+    for group, served in resources.groups():
+        document = v3(resources, group, served) or {}
+        definitions.update(document["components"]["schemas"])
+        for path, item in document["paths"].items():
+            paths[path] = {name: _v2_part(name, part) for name, part in item.items()}
+    swagger = {
+        "swagger": "2.0",
+        "info": {"title": "Groundplane", "version": version("groundplane")},
+        "paths": paths,
+        "definitions": definitions,
+    }
+    renamed = msgspec.json.encode(swagger).replace(b"#/components/schemas/", b"#/definitions/")
+    result: Json = msgspec.json.decode(renamed)
+    return result
+
+
+def _v2_part(name: str, part: Any) -> Any:
+    if name == "parameters":
+        return [_v2_parameter(parameter) for parameter in part]
+    operation = {key: value for key, value in part.items() if key not in ("requestBody", "responses")}
+    operation["parameters"] = [_v2_parameter(parameter) for parameter in part["parameters"]]
+    operation["produces"] = ["application/json"]
+    schema = part["responses"]["200"]["content"]["application/json"]["schema"]
+    operation["responses"] = {"200": {"description": "OK", "schema": schema}}
+    if body := part.get("requestBody"):
+        content = body["content"]
+        operation["consumes"] = list(content) if APPLY in content else ["application/json"]
+        first = next(iter(content.values()))["schema"]
+        operation["parameters"].append({"name": "body", "in": "body", "required": True, "schema": first})
+    return operation
+
+
+def _v2_parameter(parameter: Json) -> Json:
+    plain = {key: value for key, value in parameter.items() if key != "schema"}
+    return {**plain, **parameter["schema"]}

@@ -1,0 +1,133 @@
+"""The resources that this server serves: how each is addressed, printed, checked and prepared.
+
+The five kinds come from `api.registry`; the built-in ones from `builtin`. A resource that is not here does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from groundplane.api.cause import Cause
+from groundplane.api.registry import KINDS, KindInfo
+from groundplane.api.schema import Schema, Validate, object_schema, validator
+
+from .status import Json
+from .table import NAME, Column, from_printer
+
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+FieldOf = Callable[[Json], str]
+# Changes the object in place before it is checked; the second argument is the old object, None on create.
+Prepare = Callable[[Json, Json | None], None]
+Check = Callable[[Json, Json | None], list[Cause]]
+
+
+def metadata_field(name: str) -> FieldOf:
+    """Return a reader of one field of metadata."""
+    return lambda obj: str(obj["metadata"].get(name, ""))
+
+
+COMMON_FIELDS: dict[str, FieldOf] = {
+    "metadata.name": metadata_field("name"),
+    "metadata.namespace": metadata_field("namespace"),
+}
+
+
+def _nothing(obj: Json, old: Json | None) -> None:
+    """Most kinds need no preparation."""
+
+
+def _no_causes(obj: Json, old: Json | None) -> list[Cause]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource. `fields` are what field selectors know; `generation`: counts changes of what is wanted."""
+
+    group: str
+    version: str
+    plural: str
+    singular: str
+    kind: str
+    schema: Schema
+    validate: Validate
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    namespaced: bool = True
+    has_status: bool = False
+    has_log: bool = False
+    generation: bool = False
+    columns: tuple[Column, ...] = (NAME,)
+    fields: Mapping[str, FieldOf] = field(default_factory=lambda: dict(COMMON_FIELDS))
+    patches: tuple[str, ...] = (JSON_PATCH, MERGE, APPLY)
+    prepare: Prepare = _nothing
+    check: Check = _no_causes
+    label_names: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """Group and version as objects carry them."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def stored(self) -> str:
+        """The resource's name in the store."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """All resources, by (group, version, plural) and by what the store calls them."""
+
+    all: tuple[Resource, ...]
+    by_path: Mapping[tuple[str, str, str], Resource] = field(init=False)
+    by_stored: Mapping[str, Resource] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_path", {(r.group, r.version, r.plural): r for r in self.all})
+        object.__setattr__(self, "by_stored", {r.stored: r for r in self.all})
+
+    def find(self, group: str, version: str, plural: str) -> Resource | None:
+        """Return the resource of a path, or None."""
+        return self.by_path.get((group, version, plural))
+
+    def groups(self) -> dict[tuple[str, str], list[Resource]]:
+        """Return the resources by (group, version), the core group first."""
+        found: dict[tuple[str, str], list[Resource]] = {}
+        for resource in self.all:
+            found.setdefault((resource.group, resource.version), []).append(resource)
+        return found
+
+
+def of_kind(info: KindInfo) -> Resource:
+    """Make the resource of one of the five kinds."""
+    schema = object_schema(info)
+    return Resource(
+        group=info.group,
+        version=info.version,
+        plural=info.plural,
+        singular=info.singular,
+        kind=info.kind,
+        schema=schema,
+        validate=validator(schema),
+        short_names=info.short_names,
+        categories=info.categories,
+        has_status=info.has_status,
+        has_log=info.kind == "Operation",
+        generation=True,
+        columns=(NAME, *(from_printer(column) for column in info.columns)),
+    )
+
+
+def load() -> Resources:
+    """Return every resource of the server."""
+    from .builtin import builtin_resources
+
+    return Resources((*builtin_resources(), *(of_kind(info) for info in KINDS)))

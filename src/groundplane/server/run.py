@@ -1,0 +1,116 @@
+"""The server in the running event loop: uvicorn over TLS, ready when its socket accepts, gone within two seconds.
+
+Signals are the process's business, not uvicorn's. Streams end when `Server.stopping` is set, before connections
+are closed, so that watchers see a normal end and resume elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from groundplane.base.errors import Refused
+
+from .certificates import Certificates
+
+STOP_SECONDS = 2
+
+
+class CannotListen(Refused):
+    """The address cannot be used."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn that tells when it accepts and leaves signals alone."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the server answers."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a bound socket; port 0 takes a free one. Raises CannotListen naming address and remedy."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise CannotListen(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            remedy="stop the program that uses this port, or set GROUNDPLANE_LISTEN to another address",
+        ) from error
+    return bound
+
+
+def _config(app: ASGIApp, certificates: Certificates) -> uvicorn.Config:
+    def context(config: uvicorn.Config, make: Any) -> ssl.SSLContext:
+        made: ssl.SSLContext = make()
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        return made
+
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_certfile=str(certificates.server),
+        ssl_keyfile=str(certificates.server_key),
+        ssl_context_factory=context,
+    )
+
+
+@asynccontextmanager
+async def serve(
+    app: ASGIApp, certificates: Certificates, bound: socket.socket, stopping: asyncio.Event
+) -> AsyncIterator[Listening]:
+    """Serve `app` on the bound socket for the length of the block."""
+    server = _Uvicorn(_config(app, certificates))
+    running = asyncio.create_task(server.serve([bound]), name="api-server")
+    accepting = asyncio.create_task(server.accepting.wait(), name="api-server/accepting")
+    try:
+        await asyncio.wait({running, accepting}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+        host, port = bound.getsockname()[:2]
+        yield Listening(host, port)
+    finally:
+        accepting.cancel()
+        stopping.set()
+        server.should_exit = True
+        await asyncio.gather(running, accepting, return_exceptions=True)

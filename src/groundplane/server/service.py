@@ -1,0 +1,156 @@
+"""The heart of the API, without HTTP: what a request is, and how an object becomes one that may be stored.
+
+`verbs` holds one module per verb, each working on a `Service` and a `Call`. HTTP and the in-process client both go
+through them, so that nobody gets around admission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from groundplane.api.schema import apply_defaults, prune, unknown_fields
+from groundplane.base.clock import Now, rfc3339, utc_now
+from groundplane.store.contract import Entry, Key, NotThere, Store
+
+from . import meta
+from .admission import admit
+from .fieldset import Path
+from .managed import Writer
+from .resources import Resource, Resources, load
+from .status import Json, StatusError, bad_request, invalid, not_found
+
+FieldValidation = Literal["Strict", "Warn", "Ignore"]
+
+ADMINISTRATORS = "system:masters"
+AUTHENTICATED = "system:authenticated"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+
+    @property
+    def administrator(self) -> bool:
+        """Whether this user may do everything."""
+        return ADMINISTRATORS in self.groups
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of a write, as in metav1.CreateOptions, UpdateOptions and PatchOptions."""
+
+    dry_run: bool = False
+    field_manager: str = "unknown"
+    field_validation: FieldValidation = "Warn"
+    force: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """One request to one resource. `warnings` collects what the answer's Warning headers say."""
+
+    user: User
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    options: Options = Options()
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> Key:
+        """Where the object is in the store."""
+        return Key(self.resource.stored, self.namespace if self.resource.namespaced else "", self.name)
+
+    def missing(self) -> StatusError:
+        """Return the error that says that the named object is not there."""
+        return not_found(self.resource.group, self.resource.plural, self.name)
+
+    def invalid(self, name: str, causes: list[Any]) -> StatusError:
+        """Return the error that lists what is wrong with the object."""
+        return invalid(self.resource.group, self.resource.kind, name, causes)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What verbs work with. A quiet watch gets a bookmark every `bookmark_seconds`, as from kube-apiserver."""
+
+    store: Store
+    resources: Resources = field(default_factory=load)
+    now: Now = utc_now
+    bookmark_seconds: float = 60.0
+
+    def timestamp(self) -> str:
+        """Return the present time as objects carry it."""
+        return rfc3339(self.now())
+
+
+def decode(value: bytes) -> Json:
+    """Return a stored value as a dict of its own."""
+    decoded: Json = msgspec.json.decode(value)
+    return decoded
+
+
+def encoder(obj: Json) -> Callable[[int], bytes]:
+    """Return the function that gives the object's bytes at a revision."""
+
+    def encode(revision: int) -> bytes:
+        stamped = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
+        return msgspec.json.encode(stamped)
+
+    return encode
+
+
+async def fetch(service: Service, call: Call) -> Entry:
+    """Return the stored object of the call; raises its 404."""
+    try:
+        return await service.store.get(call.key)
+    except NotThere as error:
+        raise call.missing() from error
+
+
+def writer(service: Service, call: Call) -> Writer:
+    """Return who writes with this call, and what this endpoint may set."""
+    status_only = call.subresource == "status"
+    guarded = call.resource.has_status
+
+    def owns(path: Path) -> bool:
+        return not guarded or (path[0] == "f:status") == status_only
+
+    return Writer(call.options.field_manager, call.subresource, call.resource.api_version, service.timestamp(), owns)
+
+
+async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> Json:
+    """Prune, default, check and admit an object; return what may be stored. Raises 400 or 422 with every cause."""
+    resource = call.resource
+    _report_unknown(call, obj)
+    clean = apply_defaults(prune(obj, resource.schema), resource.schema)
+    causes = resource.validate(clean)
+    if not causes:
+        resource.prepare(clean, old)
+        causes = meta.check(clean, old, resource) + resource.check(clean, old)
+    if not causes and call.subresource != "status":
+        verdict = await admit(service.store, resource, clean, old)
+        causes = list(verdict.causes)
+        call.warnings.extend(verdict.warnings)
+    if causes:
+        raise call.invalid(str(clean["metadata"].get("name") or ""), causes)
+    return clean
+
+
+def _report_unknown(call: Call, obj: Json) -> None:
+    if call.options.field_validation == "Ignore":
+        return
+    found = [f'unknown field "{path}"' for path in unknown_fields(obj, call.resource.schema)]
+    if found and call.options.field_validation == "Strict":
+        raise bad_request(f"{call.resource.kind} in version {call.resource.version!r} cannot be handled as a "
+                          f"{call.resource.kind}: strict decoding error: {', '.join(found)}")  # fmt: skip
+    call.warnings.extend(found)

@@ -1,0 +1,184 @@
+"""Everything that can go wrong in the API, as a Kubernetes Status. `explain` is the one place that makes it so.
+
+Code, reason, message and details are those of kube-apiserver for the same mistake
+(k8s.io/apimachinery/pkg/api/errors), because clients branch on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from starlette.exceptions import HTTPException
+
+from groundplane.api.cause import Cause
+from groundplane.base.errors import Denied, Refused, Unavailable
+from groundplane.store.contract import Compacted, StoreFailed, WatcherTooSlow
+
+_log = structlog.get_logger(__name__)
+
+Json = dict[str, Any]
+
+
+class StatusError(Refused):
+    """An answer that is not the wanted object. `body()` is the Status document."""
+
+    def __init__(self, code: int, reason: str, message: str, *, details: Json | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.details = details or {}
+
+    def body(self) -> Json:
+        """Return the Status document as it goes over the wire."""
+        status: Json = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        }
+        if self.details:
+            status["details"] = self.details
+        return status
+
+
+def _named(group: str, plural: str, name: str) -> Json:
+    found = {"name": name, "group": group, "kind": plural}
+    return {key: value for key, value in found.items() if value}
+
+
+def _qualified(group: str, plural: str) -> str:
+    return f"{plural}.{group}" if group else plural
+
+
+def not_found(group: str, plural: str, name: str) -> StatusError:
+    message = f'{_qualified(group, plural)} "{name}" not found'
+    return StatusError(404, "NotFound", message, details=_named(group, plural, name))
+
+
+def no_such_path() -> StatusError:
+    return StatusError(404, "NotFound", "the server could not find the requested resource")
+
+
+def already_exists(group: str, plural: str, name: str) -> StatusError:
+    message = f'{_qualified(group, plural)} "{name}" already exists'
+    return StatusError(409, "AlreadyExists", message, details=_named(group, plural, name))
+
+
+MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def conflict(group: str, plural: str, name: str, why: str = MODIFIED) -> StatusError:
+    message = f'Operation cannot be fulfilled on {_qualified(group, plural)} "{name}": {why}'
+    return StatusError(409, "Conflict", message, details=_named(group, plural, name))
+
+
+def apply_conflict(conflicts: Iterable[tuple[str, str]]) -> StatusError:
+    """Return the error of a server-side apply; each conflict is (manager, field path)."""
+    found = list(conflicts)
+    causes = [
+        {"reason": "FieldManagerConflict", "message": f'conflict with "{manager}"', "field": field}
+        for manager, field in found
+    ]
+    by_manager: dict[str, list[str]] = {}
+    for manager, field in found:
+        by_manager.setdefault(manager, []).append(field)
+    if len(found) == 1:
+        text = f'Apply failed with 1 conflict: conflict with "{found[0][0]}": {found[0][1]}'
+    else:
+        parts = [f'conflicts with "{name}":\n' + "\n".join(f"- {f}" for f in fs) for name, fs in by_manager.items()]
+        text = f"Apply failed with {len(found)} conflicts: " + "\n".join(parts)
+    return StatusError(409, "Conflict", text, details={"causes": causes})
+
+
+def invalid(group: str, kind: str, name: str, causes: Iterable[Cause]) -> StatusError:
+    """Return 422 with every cause; the message lists them as kube-apiserver does."""
+    found = list(causes)
+    texts = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in found]
+    summary = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
+    qualified = f"{kind}.{group}" if group else kind
+    details = _named(group, kind, name)
+    details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in found]
+    return StatusError(422, "Invalid", f'{qualified} "{name}" is invalid: {summary}', details=details)
+
+
+def bad_request(message: str) -> StatusError:
+    return StatusError(400, "BadRequest", message)
+
+
+def unauthorized() -> StatusError:
+    return StatusError(401, "Unauthorized", "Unauthorized")
+
+
+def forbidden(group: str, plural: str, name: str, why: str) -> StatusError:
+    message = f'{_qualified(group, plural)} "{name}" is forbidden: {why}'
+    return StatusError(403, "Forbidden", message, details=_named(group, plural, name))
+
+
+def expired(message: str) -> StatusError:
+    return StatusError(410, "Expired", message)
+
+
+def revision_too_large(asked: int, current: int) -> StatusError:
+    message = f"Too large resource version: {asked}, current: {current}"
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    return StatusError(504, "Timeout", f"Timeout: {message}", details={"causes": causes, "retryAfterSeconds": 1})
+
+
+def method_not_allowed(verb: str, group: str, plural: str) -> StatusError:
+    message = f'{verb} is not supported on resources of kind "{_qualified(group, plural)}"'
+    return StatusError(405, "MethodNotAllowed", message, details=_named(group, plural, ""))
+
+
+def unsupported_media_type(given: str, accepted: Iterable[str]) -> StatusError:
+    listed = ", ".join(accepted)
+    message = f"the body of the request was in an unknown format - accepted media types include: {listed}"
+    return StatusError(415, "UnsupportedMediaType", message if not given else f"{message} (got {given})")
+
+
+def not_acceptable(accepted: Iterable[str]) -> StatusError:
+    listed = ", ".join(accepted)
+    message = f"only the following media types are accepted: {listed}"
+    return StatusError(406, "NotAcceptable", message)
+
+
+def too_large(limit: int) -> StatusError:
+    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+
+
+def timed_out(what: str) -> StatusError:
+    return StatusError(504, "Timeout", f"Timeout: {what}", details={"retryAfterSeconds": 1})
+
+
+def explain(error: BaseException) -> StatusError:
+    """Turn any error into the Status that the caller gets; what is unknown is logged and says nothing of its inside."""
+    if isinstance(error, StatusError):
+        return error
+    if isinstance(error, HTTPException):
+        return _from_http(error)
+    if isinstance(error, Compacted):
+        return expired("The resourceVersion for the provided watch or list is too old.")
+    if isinstance(error, WatcherTooSlow):
+        return StatusError(429, "TooManyRequests", error.message, details={"retryAfterSeconds": 1})
+    if isinstance(error, StoreFailed | Unavailable):
+        return StatusError(503, "ServiceUnavailable", str(error), details={"retryAfterSeconds": 1})
+    if isinstance(error, Denied):
+        return StatusError(403, "Forbidden", str(error))
+    if isinstance(error, TimeoutError):
+        return timed_out("the request did not finish in time")
+    _log.error("request failed unexpectedly", exc_info=error)
+    return StatusError(500, "InternalError", "Internal error occurred: see the server's log")
+
+
+def _from_http(error: HTTPException) -> StatusError:
+    if error.status_code == 404:
+        return no_such_path()
+    if error.status_code == 405:
+        message = "the server does not allow this method on the requested resource"
+        return StatusError(405, "MethodNotAllowed", message)
+    return StatusError(error.status_code, HTTPStatus(error.status_code).phrase.replace(" ", ""), error.detail)

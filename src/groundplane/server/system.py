@@ -1,0 +1,120 @@
+"""Requests that are about the server itself: health, version, discovery, OpenAPI, and who the caller is."""
+
+from __future__ import annotations
+
+from starlette.responses import PlainTextResponse, Response
+
+from groundplane.base.errors import GroundplaneError
+
+from . import discovery, negotiation, openapi
+from .auth import may
+from .http import Incoming, answer
+from .status import Json, bad_request, no_such_path
+
+
+async def live(incoming: Incoming) -> Response:
+    """The process answers."""
+    return _checks(incoming, [("ping", "")])
+
+
+async def ready(incoming: Incoming) -> Response:
+    """The process answers and its store can be read."""
+    failure = ""
+    try:
+        await incoming.server.service.store.revision()
+    except GroundplaneError as error:
+        failure = error.message
+    stopping = "the server is stopping" if incoming.server.stopping.is_set() else ""
+    return _checks(incoming, [("ping", ""), ("store", failure), ("shutdown", stopping)])
+
+
+def _checks(incoming: Incoming, checks: list[tuple[str, str]]) -> Response:
+    failed = [name for name, failure in checks if failure]
+    if not failed and "verbose" not in incoming.query:
+        return PlainTextResponse("ok")
+    # Why a check failed is in the log, not in an answer that anybody may read.
+    lines = [f"[-]{name} failed: reason withheld" if failure else f"[+]{name} ok" for name, failure in checks]
+    name = incoming.request.url.path.strip("/")
+    lines.append(f"{name} check {'failed' if failed else 'passed'}")
+    return PlainTextResponse("\n".join(lines) + "\n", status_code=500 if failed else 200)
+
+
+async def version(incoming: Incoming) -> Response:
+    return answer(discovery.version())
+
+
+def _aggregated(incoming: Incoming, form: str, *, core: bool) -> Response:
+    response = answer(discovery.aggregated(incoming.server.service.resources, form, core=core))
+    media_type = f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
+    response.headers["content-type"] = media_type
+    return response
+
+
+async def api(incoming: Incoming) -> Response:
+    form = negotiation.wants_discovery(incoming.accept)
+    if form:
+        return _aggregated(incoming, form, core=True)
+    return answer(discovery.api_versions(incoming.server.address))
+
+
+async def apis(incoming: Incoming) -> Response:
+    form = negotiation.wants_discovery(incoming.accept)
+    if form:
+        return _aggregated(incoming, form, core=False)
+    return answer(discovery.groups(incoming.server.service.resources))
+
+
+def _or_missing(document: Json | None) -> Response:
+    if document is None:
+        raise no_such_path()
+    return answer(document)
+
+
+async def group(incoming: Incoming) -> Response:
+    return _or_missing(discovery.one_group(incoming.server.service.resources, incoming.path("group")))
+
+
+async def group_version(incoming: Incoming) -> Response:
+    group, version = incoming.path("group"), incoming.path("version")
+    return _or_missing(discovery.resource_list(incoming.server.service.resources, group, version))
+
+
+async def openapi_v3_index(incoming: Incoming) -> Response:
+    negotiation.require_json(incoming.accept)
+    return answer(openapi.v3_index(incoming.server.service.resources))
+
+
+async def openapi_v3(incoming: Incoming) -> Response:
+    negotiation.require_json(incoming.accept)
+    group, version = incoming.path("group"), incoming.path("version")
+    return _or_missing(openapi.v3(incoming.server.service.resources, group, version))
+
+
+async def openapi_v2(incoming: Incoming) -> Response:
+    negotiation.require_json(incoming.accept)
+    return answer(openapi.v2(incoming.server.service.resources))
+
+
+async def self_subject_review(incoming: Incoming) -> Response:
+    """Say who the caller is (`kubectl auth whoami`)."""
+    await incoming.document()
+    user = incoming.user
+    info = {"username": user.name, "groups": list(user.groups)}
+    return answer(_review("authentication.k8s.io/v1", "SelfSubjectReview", {}, {"userInfo": info}), code=201)
+
+
+async def self_subject_access_review(incoming: Incoming) -> Response:
+    """Say whether the caller may do something (`kubectl auth can-i`)."""
+    body = await incoming.document()
+    spec = body.get("spec") if isinstance(body, dict) else None
+    if not isinstance(spec, dict):
+        raise bad_request("SelfSubjectAccessReview: spec is required")
+    allowed = may(incoming.user)
+    status: Json = {"allowed": allowed}
+    status["reason"] = "administrators may do everything" if allowed else "only administrators are let in"
+    return answer(_review("authorization.k8s.io/v1", "SelfSubjectAccessReview", spec, status), code=201)
+
+
+def _review(api_version: str, kind: str, spec: Json, status: Json) -> Json:
+    review: Json = {"kind": kind, "apiVersion": api_version, "metadata": {"creationTimestamp": None}}
+    return {**review, **({"spec": spec} if spec else {}), "status": status}

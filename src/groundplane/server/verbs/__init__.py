@@ -1,0 +1,1 @@
+"""One module per verb. Each takes a Service and a Call and returns an object's bytes, or raises a StatusError."""

@@ -1,0 +1,69 @@
+"""Create: name it, stamp it, check it, store it; refused in a namespace that is not there or goes away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from groundplane.store.contract import AlreadyThere, Key, NotThere
+
+from .. import meta
+from ..managed import track_update
+from ..service import Call, Service, decode, encoder, prepare, writer
+from ..status import Json, already_exists, bad_request, forbidden, not_found
+
+# A generated name may be taken by chance; kube-apiserver tries as often.
+_NAME_ATTEMPTS = 8
+
+
+async def create(service: Service, call: Call, body: Any, *, applied: bool = False) -> bytes:
+    """Store a new object and return it. `applied`: the body carries its managedFields already."""
+    resource = call.resource
+    obj = meta.check_shape(body, resource)
+    given = obj["metadata"].get("namespace")
+    if resource.namespaced and given and given != call.namespace:
+        raise bad_request(
+            f"the namespace of the provided object does not match the namespace sent on the request: {given!r} is "
+            f"not {call.namespace!r}"
+        )
+    if resource.namespaced:
+        await require_namespace(service, call)
+    if resource.has_status:
+        obj.pop("status", None)
+    generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
+    meta.stamp_new(obj, resource, call.namespace, service.timestamp())
+    clean = await prepare(service, call, obj, None)
+    if not applied:
+        clean["metadata"].pop("managedFields", None)
+        track_update(None, clean, writer(service, call))
+    for _ in range(_NAME_ATTEMPTS):
+        try:
+            return await _store(service, call, clean)
+        except AlreadyThere:
+            if not generated:
+                break
+            clean["metadata"]["name"] = meta.generate_name(str(clean["metadata"]["generateName"]))
+    raise already_exists(resource.group, resource.plural, str(clean["metadata"]["name"]))
+
+
+async def _store(service: Service, call: Call, obj: Json) -> bytes:
+    key = call.key._replace(name=obj["metadata"]["name"])
+    if not call.options.dry_run:
+        return (await service.store.create(key, encoder(obj))).value
+    try:
+        await service.store.get(key)
+    except NotThere:
+        return msgspec.json.encode(obj)
+    raise AlreadyThere(f"cannot create {'/'.join(key)}: it is there already")
+
+
+async def require_namespace(service: Service, call: Call) -> None:
+    """Raise 404 when the call's namespace is not there, 403 when it is being deleted."""
+    try:
+        entry = await service.store.get(Key("namespaces", "", call.namespace))
+    except NotThere as error:
+        raise not_found("", "namespaces", call.namespace) from error
+    if decode(entry.value)["metadata"].get("deletionTimestamp"):
+        why = f"unable to create new content in namespace {call.namespace} because it is being terminated"
+        raise forbidden(call.resource.group, call.resource.plural, call.name, why)

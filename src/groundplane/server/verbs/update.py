@@ -1,0 +1,163 @@
+"""Update, patch and server-side apply: all of them turn the present object into another, at one revision.
+
+`rewrite` is the one place where a stored object is replaced. A write that changes nothing is not stored; a conflict
+is answered when the caller said which revision it meant, and tried again when it did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from groundplane.api.cause import Cause
+from groundplane.store.contract import Entry, NotThere, RevisionConflict
+
+from .. import managed, meta, patching
+from ..resources import APPLY, JSON_PATCH, MERGE, STRATEGIC
+from ..service import Call, Service, decode, encoder, fetch, prepare, writer
+from ..status import Json, StatusError, bad_request, conflict, unsupported_media_type
+from .create import create
+
+# A patch is computed anew when somebody else wrote in between; kube-apiserver gives up after as many tries.
+_ATTEMPTS = 5
+
+# Given the present object (a copy of its own), returns the wanted one.
+Transform = Callable[[Json], Any]
+
+
+async def update(service: Service, call: Call, body: Any) -> bytes:
+    """Replace an object (PUT) and return it."""
+    obj = meta.check_shape(body, call.resource)
+    name = obj["metadata"].get("name")
+    if name != call.name:
+        raise bad_request(f"the name of the object ({name or 'none'}) does not match the name on the URL ({call.name})")
+    if call.resource.generation and not obj["metadata"].get("resourceVersion"):
+        cause = Cause("metadata.resourceVersion", "FieldValueInvalid", 0, "Invalid value: 0: must be specified for an "
+                      "update")  # fmt: skip
+        raise call.invalid(call.name, [cause])
+
+    def transform(old: Json) -> Json:
+        fresh: Json = msgspec.json.decode(msgspec.json.encode(obj))
+        if "managedFields" not in fresh["metadata"] and "managedFields" in old["metadata"]:
+            fresh["metadata"]["managedFields"] = old["metadata"]["managedFields"]
+        return fresh
+
+    return await rewrite(service, call, transform)
+
+
+async def patch(service: Service, call: Call, content_type: str, body: Any) -> tuple[bytes, bool]:
+    """Patch an object; return it and whether it was created (server-side apply only)."""
+    if content_type not in call.resource.patches:
+        raise unsupported_media_type(content_type, call.resource.patches)
+    if content_type == APPLY:
+        return await _apply(service, call, body)
+    functions: dict[str, Callable[[Json, Any], Any]] = {
+        MERGE: patching.merge,
+        JSON_PATCH: patching.json_patch,
+        STRATEGIC: patching.strategic,
+    }
+    if content_type != JSON_PATCH and not isinstance(body, dict):
+        raise bad_request("error decoding patch: the patch is not a JSON object")
+    function = functions[content_type]
+    return await rewrite(service, call, lambda old: function(old, body)), False
+
+
+async def _apply(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
+    config = meta.check_shape(body, call.resource)
+    if config["metadata"].get("managedFields") is not None:
+        raise bad_request("metadata.managedFields must be nil")
+    if config["metadata"].setdefault("name", call.name) != call.name:
+        raise bad_request("the name of the object does not match the name on the URL")
+
+    def transform(old: Json) -> Json:
+        expected = config["metadata"].get("resourceVersion")
+        if expected and expected != old["metadata"]["resourceVersion"]:
+            raise conflict(call.resource.group, call.resource.plural, call.name)
+        return managed.apply(old, config, writer(service, call), force=call.options.force)
+
+    try:
+        return await rewrite(service, call, transform, applied=True), False
+    except StatusError as error:
+        if error.reason != "NotFound" or call.subresource or config["metadata"].get("uid"):
+            raise
+    bare: Json = {key: config[key] for key in ("apiVersion", "kind")}
+    bare["metadata"] = {"name": call.name}
+    fresh = managed.apply(bare, config, writer(service, call), force=True)
+    return await create(service, call, fresh, applied=True), True
+
+
+async def rewrite(service: Service, call: Call, transform: Transform, *, applied: bool = False) -> bytes:
+    """Replace the object by what `transform` makes of it and return its bytes."""
+    for _ in range(_ATTEMPTS):
+        entry = await fetch(service, call)
+        old = decode(entry.value)
+        wanted = transform(decode(entry.value))
+        _check_preconditions(call, wanted, old)
+        new = await _finish(service, call, wanted, old, applied=applied)
+        if not _differs(new, old):
+            return entry.value
+        try:
+            return await _store(service, call, entry, new)
+        except RevisionConflict:
+            continue
+        except NotThere as error:
+            raise call.missing() from error
+    raise conflict(call.resource.group, call.resource.plural, call.name)
+
+
+def _check_preconditions(call: Call, wanted: Any, old: Json) -> None:
+    obj = meta.check_shape(wanted, call.resource)
+    given, present = obj["metadata"], old["metadata"]
+    if given.get("name", call.name) != call.name:
+        raise bad_request("metadata.name: the name of an object cannot be changed")
+    if given.get("resourceVersion", present["resourceVersion"]) != present["resourceVersion"]:
+        raise conflict(call.resource.group, call.resource.plural, call.name)
+    if given.get("uid") and given["uid"] != present["uid"]:
+        why = f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: {present['uid']}"
+        raise conflict(call.resource.group, call.resource.plural, call.name, why)
+
+
+async def _finish(service: Service, call: Call, wanted: Json, old: Json, *, applied: bool) -> Json:
+    resource = call.resource
+    if call.subresource == "status":
+        entries = wanted["metadata"].get("managedFields")
+        wanted = {**decode(msgspec.json.encode(old)), "status": wanted.get("status", {})}
+        if entries is not None:
+            wanted["metadata"]["managedFields"] = entries
+    elif resource.has_status:
+        wanted.pop("status", None)
+        if "status" in old:
+            wanted["status"] = old["status"]
+    meta.keep_system_fields(wanted, old)
+    new = await prepare(service, call, wanted, old)
+    if not applied:
+        managed.track_update(old, new, writer(service, call))
+    if resource.generation and _wish(new) != _wish(old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    return new
+
+
+def _wish(obj: Json) -> Json:
+    return {name: value for name, value in obj.items() if name not in ("metadata", "status")}
+
+
+def _differs(new: Json, old: Json) -> bool:
+    """Tell whether storing `new` would change anything; the times of field owners alone are no change."""
+    return _timeless(new) != _timeless(old)
+
+
+def _timeless(obj: Json) -> Json:
+    entries = [{**entry, "time": ""} for entry in obj["metadata"].get("managedFields") or []]
+    ordered = sorted(entries, key=lambda entry: msgspec.json.encode(entry, order="sorted"))
+    return {**obj, "metadata": {**obj["metadata"], "managedFields": ordered}}
+
+
+async def _store(service: Service, call: Call, entry: Entry, new: Json) -> bytes:
+    if call.options.dry_run:
+        return msgspec.json.encode(new)
+    gone = new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers")
+    if gone and not (new.get("spec") or {}).get("finalizers"):
+        return (await service.store.delete(entry.key, expected=entry.revision, encode=encoder(new))).value
+    return (await service.store.update(entry.key, encoder(new), expected=entry.revision)).value

@@ -1,0 +1,56 @@
+"""The API server alone, as a process of its own: over SQLite and TLS, with the collector, without controllers.
+
+    python -m tests.support.api_server HOME
+
+It prints one JSON line with its URL, an administrator's token and a token of a user without rights, and ends with
+its standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import uvloop
+
+from groundplane.base.logbook import Logbook
+from groundplane.base.tasks import TaskOwner
+from groundplane.server import certificates
+from groundplane.server.app import build
+from groundplane.server.auth import Tokens
+from groundplane.server.collector import Collector, create_namespaces
+from groundplane.server.http import Server
+from groundplane.server.run import listen, serve
+from groundplane.server.service import Service
+from groundplane.store.sealing import Sealer
+from groundplane.store.sqlite import open_sqlite
+
+
+async def main(home: Path) -> None:
+    store = await open_sqlite(home / "state.db", sealed={"secrets": Sealer(home / "seal.key")})
+    service = Service(store)
+    tokens = Tokens(home / "tokens")
+    server = Server(service, asyncio.Event(), tokens.authenticate, Logbook(home / "logs"))
+    await create_namespaces(service)
+    files = certificates.ensure(home)
+    async with (
+        TaskOwner("test-server") as owner,
+        serve(build(server), files, listen("127.0.0.1", 0), server.stopping) as listening,
+    ):
+        owner.start(Collector(service).run(), name="collector")
+        started = {
+            "url": listening.url,
+            "ca": str(files.ca),
+            "admin": tokens.issue_token("admin", ("system:masters",), timedelta(hours=1)),
+            "nobody": tokens.issue_token("nobody", (), timedelta(hours=1)),
+        }
+        print(json.dumps(started), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+    await store.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(Path(sys.argv[1])))
