@@ -15,6 +15,8 @@ from groundplane.api.machine import Machine
 from groundplane.api.target import ClusterTarget
 from groundplane.hosts.contract import Host, ReadHost
 
+from .waiting import Clock
+
 
 class Delivery(Protocol):
     """Brings verified artifacts to a machine (artifacts.delivery)."""
@@ -66,15 +68,21 @@ class ReadScope:
     hosts: Mapping[str, ReadHost]
     journal: Journal
     log: Callable[[str], None]
+    clock: Clock
     cluster: Callable[[], Awaitable[ClusterDoor | None]]
     published_kubeconfig: Callable[[], Awaitable[bytes | None]]
 
     @property
-    def name(self) -> str:
+    def own(self) -> Machine:
         """The machine at hand; raises when the step is cluster-wide."""
         if self.machine is None:
             raise LookupError("this step has no machine: it is cluster-wide")
-        return self.machine.metadata.name
+        return self.machine
+
+    @property
+    def name(self) -> str:
+        """The name of the machine at hand; raises when the step is cluster-wide."""
+        return self.own.metadata.name
 
     @property
     def host(self) -> ReadHost:

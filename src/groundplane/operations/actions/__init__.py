@@ -1,0 +1,44 @@
+"""Actions: which step a key of a plan means, for creating and for deleting a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ..step import Step
+from ..steps.binaries import Binaries
+from ..steps.claim import Claim
+from ..steps.drain import Drain
+from ..steps.host_settings import HostSettings
+from ..steps.images import Images
+from ..steps.init import Init
+from ..steps.join import Join
+from ..steps.kubeconfig import Kubeconfig
+from ..steps.network_manifest import NetworkManifest
+from ..steps.node_labels import NodeLabels
+from ..steps.pod_network import PodNetwork
+from ..steps.reset import Reset
+from ..steps.restore import Restore
+from ..steps.runtime import RuntimeStep
+from ..steps.verify import Verify
+
+
+def _by_key(*steps: Step) -> Mapping[str, Step]:
+    return MappingProxyType({step.name: step for step in steps})
+
+
+CREATE: Mapping[str, Step] = _by_key(
+    Claim(),
+    HostSettings(),
+    RuntimeStep(),
+    Binaries(),
+    Images(),
+    Init(),
+    Kubeconfig(),
+    Join(),
+    NetworkManifest(),
+    PodNetwork(),
+    NodeLabels(),
+    Verify(),
+)
+DELETE: Mapping[str, Step] = _by_key(Drain(), Reset(), Restore())

@@ -1,0 +1,42 @@
+"""Which of a release's files a machine needs. Pure, but for asking the machine for its architecture."""
+
+from __future__ import annotations
+
+from groundplane.api.distribution import Artifact, ArtifactType
+from groundplane.api.target import ClusterTarget
+from groundplane.hosts.contract import ReadHost
+
+from .errors import StepRefused
+
+RUNTIME_ARTIFACTS = frozenset({"containerd", "runc"})
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+async def architecture(host: ReadHost) -> str:
+    """Return the machine's architecture by the name that artifacts use."""
+    machine = (await host.query(["uname", "-m"])).text
+    if machine not in _ARCHITECTURES:
+        raise StepRefused(f"cannot choose artifacts for host {host.name}: architecture {machine} is not supported")
+    return _ARCHITECTURES[machine]
+
+
+async def needed(host: ReadHost, target: ClusterTarget, kind: ArtifactType) -> list[Artifact]:
+    """Return the release's artifacts of one type for this machine's role and architecture, by name."""
+    role = "ControlPlane" if host.name in target.control_planes else "Worker"
+    arch = await architecture(host)
+    return sorted(
+        (
+            artifact
+            for artifact in target.release.artifacts
+            if artifact.type == kind
+            and artifact.architecture == arch
+            and (not artifact.roles or role in artifact.roles)
+        ),
+        key=lambda artifact: artifact.name,
+    )
+
+
+def sandbox_image_of(target: ClusterTarget) -> str:
+    """Return the reference of the release's pause image, or "" when the release names none."""
+    images = (artifact.image for artifact in target.release.artifacts if artifact.type == "Image")
+    return next((image for image in images if image.rpartition("/")[2].split(":")[0].split("@")[0] == "pause"), "")

@@ -1,0 +1,96 @@
+"""images: the release's images of this machine's role, in the runtime's store.
+
+An image counts as present when the runtime has its reference with the digest that was noted after Groundplane
+loaded this very artifact: another image under the same name is replaced. The tar is removed when it is loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from groundplane.api.distribution import Artifact
+from groundplane.api.operation import PlannedChange
+from groundplane.hosts.errors import CommandFailed
+
+from .. import ledger, runtimes
+from ..artifact_set import needed
+from ..errors import DiskFull
+from ..places import STAGE
+from ..runtimes import Runtime, runtime_of
+from ..scope import ReadScope, Scope
+from ..together import together
+
+_AT_ONCE = 2
+_NOTE = "images"
+
+
+class Images:
+    name = "images"
+    title = "Load the images"
+
+    def wanted(self, scope: ReadScope) -> bool:
+        return scope.machine is not None
+
+    async def plan(self, scope: ReadScope) -> list[PlannedChange]:
+        name = runtime_of(scope.target).name
+        return [PlannedChange(what=f"image {a.image}", after=f"loaded into {name}") for a in await _missing(scope)]
+
+    async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
+        notes = asyncio.Lock()
+        await together([_load(scope, artifact, notes) for artifact in await _missing(scope)], limit=_AT_ONCE)
+
+
+async def _missing(scope: ReadScope) -> list[Artifact]:
+    runtime = runtime_of(scope.target)
+    held = await runtimes.images(scope.host, runtime)
+    noted = await _noted(scope)
+    return [
+        artifact
+        for artifact in await needed(scope.host, scope.target, "Image")
+        if held.get(artifact.image, "-") != noted.get(artifact.image, {}).get("digest")
+        or noted[artifact.image]["artifact"] != artifact.sha256
+    ]
+
+
+async def _noted(scope: ReadScope) -> dict[str, dict[str, Any]]:
+    note = await ledger.note(scope.host, _NOTE) or {}
+    images: dict[str, dict[str, Any]] = note.get(runtime_of(scope.target).name, {})
+    return images
+
+
+async def _load(scope: Scope, artifact: Artifact, notes: asyncio.Lock) -> None:
+    host, runtime = scope.door, runtime_of(scope.target)
+    path = f"{STAGE}/{artifact.sha256}.tar"
+    existed = artifact.image in await runtimes.images(host, runtime)
+    try:
+        await _room(scope, runtime, artifact)
+        await scope.delivery.deliver(host, artifact, path, mode=0o600)
+        await host.run(runtimes.load_command(runtime, path), timeout=600)
+    except CommandFailed:
+        await host.run(["rm", "-f", path])
+        await _room(scope, runtime, artifact)
+        raise
+    await host.run(["rm", "-f", path])
+    digest = (await runtimes.images(host, runtime)).get(artifact.image, "")
+    async with notes:
+        note = await ledger.note(host, _NOTE) or {}
+        mine = note.setdefault(runtime.name, {})
+        existed = mine.get(artifact.image, {}).get("existed", existed)
+        mine[artifact.image] = {"artifact": artifact.sha256, "digest": digest, "existed": existed}
+        await ledger.write_note(host, _NOTE, note)
+    scope.log(f"loaded {artifact.image}")
+
+
+async def _room(scope: Scope, runtime: Runtime, artifact: Artifact) -> None:
+    """Raise DiskFull when the file systems have no room for the tar and what is made of it."""
+    for folder in (STAGE.rpartition("/")[0], runtime.image_root):
+        shown = await scope.door.query(["df", "-Pk", folder])
+        cells = shown.text.splitlines()[-1].split() if shown.ok else []
+        free = int(cells[3]) * 1024 if len(cells) >= 4 and cells[3].isdigit() else None
+        if free is not None and free < artifact.size * 2:
+            raise DiskFull(
+                f"cannot load image {artifact.image} on host {scope.door.name}: {folder} has "
+                f"{free // 2**20} MiB free, and {artifact.size * 2 // 2**20} MiB are needed",
+                remedy=f"free space below {folder}, then try again",
+            )

@@ -1,0 +1,139 @@
+"""join: a worker or a further control plane, by kubeadm.
+
+The bootstrap token is made on the first control plane for this join alone, reaches kubeadm in a file that only root
+reads on tmpfs, and is deleted afterwards. A half-finished join of ours is cleared away and begun again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from groundplane.api.operation import PlannedChange
+from groundplane.hosts.contract import Host
+
+from .. import control_plane, nodes
+from ..control_plane import remove_config, run_with_config, taken
+from ..errors import NotYet, StepRefused
+from ..jobs import run_job, running
+from ..kubeadm import Join as JoinWith
+from ..kubeadm import Token, init_documents, join_documents, render
+from ..places import ADMIN_CONF, BIN, CA, RUN
+from ..scope import ReadScope, Scope
+from ..waiting import wait_until
+
+_CERTIFICATES = "/api/v1/namespaces/kube-system/secrets/kubeadm-certs"
+
+
+class Join:
+    name = "join"
+    title = "Join the cluster"
+
+    def wanted(self, scope: ReadScope) -> bool:
+        return scope.machine is not None and scope.name in scope.target.members and scope.name != scope.target.first
+
+    async def plan(self, scope: ReadScope) -> list[PlannedChange]:
+        if await control_plane.state(scope.host) != "ended":
+            return [taken(f"node {scope.name}", "join")]
+        missing = await _missing(scope)
+        return [PlannedChange(what=f"node {scope.name}", before=missing, after="registered")] if missing else []
+
+    async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
+        await _follow_earlier(scope)
+        if await control_plane.state(scope.host) == "half" and await _missing(scope):
+            await control_plane.clear_half(scope)
+            # kubeadm refuses a name whose Node still counts as ready; the half that it stood for is gone.
+            await (await nodes.door(scope)).delete(f"{nodes.NODES}/{scope.name}")
+        if await control_plane.state(scope.host) == "none":
+            await _join(scope)
+
+        async def missing() -> str:
+            return await _missing(scope)
+
+        await wait_until(missing, what=f"node {scope.name}", seconds=120, clock=scope.clock)
+        await control_plane.end(scope, "join")
+
+
+async def _follow_earlier(scope: Scope) -> None:
+    """Let a kubeadm that an earlier run started come to its end, well or not."""
+    job = control_plane.kubeadm("join", "")
+    if await running(scope.door, job):
+        try:
+            await run_job(scope, scope.door, job)
+        except StepRefused as error:
+            scope.log(f"the earlier kubeadm join failed: {error.message}")
+    await remove_config(scope.door, "join")
+
+
+async def _missing(scope: ReadScope) -> str:
+    """Return why the machine is no member of this cluster, or ""."""
+    first = scope.hosts[scope.target.first]
+    if await scope.host.read(CA) != await first.read(CA):
+        return "it has not the cluster's certificate authority"
+    found = await nodes.node(await nodes.door(scope), scope.name)
+    if found is None:
+        return "it is not registered"
+    ours = (await scope.host.read("/etc/machine-id") or b"").decode().strip()
+    theirs = ((found.get("status") or {}).get("nodeInfo") or {}).get("machineID", "")
+    if ours and theirs and ours != theirs:
+        return "another machine is registered by this name"
+    if scope.name in scope.target.control_planes:
+        pod = await (await nodes.door(scope)).get(f"/api/v1/namespaces/kube-system/pods/kube-apiserver-{scope.name}")
+        return "" if pod is not None else "its API server is not there"
+    return "" if theirs else "its kubelet has not reported yet"
+
+
+async def _join(scope: Scope) -> None:
+    first = scope.writable[scope.target.first]
+    await control_plane.begin(scope, "join")
+    token = await _make_token(first)
+    try:
+        key = await _upload_certificates(scope, first) if scope.name in scope.target.control_planes else ""
+        ca = await scope.hosts[scope.target.first].read(CA)
+        if ca is None:
+            raise NotYet(f"cannot read {CA} on host {first.name}: it is not there")
+        join = JoinWith(token, ca_hash=ca_hash(ca), certificate_key=key)
+        documents = join_documents(scope.target, scope.own, join, ignore=await control_plane.ignored(scope))
+        await run_with_config(scope, "join", render(documents))
+    finally:
+        await remove_config(scope.door, "join")
+        await _delete_token(first, token)
+    if scope.name in scope.target.control_planes:
+        await (await nodes.door(scope)).delete(_CERTIFICATES)
+
+
+async def _make_token(first: Host) -> Token:
+    made = await first.run([f"{BIN}/kubeadm", "--kubeconfig", ADMIN_CONF, "token", "create", "--ttl", "30m"])
+    return Token(made.text.strip().splitlines()[-1])
+
+
+async def _delete_token(first: Host, token: Token) -> None:
+    # The id, the part before the dot, is public: kubeadm prints it in listings.
+    public = token.value.partition(".")[0]
+    await first.run([f"{BIN}/kubeadm", "--kubeconfig", ADMIN_CONF, "token", "delete", public], check=False)
+
+
+async def _upload_certificates(scope: Scope, first: Host) -> str:
+    """Have the first control plane share its certificates, sealed with a new key; return the key."""
+    key, path = secrets.token_hex(32), f"{RUN}/kubeadm-certs.yaml"
+    machine = scope.machines[scope.target.first]
+    unused = Token("abcdef.0123456789abcdef", ttl="1s")
+    documents = init_documents(scope.target, machine, token=unused, certificate_key=key)
+    await first.run(["mkdir", "-p", "-m", "700", RUN])
+    await first.write(path, render(documents), mode=0o600)
+    try:
+        phase = ["init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print", "--config", path]
+        await first.run([f"{BIN}/kubeadm", *phase])
+    finally:
+        await first.run(["rm", "-f", path])
+    return key
+
+
+def ca_hash(certificate: bytes) -> str:
+    """Return the pin that kubeadm join checks: sha256 of the CA's public key (SubjectPublicKeyInfo, DER)."""
+    public = x509.load_pem_x509_certificate(certificate).public_key()
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256:{hashlib.sha256(der).hexdigest()}"

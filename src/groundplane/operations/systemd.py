@@ -1,0 +1,47 @@
+"""Questions to systemd, and the few orders that steps give it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from groundplane.hosts.contract import Host, ReadHost
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit as it is: `known` tells whether systemd has it at all."""
+
+    name: str
+    known: bool
+    active: bool
+    enabled: bool
+
+
+async def look(host: ReadHost, name: str) -> Unit:
+    """Return the state of unit `name`."""
+    shown = await host.query(
+        ["systemctl", "show", name, "--property=LoadState", "--property=ActiveState", "--property=UnitFileState"]
+    )
+    values = dict(line.split("=", 1) for line in shown.text.splitlines() if "=" in line)
+    return Unit(
+        name,
+        known=values.get("LoadState") == "loaded",
+        active=values.get("ActiveState") in ("active", "activating", "reloading"),
+        enabled=values.get("UnitFileState") == "enabled",
+    )
+
+
+async def start(host: Host, name: str, *, restart: bool = False) -> None:
+    """Enable the unit and have it run; with `restart` also one that runs."""
+    await host.run(["systemctl", "daemon-reload"])
+    await host.run(["systemctl", "enable", name])
+    # A unit that failed often is held back by systemd until somebody resets it.
+    await host.run(["systemctl", "reset-failed", name], check=False)
+    await host.run(["systemctl", "restart" if restart else "start", name], timeout=180)
+
+
+async def put_back(host: Host, unit: Unit) -> None:
+    """Bring a unit to the state that was found."""
+    if not unit.enabled:
+        await host.run(["systemctl", "disable", unit.name], check=False)
+    await host.run(["systemctl", "restart" if unit.active else "stop", unit.name], timeout=180)
