@@ -83,7 +83,7 @@ class HttpClient:
     ) -> Object:
         namespace, name = _names(body)
         path = _address(resource).object(namespace, name)
-        params = {"fieldManager": field_manager, "force": "true" if force else "false"}
+        params = {"fieldManager": field_manager, "force": "true" if force else "false", "fieldValidation": "Strict"}
         if dry_run:
             params["dryRun"] = "All"
         action = _action("apply", resource, namespace, name)

@@ -46,7 +46,10 @@ _KEEPALIVE = [
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `action` completes "cannot …" in errors and names the object; it never holds a secret."""
+    """One request. `action` completes "cannot …" in errors and names the object; it never holds a secret.
+
+    `accept` asks for another form of the answer, such as a Table.
+    """
 
     method: str
     path: str
@@ -54,6 +57,7 @@ class Call:
     params: Mapping[str, str] | None = None
     body: Any = None
     content_type: str = JSON
+    accept: str = JSON
 
 
 class Transport:
@@ -158,7 +162,7 @@ class Transport:
             base_url=access.server,
             transport=transport,
             timeout=httpx2.Timeout(self._timeout, connect=_CONNECT_SECONDS),
-            headers={"User-Agent": "groundplane", "Accept": JSON},
+            headers={"User-Agent": "groundplane"},
             trust_env=False,
         )
 
@@ -221,7 +225,9 @@ def _load_certificate(context: ssl.SSLContext, credentials: Credentials) -> None
 
 
 def _arguments(call: Call, credentials: Credentials, server_name: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {credentials.token}"} if credentials.token else {}
+    headers = {"Accept": call.accept}
+    if credentials.token:
+        headers["Authorization"] = f"Bearer {credentials.token}"
     arguments: dict[str, Any] = {"method": call.method, "url": call.path, "headers": headers}
     if server_name:
         arguments["extensions"] = {"sni_hostname": server_name}

@@ -1,0 +1,82 @@
+"""`groundplane delete`, `approve` and `retry`: one write each."""
+
+from __future__ import annotations
+
+import click
+
+from .session import Target, pass_target
+
+
+@click.command()
+@click.argument("kind")
+@click.argument("name", required=False, default="")
+@click.option("--wait", is_flag=True, help="Wait until it is gone, and show the operation that takes a cluster down.")
+@click.option("--timeout", default="1h", show_default=True, help="How long --wait waits.")
+@pass_target
+def delete(target: Target, *, kind: str, name: str, wait: bool, timeout: str) -> None:
+    """Delete an object.
+
+    Deleting a Cluster takes Kubernetes off its machines first, as an operation.
+    """
+    from .kinds import display, named
+    from .values import seconds
+
+    word, _, inline = kind.partition("/")
+    resource, wanted = named(word), name or inline
+    if not wanted:
+        raise click.UsageError("name the object to delete: KIND NAME")
+    patience = seconds(timeout)
+
+    async def work() -> None:
+        from .waiting import wait_gone
+
+        async with target.connect() as api:
+            namespace = api.namespace if resource.namespaced else ""
+            await api.client.delete(resource, namespace, wanted)
+            click.echo(f"{display(resource, wanted)} {'is being ' if not wait else ''}deleted")
+            if wait:
+                await wait_gone(api.client, resource, namespace, wanted, patience=patience)
+                click.echo(f"{display(resource, wanted)} is gone")
+
+    target.run(work())
+
+
+@click.command()
+@click.argument("name", metavar="OPERATION")
+@pass_target
+def approve(target: Target, *, name: str) -> None:
+    """Approve an operation that waits for it."""
+    from .kinds import OPERATION, display
+    from .values import reference
+
+    wanted = reference(name, "operation")
+
+    async def work() -> None:
+        async with target.connect() as api:
+            await api.client.patch(OPERATION, api.namespace, wanted, {"spec": {"approval": "Approved"}})
+            click.echo(f"{display(OPERATION, wanted)} approved; follow it with: groundplane operation watch {wanted}")
+
+    target.run(work())
+
+
+@click.command()
+@click.argument("name", metavar="CLUSTER")
+@pass_target
+def retry(target: Target, *, name: str) -> None:
+    """Plan a cluster anew after a failed operation."""
+    from groundplane.api.meta import ANNOTATION_RETRY
+    from groundplane.base.clock import utc_now
+
+    from .kinds import CLUSTER, display
+    from .values import reference
+
+    wanted = reference(name, "cluster")
+    # With fractions of a second: a second retry right after the first has to differ from it.
+    patch = {"metadata": {"annotations": {ANNOTATION_RETRY: utc_now().isoformat()}}}
+
+    async def work() -> None:
+        async with target.connect() as api:
+            await api.client.patch(CLUSTER, api.namespace, wanted, patch)
+            click.echo(f"{display(CLUSTER, wanted)} is planned anew; see: groundplane plan {wanted}")
+
+    target.run(work())

@@ -1,0 +1,70 @@
+"""`groundplane kubeconfig`: of the Groundplane API, or of a cluster that Groundplane made."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import click
+
+from .session import Api, Target, pass_target
+
+
+@click.command()
+@click.argument("name", metavar="[CLUSTER]", required=False, default="")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file (mode 0600).")
+@pass_target
+def kubeconfig(target: Target, *, name: str, output: Path | None) -> None:
+    """Print the kubeconfig of the API or of a cluster.
+
+    Without an argument: that of the Groundplane API. With CLUSTER or cluster/CLUSTER: the cluster's own.
+    """
+    from .values import reference
+
+    wanted = reference(name, "cluster") if name else ""
+
+    async def work() -> bytes:
+        async with target.connect() as api:
+            return await _of_cluster(api, wanted)
+
+    _put(target.run(work()) if wanted else _of_api(target), output)
+
+
+def _of_api(target: Target) -> bytes:
+    from groundplane.kube.kubeconfig import render_kubeconfig
+
+    access = target.access()
+    return render_kubeconfig(access, name=access.context or "groundplane")
+
+
+async def _of_cluster(api: Api, name: str) -> bytes:
+    from groundplane.client.errors import NotFound
+
+    from .kinds import CLUSTER, SECRET
+
+    cluster = await api.client.get(CLUSTER, api.namespace, name)
+    reference = cluster.get("status", {}).get("kubeconfigRef")
+    if not reference:
+        raise NotFound(
+            f"cannot print the kubeconfig of cluster {name}: it has none yet",
+            remedy=f"wait until its control plane is up: groundplane plan {name}",
+        )
+    secret = await api.client.get(SECRET, api.namespace, reference["name"])
+    data = secret.get("data", {}).get("kubeconfig")
+    if not data:
+        raise NotFound(f"cannot print the kubeconfig of cluster {name}: secret {reference['name']} has no kubeconfig")
+    return base64.b64decode(data)
+
+
+def _put(data: bytes, output: Path | None) -> None:
+    from groundplane.base.errors import Refused
+    from groundplane.kube.kubeconfig import write_kubeconfig
+
+    if output is None:
+        click.echo(data.decode(), nl=False)
+        return
+    try:
+        write_kubeconfig(output, data)
+    except OSError as exc:
+        raise Refused(f"cannot write {output}: {exc.strerror}", remedy="choose a directory that you may write") from exc
+    click.echo(f"wrote {output}", err=True)

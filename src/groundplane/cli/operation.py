@@ -1,0 +1,71 @@
+"""`groundplane operation watch|logs|cancel`."""
+
+from __future__ import annotations
+
+import click
+
+from .session import Target, pass_target
+
+
+@click.group()
+def operation() -> None:
+    """Watch, read and cancel operations."""
+
+
+@operation.command()
+@click.argument("name", metavar="OPERATION")
+@click.option("--timeout", default="", help="How long to watch at most, such as 30m; the default is without end.")
+@pass_target
+def watch(target: Target, *, name: str, timeout: str) -> None:
+    """Show an operation's progress until it has ended; the exit code says how."""
+    from .values import reference, seconds
+
+    wanted = reference(name, "operation")
+    patience = seconds(timeout) if timeout else None
+
+    async def work() -> None:
+        from .waiting import patience_of, wait_for_operation
+
+        async with target.connect() as api, patience_of(patience, f"operation {wanted}"):
+            await wait_for_operation(api, wanted)
+
+    target.run(work())
+
+
+@operation.command()
+@click.argument("name", metavar="OPERATION")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the operation has ended.")
+@click.option("--step", default="", help="Only this step, such as images/shop-1.")
+@pass_target
+def logs(target: Target, *, name: str, follow: bool, step: str) -> None:
+    """Print an operation's log."""
+    from .values import reference
+
+    wanted = reference(name, "operation")
+
+    async def work() -> None:
+        from .progress import log_line
+
+        async with target.connect() as api, api.log(wanted, step=step, follow=follow) as lines:
+            async for line in lines:
+                click.echo(log_line(line))
+
+    target.run(work())
+
+
+@operation.command()
+@click.argument("name", metavar="OPERATION")
+@pass_target
+def cancel(target: Target, *, name: str) -> None:
+    """Stop an operation between steps; steps that run are finished, nothing is left half-done."""
+    from .kinds import OPERATION, display
+    from .values import reference
+
+    wanted = reference(name, "operation")
+
+    async def work() -> None:
+        async with target.connect() as api:
+            await api.client.patch(OPERATION, api.namespace, wanted, {"spec": {"cancel": "Requested"}})
+            click.echo(f"{display(OPERATION, wanted)} is asked to stop")
+
+    target.run(work())

@@ -1,0 +1,80 @@
+"""Plans as a person reads them, pure: waves of what runs together, machines, steps, and each change."""
+
+from __future__ import annotations
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.operation import Operation, Plan, PlannedChange, PlannedStep
+
+from .progress import CLUSTER_WIDE
+
+
+def waves(plan: Plan) -> dict[str, int]:
+    """Return the wave of each step: 1 for those that wait for nothing, else one more than the last awaited.
+
+    A step waits for names outside the plan no longer: they were done before. A circle (never planned) would put
+    its steps into wave 0 rather than loop.
+    """
+    left = {step.name: [name for name in step.after] for step in plan.steps}
+    found: dict[str, int] = {}
+    while left:
+        ready = [name for name, after in left.items() if not any(other in left for other in after)]
+        if not ready:
+            return found | dict.fromkeys(left, 0)
+        level = {name: 1 + max((found.get(other, 0) for other in left[name]), default=0) for name in ready}
+        found |= level
+        for name in ready:
+            del left[name]
+    return found
+
+
+def lines(operation: Operation) -> list[str]:
+    """Return the whole plan: a heading, then each machine with its steps, their wave and their changes."""
+    plan = operation.spec.plan
+    numbers = waves(plan)
+    count = max(numbers.values(), default=0)
+    result = [
+        f"Operation {operation.metadata.name}: {plan.action} cluster {operation.spec.cluster_ref.name}"
+        f" ({len(plan.steps)} steps in {count} waves; steps of one wave run together)"
+    ]
+    if plan.summary:
+        result.append(plan.summary)
+    for machine, members in _grouped(plan).items():
+        result += ["", f"{machine}:"]
+        for step in members:
+            result.append(f"  {numbers[step.name]:>2}. {step.title}")
+            result.extend(f"        {_change(change)}" for change in step.changes)
+    return result
+
+
+def _grouped(plan: Plan) -> dict[str, list[PlannedStep]]:
+    groups: dict[str, list[PlannedStep]] = {}
+    for step in plan.steps:
+        groups.setdefault(step.machine or CLUSTER_WIDE, []).append(step)
+    own = groups.pop(CLUSTER_WIDE, None)
+    return groups if own is None else groups | {CLUSTER_WIDE: own}
+
+
+def _change(change: PlannedChange) -> str:
+    if change.before and change.after:
+        return f"~ {change.what}: {change.before} -> {change.after}"
+    if change.after:
+        return f"+ {change.what}: {change.after}"
+    return f"- {change.what}: {change.before}" if change.before else f"* {change.what}"
+
+
+def without_operation(cluster: Cluster) -> list[str]:
+    """Return why there is no plan: what stops it, each problem on a line of its own, or that nothing is to do."""
+    name, status = cluster.metadata.name, cluster.status
+    if status.observed_generation < cluster.metadata.generation:
+        return [f"cluster {name}: its newest change has not been looked at yet; ask again in a moment"]
+    problems = [condition for condition in status.conditions if condition.status == "False" and condition.message]
+    if not problems:
+        return [f"cluster {name} is {status.phase}: there is nothing to do"]
+    lines = [f"cluster {name} is {status.phase}; there is no open operation:"]
+    seen: set[str] = set()
+    for condition in problems:
+        if condition.message not in seen:
+            lines.append(f"{condition.type} ({condition.reason}):")
+            lines.extend(f"  - {part}" for part in condition.message.split("; "))
+        seen.add(condition.message)
+    return lines

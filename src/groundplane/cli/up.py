@@ -1,0 +1,104 @@
+"""`groundplane up` and `down`: the embedded engine, in the foreground or in the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .session import Target
+
+if TYPE_CHECKING:
+    from groundplane.base.settings import Settings
+
+    from .embedded import Ready
+    from .process import Started
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 60.0
+_HOME = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--listen", help="Address and port of the API; the default is GROUNDPLANE_LISTEN, else 127.0.0.1:7443.")
+@click.option("--home", type=_HOME, help="Directory of the engine; the default is GROUNDPLANE_HOME.")
+@click.option("--detach", is_flag=True, help="Run in the background and return when it is ready.")
+@click.option("--ready-fd", type=int, hidden=True, help="Descriptor to which the background engine reports.")
+def up(*, listen: str | None, home: Path | None, detach: bool, ready_fd: int | None) -> None:
+    """Start Groundplane with the embedded engine."""
+    settings = _settings(listen, home)
+    if detach:
+        _detached(settings)
+        return
+    import asyncio
+
+    from . import process
+    from .embedded import run_embedded
+
+    def ready(what: Ready) -> None:
+        started = process.Started(url=what.url, kubeconfig=str(what.kubeconfig), token=what.token)
+        if ready_fd is None:
+            _tell(started)
+        else:
+            process.announce(ready_fd, started)
+
+    with process.only_engine(settings.home):
+        asyncio.run(run_embedded(settings, ready=ready))
+
+
+@click.command()
+@click.option("--home", type=_HOME, help="Directory of the engine; the default is GROUNDPLANE_HOME.")
+def down(*, home: Path | None) -> None:
+    """Stop the Groundplane that `up --detach` started."""
+    from .process import stop
+
+    settings = _settings(None, home)
+    pid = stop(settings.home, patience=_STOP_SECONDS)
+    click.echo(f"stopped process {pid}" if pid else f"no Groundplane runs in {settings.home}")
+
+
+def _settings(listen: str | None, home: Path | None) -> Settings:
+    """Flags win over the environment."""
+    import os
+
+    from groundplane.base.settings import read_settings
+
+    flags = {"GROUNDPLANE_LISTEN": listen or "", "GROUNDPLANE_HOME": str(home or "")}
+    try:
+        return read_settings(os.environ | {name: value for name, value in flags.items() if value})
+    except ValueError as exc:
+        raise click.BadParameter(f"{listen or os.environ.get('GROUNDPLANE_LISTEN')!r} is not ADDRESS:PORT") from exc
+
+
+def _detached(settings: Settings) -> None:
+    from . import process
+
+    pid = process.running(settings.home)
+    if pid:
+        click.echo(f"Groundplane already runs in {settings.home} as process {pid}")
+        started = process.Started(url="", kubeconfig=str(settings.home / "admin.kubeconfig"))
+    else:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        started = process.start(settings.home, f"{host}:{settings.port}", patience=_START_SECONDS)
+    target = Target(kubeconfig=started.kubeconfig)
+    target.run(_answers(target))
+    _tell(started)
+
+
+async def _answers(target: Target) -> None:
+    """Raise unless the API answers to the administrator's kubeconfig, as the user's next command will."""
+    from groundplane.kube.transport import Call
+
+    async with target.connect() as api, api.transport.lines(Call("GET", "/readyz", "ask /readyz")) as lines:
+        async for _ in lines:
+            return
+
+
+def _tell(started: Started) -> None:
+    if started.url:
+        click.echo(f"Groundplane answers at {started.url}")
+    if started.token:
+        click.echo(f"the first administrator token, shown this once: {started.token}")
+    click.echo(f"kubeconfig: {started.kubeconfig}")
+    click.echo("next: groundplane apply -f examples/demo, groundplane get clusters, groundplane --help")

@@ -1,0 +1,281 @@
+"""Waiting for what was asked for: Operations to end, Clusters to be Ready, objects to be gone.
+
+While it waits it shows the Operations at work. It ends in one of four ways: all is well; an Operation failed; the
+time was up; somebody cancelled. Conditions decide, never the passing of time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.meta import find_condition, is_true
+from groundplane.api.operation import Operation
+from groundplane.base.clock import parse_rfc3339, utc_now
+from groundplane.client.contract import Client, Object, Resource
+from groundplane.client.errors import NotFound
+
+from . import progress
+from .exits import OperationFailed, Stopped
+from .follow import follow
+from .kinds import CLUSTER, OPERATION, display
+from .live import View, open_view, summary
+from .session import Api
+
+ClusterKey = tuple[str, str]
+# Times of the API are whole seconds, and the server's clock need not be ours.
+_CLOCK_SLACK = timedelta(seconds=5)
+
+
+@asynccontextmanager
+async def patience_of(seconds: float | None, waiting_for: str) -> AsyncIterator[None]:
+    """Raise Stopped when the block takes longer; None waits for ever."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as exc:
+        raise Stopped(
+            f"cannot wait longer for {waiting_for}: the time was up after {progress.duration(seconds or 0)}",
+            remedy="it goes on by itself; look with `groundplane get clusters` and `groundplane operation watch`",
+        ) from exc
+
+
+async def wait_for_operation(api: Api, name: str) -> None:
+    """Show one Operation until it has ended; raises OperationFailed or Stopped when it did not succeed."""
+    await api.client.get(OPERATION, api.namespace, name)
+    view = open_view()
+    try:
+        async for event in follow(api.client, OPERATION, api.namespace):
+            if event.object["metadata"]["name"] != name:
+                continue
+            if event.type == "DELETED":
+                raise Stopped(f"cannot watch operation {name} any longer: it was deleted")
+            operation = msgspec.convert(event.object, Operation)
+            view.show(operation)
+            if progress.is_final(operation):
+                break
+    finally:
+        view.close()
+    _finish(operation)
+
+
+async def wait_for_clusters(api: Api, wanted: Mapping[ClusterKey, int], *, fresh: bool, patience: float) -> None:
+    """Follow the Clusters until all are Ready; `wanted` gives the least number of machines of each.
+
+    `fresh`: something was changed just now, so a failure from before does not count. Raises OperationFailed.
+    """
+    if not wanted:
+        return
+    since = utc_now() - _CLOCK_SLACK if fresh else None
+    waits = {key: _ClusterWait(key, machines, since) for key, machines in wanted.items()}
+    names = ", ".join(sorted(name for _, name in wanted))
+    view = open_view()
+    try:
+        async with patience_of(patience, f"cluster {names}"):
+            await _until_settled(api.client, waits, view)
+    finally:
+        view.close()
+
+
+async def wait_gone(client: Client, resource: Resource, namespace: str, name: str, *, patience: float) -> None:
+    """Wait until the object is gone; shows the Operations of a Cluster that is being deleted."""
+    view = open_view()
+    try:
+        async with patience_of(patience, f"{display(resource, name)} to be gone"):
+            if resource == CLUSTER:
+                await _until_cluster_gone(client, (namespace, name), view)
+            else:
+                await _until_gone(client, resource, namespace, name)
+    finally:
+        view.close()
+
+
+@dataclass(slots=True)
+class _ClusterWait:
+    """What is known of one Cluster while it is waited for."""
+
+    key: ClusterKey
+    machines: int
+    since: datetime | None
+    cluster: Cluster | None = None
+    latest: Operation | None = None
+    said: set[str] = field(default_factory=set)
+
+    def take(self, operation: Operation) -> bool:
+        """Remember the newest Operation; tells whether it is this cluster's newest."""
+        if (operation.metadata.namespace, operation.spec.cluster_ref.name) != self.key:
+            return False
+        if self.latest and operation.metadata.creation_timestamp < self.latest.metadata.creation_timestamp:
+            return False
+        self.latest = operation
+        return True
+
+    def ready(self) -> bool:
+        cluster = self.cluster
+        if cluster is None or cluster.status.observed_generation < cluster.metadata.generation:
+            return False
+        busy = is_true(cluster.status.conditions, "Progressing")
+        return is_true(cluster.status.conditions, "Ready") and not busy and cluster.status.machines >= self.machines
+
+    def failed(self) -> Operation | None:
+        """Return the newest Operation if it ended badly, and not before our change."""
+        operation = self.latest
+        if operation is None or operation.status.phase not in ("Failed", "Cancelled"):
+            return None
+        if self.since and operation.status.finished_at and parse_rfc3339(operation.status.finished_at) < self.since:
+            return None
+        return operation
+
+    def news(self) -> list[str]:
+        """Return what a person has to do before it can go on; each thing is said once."""
+        lines = []
+        if self.cluster:
+            blockers = {"SpecValid", "MachinesReachable", "PreflightPassed"}
+            unmet = [c for c in self.cluster.status.conditions if c.type in blockers and c.status == "False"]
+            lines = [f"cluster {self.key[1]} is blocked: {text}" for text in progress.unmet(unmet)]
+        if self.latest and self.latest.status.phase == "AwaitingApproval":
+            name = self.latest.metadata.name
+            lines.append(
+                f"operation {name} waits: read it with `groundplane plan {self.key[1]}`, "
+                f"then `groundplane approve {name}`"
+            )
+        fresh = [line for line in lines if line not in self.said]
+        self.said.update(fresh)
+        return fresh
+
+
+async def _until_settled(client: Client, waits: Mapping[ClusterKey, _ClusterWait], view: View) -> None:
+    async for item in _both(client, {namespace for namespace, _ in waits}):
+        wait = _concerned(waits, item)
+        if wait is None:
+            continue
+        if isinstance(item, Cluster):
+            wait.cluster = item
+        elif wait.take(item):
+            view.show(item)
+        for line in wait.news():
+            view.note(line)
+        failed = wait.failed()
+        if failed is not None:
+            view.show(failed)
+            _finish(failed)
+        if all(other.ready() for other in waits.values()):
+            break
+    for _, name in waits:
+        view.note(f"{display(CLUSTER, name)} is Ready")
+
+
+def _concerned(waits: Mapping[ClusterKey, _ClusterWait], item: Cluster | Operation) -> _ClusterWait | None:
+    name = item.metadata.name if isinstance(item, Cluster) else item.spec.cluster_ref.name
+    return waits.get((item.metadata.namespace, name))
+
+
+async def _both(client: Client, namespaces: set[str]) -> AsyncIterator[Cluster | Operation]:
+    """Yield Clusters and Operations as they change, from one queue."""
+    namespace = next(iter(namespaces)) if len(namespaces) == 1 else None
+    queue: asyncio.Queue[Cluster | Operation] = asyncio.Queue()
+
+    async def pour(resource: Resource, kind: type[Cluster] | type[Operation]) -> None:
+        async for event in follow(client, resource, namespace):
+            if event.type != "DELETED":
+                await queue.put(msgspec.convert(event.object, kind))
+
+    pourers = [
+        asyncio.create_task(pour(OPERATION, Operation), name="follow-operations"),
+        asyncio.create_task(pour(CLUSTER, Cluster), name="follow-clusters"),
+    ]
+    try:
+        while True:
+            taken = asyncio.create_task(queue.get(), name="next-change")
+            try:
+                await asyncio.wait([taken, *pourers], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                taken.cancel() if not taken.done() else None
+            for pourer in pourers:
+                if pourer.done():
+                    pourer.result()
+            yield taken.result()
+    finally:
+        for pourer in pourers:
+            pourer.cancel()
+        await asyncio.gather(*pourers, return_exceptions=True)
+
+
+async def _until_gone(client: Client, resource: Resource, namespace: str, name: str) -> None:
+    uid = await _uid(client, resource, namespace, name)
+    if not uid:
+        return
+    async for event in follow(client, resource, namespace):
+        if event.type == "DELETED" and event.object["metadata"].get("uid") == uid:
+            return
+        if event.type == "ADDED" and not await _uid(client, resource, namespace, name):
+            return
+
+
+async def _until_cluster_gone(client: Client, key: ClusterKey, view: View) -> None:
+    """As `_until_gone`, and the Operations at work are shown; what blocks the deletion is said."""
+    gone = asyncio.create_task(_until_gone(client, CLUSTER, *key), name="until-gone")
+    shower = asyncio.create_task(_show_deletion(client, key, view), name="show-deletion")
+    try:
+        await asyncio.wait([gone, shower], return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            return gone.result()
+        shower.result()
+    finally:
+        gone.cancel()
+        shower.cancel()
+        await asyncio.gather(gone, shower, return_exceptions=True)
+
+
+async def _show_deletion(client: Client, key: ClusterKey, view: View) -> None:
+    wait = _ClusterWait(key, 0, utc_now() - _CLOCK_SLACK)
+    async for item in _both(client, {key[0]}):
+        if _concerned({key: wait}, item) is None:
+            continue
+        if isinstance(item, Operation):
+            if item.spec.plan.action == "Delete" and wait.take(item):
+                view.show(item)
+                failed = wait.failed()
+                if failed is not None:
+                    _finish(failed)
+        else:
+            wait.cluster = item
+            blocked = find_condition(item.status.conditions, "Progressing")
+            if blocked is not None and blocked.reason == "DeletionBlocked" and blocked.message not in wait.said:
+                wait.said.add(blocked.message)
+                view.note(f"deletion of cluster {key[1]} is blocked: {blocked.message}")
+        for line in wait.news():
+            view.note(line)
+
+
+async def _uid(client: Client, resource: Resource, namespace: str, name: str) -> str:
+    try:
+        found: Object = await client.get(resource, namespace, name)
+    except NotFound:
+        return ""
+    return str(found["metadata"].get("uid", ""))
+
+
+def _finish(operation: Operation) -> None:
+    """Say how long what took, and raise what the end of the Operation means."""
+    import click
+
+    for line in summary(operation):
+        click.echo(line)
+    name, phase = operation.metadata.name, operation.status.phase
+    if phase == "Succeeded":
+        return
+    reasons = "; ".join(progress.trouble(operation, utc_now())) or operation.status.progress or "no reason was given"
+    if phase == "Cancelled":
+        raise Stopped(f"operation {name} was cancelled: {reasons}")
+    raise OperationFailed(
+        f"operation {name} has ended as {phase}: {reasons}",
+        remedy=f"read more with `groundplane operation logs {name}`, mend the cause, then "
+        f"`groundplane retry {operation.spec.cluster_ref.name}`",
+    )
