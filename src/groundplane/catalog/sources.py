@@ -1,4 +1,4 @@
-"""Reads the catalog's data files. Every entry says where it is from and of which day it is; without that it is refused."""
+"""Reads the catalog's data files. Every entry says where it is from and of which day it is, or it is refused."""
 
 from __future__ import annotations
 
