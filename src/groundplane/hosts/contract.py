@@ -60,6 +60,9 @@ class ReadHost(Protocol):
         Raises WriteRefused when the command is not on the list of reading commands.
         """
 
+    async def survey(self, *, timeout: float = 60) -> Result:
+        """Run Groundplane's own facts script, which only reads; `hosts.facts.survey` makes facts of its output."""
+
     async def read(self, path: str) -> bytes | None:
         """Return the content of `path`, or None when there is no such file."""
 

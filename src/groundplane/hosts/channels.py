@@ -1,0 +1,184 @@
+"""Runs commands on one connection: becomes root, keeps the limits, ends what was given up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import asyncssh
+
+from groundplane.base.tasks import TaskOwner
+
+from . import shell
+from .access import HostAccess
+from .contract import Result
+from .errors import HostDenied, HostTimeout, HostUnreachable, shown
+from .link import Link, translated
+
+CHUNK = 256 * 1024
+Process = asyncssh.SSHClientProcess[bytes]
+
+
+@dataclass(slots=True)
+class _Session:
+    """What is known about one open connection: how commands become root, and its lifeline."""
+
+    connection: asyncssh.SSHClientConnection
+    sudo: shell.Sudo
+    mark: str = field(default_factory=lambda: secrets.token_hex(8))
+    lifeline: Process | None = None
+
+
+class Channels:
+    """Runs commands on one link: becomes root, keeps the limits, ends what was given up."""
+
+    def __init__(self, link: Link, slots: asyncio.Semaphore) -> None:
+        self.link = link
+        self._slots = slots
+        self._session: _Session | None = None
+        self._preparing = asyncio.Lock()
+        self._count = 0
+
+    async def close(self) -> None:
+        self._session = None
+        await self.link.close()
+
+    @contextlib.asynccontextmanager
+    async def process(self, argv: Sequence[str], *, timeout: float, writes: bool) -> AsyncIterator[Process]:
+        """Start `argv` as root and hand out its process; it is ended when the block is left early."""
+        access = self.link.access
+        async with self._slots, self.link.sessions, translated(access, f"run {shown(argv)!r}"):
+            session = await self._ready(writes=writes)
+            self._count += 1
+            mark = f"{session.mark}.{self._count}." if writes else ""
+            line = shell.command_line(argv, sudo=session.sudo, timeout=timeout, mark=mark)
+            process: Process = await session.connection.create_process(line, encoding=None)
+            finished = False
+            try:
+                tell(process, self._head(session.sudo))
+                yield process
+                finished = True
+            finally:
+                process.close()
+                if not finished and mark and not session.connection.is_closed():
+                    await asyncio.shield(self._end(session, mark))
+
+    async def run(self, argv: Sequence[str], *, stdin: bytes, timeout: float, writes: bool) -> Result:
+        """Run `argv` as root to its end, or to the end of its time."""
+        place = self.link.access.place
+        started = time.monotonic()
+        try:
+            # The machine ends the command at its time; this clock is for a machine that does not answer at all.
+            async with (
+                asyncio.timeout(timeout + shell.KILL_AFTER + self.link.patience),
+                self.process(argv, timeout=timeout, writes=writes) as process,
+            ):
+                stdout, stderr = await communicate(process, stdin)
+                status = ended(process, self.link.access, argv)
+        except TimeoutError as exc:
+            raise HostTimeout(f"cannot run {shown(argv)!r} on {place}: no answer in {timeout:g} s") from exc
+        # 124 and 137 are what timeout(1) says when it had to end the command; the command may say them by itself.
+        if status in (124, 137) and time.monotonic() - started >= timeout:
+            raise HostTimeout(f"cannot run {shown(argv)!r} on {place}: it did not end in {timeout:g} s")
+        return Result(tuple(argv), status, stdout, stderr)
+
+    async def _ready(self, *, writes: bool) -> _Session:
+        async with self._preparing:
+            connection = await self.link.open()
+            if self._session is None or self._session.connection is not connection:
+                self._session = _Session(connection, await self._become_root(connection))
+            session = self._session
+            if writes and session.lifeline is None:
+                line = shell.command_line(shell.sh(shell.LIFELINE, session.mark), sudo=session.sudo, timeout=None)
+                session.lifeline = await connection.create_process(line, encoding=None)
+                tell(session.lifeline, self._head(session.sudo))
+            return session
+
+    def _head(self, sudo: shell.Sudo) -> bytes:
+        access = self.link.access
+        return shell.stdin_head(sudo, access.sudo_password or access.password)
+
+    async def _become_root(self, connection: asyncssh.SSHClientConnection) -> shell.Sudo:
+        """Find out how commands become root, and that the login shell adds nothing to what they print."""
+        access = self.link.access
+        if not access.becomes_root:
+            await self._probe(connection, "none")
+            return "none"
+        # -n with -k in one line would not tell the truth on old versions; NOPASSWD users pass -n in any case.
+        refusal = await self._probe(connection, "free")
+        if not refusal:
+            return "free"
+        if access.sudo_password or access.password:
+            refusal = await self._probe(connection, "password")
+            if not refusal:
+                return "password"
+        raise HostDenied(
+            f"cannot become root on {access.place} as {access.user}: sudo refused: {refusal}",
+            remedy="allow the user sudo for all commands, or give its password as sudo-password in the Secret named in "
+            "spec.ssh.secretRef",
+        )
+
+    async def _probe(self, connection: asyncssh.SSHClientConnection, sudo: shell.Sudo) -> str:
+        """Run `true` and return what the machine says against it, empty when it works."""
+        access = self.link.access
+        line = shell.command_line(["true"], sudo=sudo, timeout=self.link.patience)
+        process: Process = await connection.create_process(line, encoding=None)
+        stdout, stderr = await communicate(process, self._head(sudo))
+        status = ended(process, access, ["true"])
+        said = stderr.decode("utf-8", "replace").strip().splitlines()
+        if status == 0 and stdout:
+            raise HostDenied(
+                f"cannot work on {access.place}: the login shell of {access.user} prints text of its own",
+                remedy="make ~/.bashrc and its like print nothing when the shell is not interactive",
+            )
+        if status != 0 and sudo == "none":
+            raise HostDenied(
+                f"cannot work on {access.place}: the login shell of {access.user} cannot run commands "
+                f"(status {status}{': ' + said[-1] if said else ''})",
+                remedy="give the user an ordinary shell such as /bin/sh, and install coreutils",
+            )
+        return "" if status == 0 else (said[-1] if said else f"status {status}")
+
+    async def _end(self, session: _Session, mark: str) -> None:
+        """End what a command that was given up left running on the machine."""
+        line = shell.command_line(shell.sh(shell.END_MARKED, mark), sudo=session.sudo, timeout=10)
+        # The command is given up because of an error or a cancellation, and that is what the caller shall see.
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+            async with asyncio.timeout(10):
+                process: Process = await session.connection.create_process(line, encoding=None)
+                await communicate(process, self._head(session.sudo))
+
+
+async def communicate(process: Process, stdin: bytes) -> tuple[bytes, bytes]:
+    """Feed `stdin` to a process while its outputs are read to their end."""
+    async with TaskOwner("ssh") as owner:
+        owner.start(_feed(process, stdin), name="stdin")
+        stdout, stderr = await process.communicate()
+    return stdout or b"", stderr or b""
+
+
+async def _feed(process: Process, stdin: bytes) -> None:
+    # A command may end without reading its input, and a connection may be cut: the exit status tells which.
+    with contextlib.suppress(OSError, asyncssh.Error):
+        for start in range(0, len(stdin), CHUNK):
+            process.stdin.write(stdin[start : start + CHUNK])
+            await process.stdin.drain()
+        process.stdin.write_eof()
+
+
+def tell(process: Process, content: bytes) -> None:
+    """Write to a process that may have ended already; its exit status then says why."""
+    with contextlib.suppress(BrokenPipeError):
+        if content:
+            process.stdin.write(content)
+
+
+def ended(process: Process, access: HostAccess, argv: Sequence[str]) -> int:
+    """Return the exit status of a process whose output has ended; none means that the connection was cut."""
+    if process.returncode is None:
+        raise HostUnreachable(f"cannot run {shown(argv)!r} on {access.place}: the connection was cut meanwhile")
+    return process.returncode

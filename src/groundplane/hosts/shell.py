@@ -1,0 +1,115 @@
+"""What is sent to a machine: argument lists become one quoted line here, and nowhere else.
+
+Every command runs as root (through sudo for other users), in the C locale, with a known PATH and under `timeout`,
+so that the machine itself ends what we gave up. The scripts below are ours, short and POSIX: they take their
+parameters as arguments, never by pasting text. A script or content that comes on standard input is used only when
+all of it arrived, so that a cut connection never runs half a script or keeps half a file.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from typing import Literal
+
+Sudo = Literal["none", "free", "password"]
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MARK = "GROUNDPLANE_RUN"
+KILL_AFTER = 5
+
+# Statuses of our own scripts; sysexits(3) numbers that the programs inside do not use.
+CUT_SHORT = 65
+MISSING = 66
+NOT_THERE_YET = 67
+CORRUPT = 68
+NOT_A_FILE = 69
+SUDO_ATE_NOTHING = 70
+
+# With a password, sudo reads one line from standard input if it asks at all. When it did not ask, that line must
+# not reach the command: the command starts only behind the second line.
+_BEHIND_SUDO = 'IFS= read -r line; [ "$line" = go ] || exit 70; exec "$@"'
+
+READ = '[ -e "$1" ] || exit 66; exec cat -- "$1"'
+STAT = '[ -e "$1" ] || exit 66; exec stat -L -c "%a %s %U %G" -- "$1"'
+DIGEST = '[ -e "$1" ] || exit 66; exec sha256sum < "$1"'
+
+RUN_SCRIPT = 't=$(cat); [ "$(printf %s "$t" | wc -c)" -eq "$1" ] || exit 65; set --; eval "$t"'
+
+# $1 path, $2 size, $3 mode. The temporary name is fixed, so that a later try replaces what a crash left.
+WRITE = """set -eu
+[ ! -d "$1" ] || exit 69
+folder=$(dirname -- "$1"); mkdir -p -- "$folder"
+new="$folder/.$(basename -- "$1").groundplane"
+trap 'rm -f -- "$new"' EXIT
+rm -f -- "$new"; (umask 077; cat > "$new")
+[ "$(wc -c < "$new")" -eq "$2" ] || exit 65
+chmod "$3" "$new"; sync "$new"
+mv -f -- "$new" "$1"; sync "$folder"
+"""
+
+# $1 path, $2 part, $3 sha256, $4 mode. Prints "whole", or the size of the part that an earlier try left.
+UPLOAD_LOOK = """set -eu
+[ ! -d "$1" ] || exit 69
+if [ -f "$1" ] && [ "$(sha256sum < "$1" | cut -c1-64)" = "$3" ]; then
+  chmod "$4" "$1"; rm -f -- "$2"; echo whole; exit 0
+fi
+mkdir -p -- "$(dirname -- "$1")"
+if [ -f "$2" ]; then stat -c %s -- "$2"; else echo 0; fi
+"""
+
+# $1 path, $2 part, $3 sha256, $4 mode, $5 offset, $6 size. What arrives is appended; only the whole is renamed.
+UPLOAD_SEND = """set -eu
+have=0; [ ! -f "$2" ] || have=$(stat -c %s -- "$2")
+[ "$have" -eq "$5" ] || exit 67
+(umask 077; cat >> "$2")
+[ "$(stat -c %s -- "$2")" -eq "$6" ] || exit 65
+if [ "$(sha256sum < "$2" | cut -c1-64)" != "$3" ]; then rm -f -- "$2"; exit 68; fi
+chmod "$4" "$2"; sync "$2"
+mv -f -- "$2" "$1"; sync "$(dirname -- "$1")"
+"""
+
+# Ends every process that carries the mark $1 in its environment: TERM, and KILL for what is left after a second.
+END_MARKED = """
+marked() { for e in /proc/[0-9]*/environ; do
+  tr '\\0' '\\n' 2>/dev/null < "$e" | grep -q "^GROUNDPLANE_RUN=$1" || continue
+  p=${e#/proc/}; echo "${p%/environ}"; done; }
+found=$(marked "$1"); [ -n "$found" ] || exit 0
+kill -TERM $found 2>/dev/null; sleep 1
+found=$(marked "$1"); [ -z "$found" ] || kill -KILL $found 2>/dev/null
+exit 0
+"""
+
+# Waits for the end of its standard input, which is the end of the connection, and ends what ran on it.
+LIFELINE = "cat > /dev/null\n" + END_MARKED
+
+
+def sh(text: str, *arguments: str) -> list[str]:
+    """Return the argument list that runs one of our own scripts with `arguments` as $1, $2, …"""
+    return ["sh", "-c", text, "sh", *arguments]
+
+
+def command_line(argv: Sequence[str], *, sudo: Sudo, timeout: float | None, mark: str = "") -> str:
+    """Return the line that the login shell of the machine gets for `argv`.
+
+    With `sudo="password"`, standard input starts with the lines of `stdin_head`. `mark` goes into the environment
+    of the command, to find it again. `timeout=None` is for what has to last as long as the connection.
+    """
+    words = ["env", "LC_ALL=C", f"PATH={PATH}"]
+    if mark:
+        words.append(f"{MARK}={mark}")
+    if timeout is not None:
+        words += ["timeout", "-k", str(KILL_AFTER), str(max(1, math.ceil(timeout)))]
+    words += argv
+    if sudo == "free":
+        words = ["sudo", "-n", "-H", "--", *words]
+    elif sudo == "password":
+        # -k: ask even when an earlier answer is remembered, so that the password line is always read.
+        words = ["sudo", "-S", "-k", "-p", "", "-H", "--", *sh(_BEHIND_SUDO, *words)]
+    return shlex.join(words)
+
+
+def stdin_head(sudo: Sudo, password: str) -> bytes:
+    """Return what must precede the command's own standard input."""
+    return f"{password}\ngo\n".encode() if sudo == "password" else b""
