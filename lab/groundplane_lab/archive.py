@@ -42,7 +42,11 @@ def write_image(image: Image, target: Path) -> None:
 
 def write_tarball(files: Iterable[Path], target: Path) -> None:
     """Write files, flat, as a gzip-compressed tar whose bytes depend on the files alone."""
-    with target.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+    with (
+        target.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
         for file in sorted(files):
             _add_file(tar, file.name, file)
 

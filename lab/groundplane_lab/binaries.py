@@ -64,23 +64,24 @@ def _obtain(folder: Path, report: Report) -> None:
 
 
 def find_archive() -> Path | None:
-    """The ready-made archive, if there is one in `$GROUNDPLANE_LAB_BINARIES` or in `shared/lab` beside the repository."""
+    """The ready-made archive in `$GROUNDPLANE_LAB_BINARIES`, or in `shared/lab` beside the repository; else None."""
     configured = os.environ.get("GROUNDPLANE_LAB_BINARIES")
     folder = Path(configured) if configured else REPOSITORY.parent / "shared" / "lab"
     archive = folder / _ARCHIVE
     if archive.exists():
         return archive
     if configured:
-        raise LabError(f"cannot use GROUNDPLANE_LAB_BINARIES: there is no {_ARCHIVE} in {folder}; unset it or put it there")
+        raise LabError(f"cannot use GROUNDPLANE_LAB_BINARIES: {folder} has no {_ARCHIVE}; unset it or put it there")
     return None
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack the archive after checking it against the SHA256SUMS beside it."""
-    sums = dict(
-        reversed(line.split(maxsplit=1)) for line in (archive.parent / "SHA256SUMS").read_text().splitlines() if line.strip()
-    )
-    check(archive, sums[archive.name].strip())
+    lines = (archive.parent / "SHA256SUMS").read_text().splitlines()
+    expected = [line.split()[0] for line in lines if line.split()[1:] == [archive.name]]
+    if not expected:
+        raise LabError(f"cannot use {archive}: the SHA256SUMS beside it does not list it")
+    check(archive, expected[0])
     run(["tar", "-xJf", str(archive), "-C", str(folder), "--no-same-owner"])
     missing = [name for name in NAMES if not (folder / name).exists()]
     if missing:

@@ -13,7 +13,7 @@ from groundplane_lab import lab as labs
 from groundplane_lab.artifacts import ensure_artifacts
 from groundplane_lab.errors import LabError
 from groundplane_lab.machines import running
-from groundplane_lab.model import LabSpec, load
+from groundplane_lab.model import LabSpec, find, load
 
 _DEFAULT = LabSpec()
 
@@ -34,7 +34,7 @@ def lab() -> None:
 
 
 @lab.command()
-@click.option("--name", default=_DEFAULT.name, show_default=True, help="The lab's name; its machines are NAME-1, NAME-2, …")
+@click.option("--name", default=_DEFAULT.name, show_default=True, help="The lab's name; machines are NAME-1, …")
 @click.option("--machines", default=_DEFAULT.machines, show_default=True, help="How many machines.")
 @click.option("--subnet", default=_DEFAULT.subnet, show_default=True, help="Their network; the first has address .11.")
 def up(name: str, machines: int, subnet: str) -> None:
@@ -46,7 +46,7 @@ def up(name: str, machines: int, subnet: str) -> None:
 @lab.command()
 @click.option("--name", default=_DEFAULT.name, show_default=True, help="The lab to take down.")
 @click.option("--all", "everything", is_flag=True, help="Every lab, and the Docker engine if the lab started it.")
-def down(name: str, everything: bool) -> None:  # noqa: FBT001 (click passes flags by keyword)
+def down(name: str, everything: bool) -> None:
     """Take a lab down and remove all that it made."""
     if everything:
         labs.down_all()
@@ -58,7 +58,11 @@ def down(name: str, everything: bool) -> None:  # noqa: FBT001 (click passes fla
 def status() -> None:
     """Show every lab and its machines."""
     for name in labs.names():
-        for machine in load(name).machines:
+        found = find(name)
+        if found is None:
+            click.echo(f"{name}\tincomplete: an earlier run was cut off; bring it up again or take it down")
+            continue
+        for machine in found.machines:
             state = "running" if running(machine.name) else "stopped"
             click.echo(f"{name}\t{machine.name}\t{machine.address}\t{state}")
 

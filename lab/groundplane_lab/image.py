@@ -83,8 +83,10 @@ def _ensure_base_tar(report: Report) -> Path:
         unfinished = tar.with_suffix(".unfinished.tar")
         with timed(report, f"machine base file system made from {len(packages())} Debian packages", announce=True):
             run(
-                ["mmdebstrap", "--mode=root", *_UNPACK, *apt_options(), f"--include={','.join(packages())}"]
-                + [SUITE, str(unfinished), *debian_sources()]
+                [
+                    *("mmdebstrap", "--mode=root", *_UNPACK, *apt_options()),
+                    *(f"--include={','.join(packages())}", SUITE, str(unfinished), *debian_sources()),
+                ]
             )
         unfinished.rename(tar)
     return tar

@@ -28,9 +28,11 @@ _APPLETS = ("sh", "hostname", "httpd", "mkdir", "wget", "cat", "ls", "ps", "ip",
 def unpack_packages(folder: Path) -> None:
     """Unpack the packages and all that they depend on into a folder; runs none of their scripts."""
     run(
-        ["mmdebstrap", "--mode=root", "--variant=extract", '--aptopt=Apt::Install-Recommends "false"']
-        + ["--dpkgopt=path-exclude=/usr/share/*", *apt_options(), f"--include={','.join(PACKAGES)}"]
-        + [SUITE, str(folder), *debian_sources()]
+        [
+            *("mmdebstrap", "--mode=root", "--variant=extract", '--aptopt=Apt::Install-Recommends "false"'),
+            *("--dpkgopt=path-exclude=/usr/share/*", *apt_options(), f"--include={','.join(PACKAGES)}"),
+            *(SUITE, str(folder), *debian_sources()),
+        ]
     )
 
 

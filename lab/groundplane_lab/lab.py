@@ -41,6 +41,9 @@ def up(spec: LabSpec, report: Report = to_stderr) -> Lab:
 def down(name: str, report: Report = to_stderr) -> None:
     """Remove everything that carries the lab's name; fine when there is nothing."""
     with locked(state_folder(name)):
+        if not engine_answers() and state_folder(name).exists():
+            # The engine was stopped, and not the lab: its containers are still on disk.
+            ensure_prerequisites(report)
         if engine_answers():
             left = _objects(name)
             with timed(report, f"lab {name} is down ({sum(map(len, left.values()))} Docker objects removed)"):
@@ -59,10 +62,10 @@ def down_all(report: Report = to_stderr) -> None:
 
 def names() -> list[str]:
     """The names of all labs that left something: a Docker object or a state folder."""
-    found = {file.parent.name for file in lab_home().glob("*/lab.json")}
+    found = {folder.name for folder in lab_home().glob("*") if folder.is_dir()}
     if engine_answers():
-        for kind in _LIST:
-            listed = docker(*_LIST[kind], "--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}')
+        for listing in _LIST.values():
+            listed = docker(*listing, "--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}')
             found.update(listed.split())
     return sorted(found)
 
@@ -111,12 +114,12 @@ def execute(lab: Lab, machine: str, argv: Sequence[str]) -> str:
 
 
 def fresh(lab: Lab, machine: str, report: Report = to_stderr) -> Lab:
-    """Replace a machine by a clean one with the same name and address, and a new host key; returns the lab as it is now."""
+    """Replace a machine by a clean one of the same name and address, with a new host key; returns the new lab."""
     return _replace(lab, {lab.machine(machine).name}, report)
 
 
 def fresh_all(lab: Lab, report: Report = to_stderr) -> Lab:
-    """Replace every machine of the lab by a clean one; returns the lab as it is now."""
+    """Replace every machine of the lab by a clean one; returns the new lab."""
     return _replace(lab, {machine.name for machine in lab.machines}, report)
 
 
@@ -140,6 +143,7 @@ def _replace(lab: Lab, chosen: set[str], report: Report) -> Lab:
 
 # --- the parts of a lab --------------------------------------------------------------------------------------------
 
+_BRIDGE = "com.docker.network.bridge"
 # Containers first: they hold the volumes and the network.
 _LIST = {
     "containers": ("ps", "--all", "--no-trunc"),
@@ -155,7 +159,8 @@ _REMOVE = {
 
 def _objects(name: str) -> dict[str, list[str]]:
     """The Docker objects that carry the lab's label, by kind."""
-    return {kind: docker(*listing, "--quiet", "--filter", f"label={LABEL}={name}").split() for kind, listing in _LIST.items()}
+    chosen = ("--quiet", "--filter", f"label={LABEL}={name}")
+    return {kind: docker(*listing, *chosen).split() for kind, listing in _LIST.items()}
 
 
 def _refuse_another_shape(spec: LabSpec) -> None:
@@ -165,8 +170,9 @@ def _refuse_another_shape(spec: LabSpec) -> None:
     hosts = [(machine.name, machine.address) for machine in there.machines]
     if there.subnet != spec.subnet or hosts != spec.hosts():
         raise LabError(
-            f"cannot bring lab {spec.name} up with {spec.machines} machines in {spec.subnet}: it is up with {len(hosts)} "
-            f"in {there.subnet}; take it down first (`groundplane lab down --name {spec.name}`) or choose another name"
+            f"cannot bring lab {spec.name} up with {spec.machines} machines in {spec.subnet}: "
+            f"it is up with {len(hosts)} in {there.subnet}; choose another name, "
+            f"or take it down first with `groundplane lab down --name {spec.name}`"
         )
 
 
@@ -185,16 +191,18 @@ def _network(name: str) -> str:
 
 
 def _ensure_network(spec: LabSpec) -> None:
-    """The lab's bridge. Without masquerading: machines reach one another and this host, as on a site without internet."""
+    """The lab's bridge, without masquerading: machines reach one another and this host, and no internet."""
     name = _network(spec.name)
     if attempt(["docker", "network", "inspect", name]).returncode == 0:
         return
     bridge = f"gpl-{sha256(spec.name.encode()).hexdigest()[:8]}"
-    docker(
-        *("network", "create", "--subnet", spec.subnet, "--label", f"{LABEL}={spec.name}"),
-        *("--opt", f"com.docker.network.bridge.name={bridge}"),
-        *("--opt", "com.docker.network.bridge.enable_ip_masquerade=false", name),
-    )
+    options = ("--subnet", spec.subnet, "--label", f"{LABEL}={spec.name}", "--opt", f"{_BRIDGE}.name={bridge}")
+    try:
+        docker("network", "create", *options, "--opt", f"{_BRIDGE}.enable_ip_masquerade=false", name)
+    except LabError as exc:
+        raise LabError(
+            f"cannot make the network {spec.subnet} of lab {spec.name}: {exc}; try another --subnet"
+        ) from exc
 
 
 def _plan(lab: str, host: tuple[str, str], *, image: str, public_key: str) -> machines.MachinePlan:

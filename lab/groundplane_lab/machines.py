@@ -68,8 +68,9 @@ def create(plan: MachinePlan) -> None:
 
 def remove(name: str) -> None:
     """Remove the machine and its volumes; fine when they are not there."""
-    attempt(["docker", "rm", "--force", "--volumes", container(name)])
-    attempt(["docker", "volume", "rm", "--force", *volume_names(name)])
+    if exists(name):
+        docker("rm", "--force", "--volumes", container(name))
+    docker("volume", "rm", "--force", *volume_names(name))
 
 
 def exists(name: str) -> bool:

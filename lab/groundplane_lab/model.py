@@ -68,7 +68,7 @@ class Lab:
         for machine in self.machines:
             if machine.name == name:
                 return machine
-        raise LabError(f"cannot find machine {name} in lab {self.name}: it has {', '.join(m.name for m in self.machines)}")
+        raise LabError(f"cannot find machine {name}: lab {self.name} has {', '.join(m.name for m in self.machines)}")
 
 
 def state_folder(name: str) -> Path:

@@ -1,9 +1,9 @@
 """Where the lab keeps things: everything that is built once lives in the cache home, outside the repository.
 
-    <cache>/machine/     base file systems of machine images, by key
-    <cache>/binaries/    Kubernetes binaries, by version
-    <cache>/artifacts/   what a distribution's manifest points at
-    <cache>/lab/<name>/  the state of one lab: lab.json and its SSH key
+<cache>/machine/     base file systems of machine images, by key
+<cache>/binaries/    Kubernetes binaries, by version
+<cache>/artifacts/   what a distribution's manifest points at
+<cache>/lab/<name>/  the state of one lab: lab.json and its SSH key
 """
 
 from __future__ import annotations

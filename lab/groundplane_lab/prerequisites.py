@@ -91,6 +91,8 @@ def _raise_shared_limits(report: Report) -> None:
 
 def engine_answers() -> bool:
     """Whether a Docker engine answers on its socket."""
+    if shutil.which("docker") is None:
+        return False
     return attempt(["docker", "version", "--format", "{{.Server.Version}}"]).returncode == 0
 
 

@@ -16,7 +16,11 @@ _Found = TypeVar("_Found")
 
 
 def run(
-    argv: Sequence[str], *, stdin: str | None = None, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> str:
     """Run a program to its end and return what it printed; raises LabError with its complaint otherwise."""
     done = attempt(argv, stdin=stdin, environment=environment, cwd=cwd)
@@ -27,7 +31,11 @@ def run(
 
 
 def attempt(
-    argv: Sequence[str], *, stdin: str | None = None, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program and return how it ended, well or not; raises LabError when there is no such program."""
     try:
@@ -42,7 +50,7 @@ def attempt(
             env={**os.environ, **(environment or {})},
         )
     except FileNotFoundError as exc:
-        raise LabError(f"cannot run {argv[0]}: it is not installed; `groundplane lab up` installs what it needs") from exc
+        raise LabError(f"cannot run {argv[0]}: it is not installed; `groundplane lab up` installs it") from exc
 
 
 def docker(*argv: str, stdin: str | None = None) -> str:
