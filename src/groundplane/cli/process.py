@@ -22,16 +22,9 @@ import msgspec
 from groundplane.base.errors import Refused, Unavailable, Unexpected
 
 from .exits import Stopped
+from .ready import Ready
 
 _LOG_SHOWN = 15
-
-
-class Started(msgspec.Struct, frozen=True):
-    """What a background engine tells its starter; `token` only when it was made in this run."""
-
-    url: str
-    kubeconfig: str
-    token: str = ""
 
 
 def pid_file(home: Path) -> Path:
@@ -78,7 +71,7 @@ def running(home: Path) -> int:
     return 0
 
 
-def start(home: Path, listen: str, *, patience: float) -> Started:
+def start(home: Path, listen: str, *, patience: float) -> Ready:
     """Start an engine in the background and return once it says that it is ready."""
     log = log_file(home)
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -122,16 +115,21 @@ def stop(home: Path, *, patience: float) -> int:
     return pid
 
 
-def announce(descriptor: int, started: Started) -> None:
+def announce(descriptor: int, ready: Ready) -> None:
     """Tell the starter over its pipe; a starter that has gone meanwhile is no reason to stop."""
     try:
         with os.fdopen(descriptor, "wb") as pipe:
-            pipe.write(msgspec.json.encode(started))
+            pipe.write(msgspec.json.encode(ready, enc_hook=str))
     except BrokenPipeError:
         return
 
 
-def _await_ready(pipe: int, process: subprocess.Popen[bytes], log: Path, patience: float) -> Started:
+def _path(kind: type, value: object) -> Path:
+    """JSON has no paths: the one in Ready travels as text."""
+    return Path(str(value))
+
+
+def _await_ready(pipe: int, process: subprocess.Popen[bytes], log: Path, patience: float) -> Ready:
     """The pipe speaks when the engine is ready, and closes when it dies: no waiting by the clock."""
     told = b""
     while True:
@@ -147,7 +145,7 @@ def _await_ready(pipe: int, process: subprocess.Popen[bytes], log: Path, patienc
     if told:
         # It lives on without us; told here, so that Python does not warn of a child left behind.
         process.returncode = 0
-        return msgspec.json.decode(told, type=Started)
+        return msgspec.json.decode(told, type=Ready, dec_hook=_path)
     status = process.wait()
     last = "\n  ".join(log.read_text("utf-8", "replace").splitlines()[-_LOG_SHOWN:])
     raise Unexpected(

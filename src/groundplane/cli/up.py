@@ -12,8 +12,7 @@ from .session import Target
 if TYPE_CHECKING:
     from groundplane.base.settings import Settings
 
-    from .embedded import Ready
-    from .process import Started
+    from .ready import Ready
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
@@ -37,11 +36,10 @@ def up(*, listen: str | None, home: Path | None, detach: bool, ready_fd: int | N
     from .embedded import run_embedded
 
     def ready(what: Ready) -> None:
-        started = process.Started(url=what.url, kubeconfig=str(what.kubeconfig), token=what.token)
         if ready_fd is None:
-            _tell(started)
+            _tell(what)
         else:
-            process.announce(ready_fd, started)
+            process.announce(ready_fd, what)
 
     with process.only_engine(settings.home):
         asyncio.run(run_embedded(settings, ready=ready))
@@ -50,7 +48,7 @@ def up(*, listen: str | None, home: Path | None, detach: bool, ready_fd: int | N
 @click.command()
 @click.option("--home", type=_HOME, help="Directory of the engine; the default is GROUNDPLANE_HOME.")
 def down(*, home: Path | None) -> None:
-    """Stop the Groundplane that `up --detach` started."""
+    """Stop the Groundplane that `up --detach` ready."""
     from .process import stop
 
     settings = _settings(None, home)
@@ -73,32 +71,35 @@ def _settings(listen: str | None, home: Path | None) -> Settings:
 
 def _detached(settings: Settings) -> None:
     from . import process
+    from .ready import Ready
 
     pid = process.running(settings.home)
     if pid:
         click.echo(f"Groundplane already runs in {settings.home} as process {pid}")
-        started = process.Started(url="", kubeconfig=str(settings.home / "admin.kubeconfig"))
+        ready = Ready(url="", kubeconfig=settings.home / "admin.kubeconfig")
     else:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        started = process.start(settings.home, f"{host}:{settings.port}", patience=_START_SECONDS)
-    target = Target(kubeconfig=started.kubeconfig)
+        ready = process.start(settings.home, f"{host}:{settings.port}", patience=_START_SECONDS)
+    target = Target(kubeconfig=str(ready.kubeconfig))
     target.run(_answers(target))
-    _tell(started)
+    _tell(ready)
 
 
 async def _answers(target: Target) -> None:
     """Raise unless the API answers to the administrator's kubeconfig, as the user's next command will."""
     from groundplane.kube.transport import Call
 
-    async with target.connect() as api, api.transport.lines(Call("GET", "/readyz", "ask /readyz")) as lines:
+    # With "verbose" the answer is whole lines.
+    call = Call("GET", "/readyz", "ask /readyz", params={"verbose": "1"})
+    async with target.connect() as api, api.transport.lines(call) as lines:
         async for _ in lines:
             return
 
 
-def _tell(started: Started) -> None:
-    if started.url:
-        click.echo(f"Groundplane answers at {started.url}")
-    if started.token:
-        click.echo(f"the first administrator token, shown this once: {started.token}")
-    click.echo(f"kubeconfig: {started.kubeconfig}")
+def _tell(ready: Ready) -> None:
+    if ready.url:
+        click.echo(f"Groundplane answers at {ready.url}")
+    if ready.first_token:
+        click.echo(f"the first administrator token, shown this once: {ready.first_token}")
+    click.echo(f"kubeconfig: {ready.kubeconfig}")
     click.echo("next: groundplane apply -f examples/demo, groundplane get clusters, groundplane --help")
