@@ -72,7 +72,7 @@ def not_ready(view: View) -> list[PlannedChange]:
 
 
 def _route(view: View, name: str, other: str) -> list[PlannedChange]:
-    address, node = view.address(other), view.node(other)
+    address, node = view.spec(other).spec.address, view.node(other)
     if not view.member(other) or (node is not None and not node.pod_cidr):
         return [PlannedChange(what=f"route to the pods of {other}", after=f"via {address}")]
     # A member without a Node here means that the API is down now: nothing says that its route is missing.

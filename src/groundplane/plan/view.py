@@ -94,11 +94,6 @@ class View:
         """The file called `wanted` for this machine, or None."""
         return next((artifact for artifact in self.artifacts(name) if artifact.name == wanted), None)
 
-    def address(self, name: str) -> str:
-        """Where the other machines reach this one."""
-        node = self.node(name)
-        return (node.address if node is not None else "") or self.spec(name).spec.address
-
 
 def cgroup_driver(target: ClusterTarget) -> str:
     """The cgroup driver that kubelet and runtime share.
