@@ -1,0 +1,120 @@
+"""Kubeconfig files: merged as kubectl merges them; files and commands only from the user's own ones."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+import yaml
+
+from groundplane.kube.kubeconfig import (
+    Access,
+    ExecPlugin,
+    Kubeconfig,
+    KubeconfigInvalid,
+    render_kubeconfig,
+    write_kubeconfig,
+)
+
+
+def document(name: str, server: str, user: dict[str, object], **cluster: object) -> bytes:
+    return yaml.safe_dump(
+        {
+            "clusters": [{"name": name, "cluster": {"server": server, **cluster}}],
+            "users": [{"name": name, "user": user}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "shop"}}],
+            "current-context": name,
+        }
+    ).encode()
+
+
+def test_what_is_rendered_is_read_back_and_kubectl_reads_it_too(tmp_path):
+    access = Access(
+        "https://10.0.0.1:6443",
+        ca=b"the ca",
+        token="the token",
+        certificate=b"cert",
+        key=b"key",
+        namespace="shop",
+        context="demo",
+    )
+    data = render_kubeconfig(access, name="demo")
+    assert Kubeconfig.parse(data).access() == access
+    path = tmp_path / "deep" / "config"
+    write_kubeconfig(path, data)
+    assert path.stat().st_mode & 0o777 == 0o600
+    shown = subprocess.run(
+        ["kubectl", "--kubeconfig", path, "config", "view", "--raw", "-o", "jsonpath={.users[0].user.token}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == "the token"
+
+
+def test_of_two_files_the_first_wins_and_relative_paths_belong_to_their_file(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ca.crt").write_text(f"ca of {name}")
+    relative = {"certificate-authority": "ca.crt"}
+    (tmp_path / "one/config").write_bytes(document("a", "https://first", {"tokenFile": "token"}, **relative))
+    both = yaml.safe_load(document("a", "https://second", {}))
+    both["clusters"].append({"name": "b", "cluster": {"server": "https://b/", **relative}})
+    both["contexts"].append({"name": "b", "context": {"cluster": "b", "user": "a"}})
+    (tmp_path / "two/config").write_text(yaml.safe_dump(both))
+
+    config = Kubeconfig.load([tmp_path / "one/config", tmp_path / "missing", tmp_path / "two/config"])
+    assert config.contexts == ["a", "b"]
+    first = config.access()
+    assert (first.server, first.ca, first.namespace) == ("https://first", b"ca of one", "shop")
+    assert first.token_file == tmp_path / "one/token"
+    second = config.access("b")
+    assert (second.server, second.ca, second.namespace) == ("https://b", b"ca of two", "default")
+
+
+def test_a_plugin_with_a_slash_is_relative_to_the_file_and_without_one_is_looked_for_in_path(tmp_path):
+    for command, expected in (("./login", str(tmp_path / "login")), ("login", "login")):
+        plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": command, "args": ["x"]}
+        plugin["env"] = [{"name": "A", "value": "b"}]
+        (tmp_path / "config").write_bytes(document("a", "https://x", {"exec": plugin}))
+        found = Kubeconfig.load([tmp_path / "config"]).access().exec_plugin
+        assert found == ExecPlugin("client.authentication.k8s.io/v1", expected, ("x",), {"A": "b"})
+
+
+@pytest.mark.parametrize(
+    ("user", "cluster", "word"),
+    [
+        ({"exec": {"command": "rm", "args": ["-rf", "/"]}}, {}, "command 'rm'"),
+        ({"tokenFile": "/etc/shadow"}, {}, "tokenFile"),
+        ({"client-key": "/root/.ssh/id_ed25519", "client-certificate-data": "eA=="}, {}, "client-key"),
+        ({"token": "t"}, {"certificate-authority": "/etc/passwd"}, "certificate-authority"),
+    ],
+)
+def test_a_document_that_came_over_the_api_may_not_name_files_or_commands_of_ours(user, cluster, word):
+    with pytest.raises(KubeconfigInvalid, match=word):
+        Kubeconfig.parse(document("a", "https://x", user, **cluster)).access()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"users: [token: s3cr3t: }", "not YAML at line 1"),
+        (b"- s3cr3t", "not a kubeconfig"),
+        (b"kind: Secret", "not a kubeconfig"),
+        (b"clusters: [{cluster: {server: s3cr3t}}]", "no name"),
+        (b"current-context: gone", "cannot find context 'gone'"),
+        (document("a", "", {"token": "s3cr3t"}), "names no server"),
+        (document("a", "https://x", {"client-key-data": "s3cr3t"}), "client-key-data is not base64"),
+    ],
+)
+def test_what_is_wrong_is_said_without_quoting_the_document(data, words):
+    with pytest.raises(KubeconfigInvalid, match=words) as caught:
+        Kubeconfig.parse(data).access()
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_missing_file_is_named_with_a_remedy(tmp_path):
+    with pytest.raises(KubeconfigInvalid, match="no such file") as caught:
+        Kubeconfig.load([tmp_path / "nothing"])
+    assert str(tmp_path / "nothing") in str(caught.value)
+    assert caught.value.remedy
