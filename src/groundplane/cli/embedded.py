@@ -1,0 +1,108 @@
+"""The embedded engine: store, API server and controllers in one process and one event loop.
+
+Order matters: the store is locked first (a second process on the same data is refused before it does anything), the
+server answers before the controllers start, and all of it ends in the reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from groundplane.base.errors import Denied
+from groundplane.base.logbook import Logbook
+from groundplane.base.settings import Settings
+from groundplane.base.tasks import TaskOwner
+from groundplane.controllers.manager import Manager
+from groundplane.kube.kubeconfig import Access, render_kubeconfig, write_kubeconfig
+from groundplane.server import certificates
+from groundplane.server.app import build
+from groundplane.server.auth import Tokens
+from groundplane.server.collector import Collector, create_namespaces
+from groundplane.server.http import Server
+from groundplane.server.local import LocalClient
+from groundplane.server.run import listen, serve
+from groundplane.server.service import ADMINISTRATORS, Service
+from groundplane.store.sealing import Sealer
+from groundplane.store.sqlite import open_sqlite
+
+ADMINISTRATOR = "admin"
+TOKEN_LIFE = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a user needs once Groundplane answers; `token` of the first administrator only when it was made now."""
+
+    url: str
+    kubeconfig: Path
+    token: str = field(default="", repr=False)
+
+
+class HomeRefused(Denied):
+    """The home cannot hold secrets as it is."""
+
+
+async def run_embedded(settings: Settings, *, ready: Callable[[Ready], None]) -> None:
+    """Run until SIGTERM or SIGINT; `ready` is called once the API answers and the controllers are at work."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with embedded(settings) as facts:
+            ready(facts)
+            await stop.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def embedded(settings: Settings) -> AsyncIterator[Ready]:
+    """Run the engine for the length of the block."""
+    _make_home(settings.home)
+    sealer = Sealer(settings.home / "seal.key")
+    store = await open_sqlite(settings.home / "state.db", sealed={"secrets": sealer})
+    try:
+        bound = listen(settings.host, settings.port)
+        files = certificates.ensure(settings.home, names=(settings.host,))
+        service = Service(store)
+        await create_namespaces(service)
+        tokens = Tokens(settings.home / "tokens.json")
+        logbook = Logbook(settings.home / "logs")
+        stopping = asyncio.Event()
+        server = Server(service, stopping, tokens.authenticate, logbook, address=f"{settings.host}:{settings.port}")
+        manager = Manager(LocalClient(service), settings, logbook)
+        async with serve(build(server), files, bound, stopping) as listening, TaskOwner("engine") as owner:
+            owner.start(Collector(service).run(), name="collector")
+            owner.start(manager.run(), name="controllers")
+            token = _first_administrator(settings, tokens, listening.url, files.ca)
+            yield Ready(url=listening.url, kubeconfig=settings.home / "admin.kubeconfig", token=token)
+    finally:
+        await store.close()
+
+
+def _make_home(home: Path) -> None:
+    """Make the home for its owner alone; refuse one that others can read, for keys are kept there."""
+    os.umask(0o077)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if home.stat().st_mode & 0o077:
+        raise HomeRefused(f"cannot keep secrets in {home}: others can read it", remedy=f"chmod 700 {home}")
+
+
+def _first_administrator(settings: Settings, tokens: Tokens, url: str, authority: Path) -> str:
+    """Make the first administrator and the kubeconfig once; return the token only when it was made now."""
+    path = settings.home / "admin.kubeconfig"
+    if path.exists():
+        return ""
+    token = tokens.issue_token(ADMINISTRATOR, (ADMINISTRATORS,), TOKEN_LIFE)
+    access = Access(server=url, ca=authority.read_bytes(), token=token)
+    write_kubeconfig(path, render_kubeconfig(access, name="groundplane"))
+    return token

@@ -1,0 +1,62 @@
+"""One run of one Operation: the frozen plan and target, the doors, the record, put together for the runner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from groundplane.api.machine import Machine
+from groundplane.api.operation import Operation
+from groundplane.api.target import Desired
+from groundplane.artifacts.delivery import ArtifactDelivery
+from groundplane.artifacts.sources import Depot
+from groundplane.client.contract import Object
+from groundplane.hosts.contract import Host
+from groundplane.operations import CREATE, DELETE, Doors, Outcome, Runner, make_scopes
+
+from ..members import Members
+from .record import Record
+
+_STEPS = {"Create": CREATE, "Delete": DELETE}
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """`cluster` is the Cluster as a document; `machines` are the target's members."""
+
+    operation: Operation
+    machines: list[Machine]
+    cluster: Object
+    record: Record
+
+    async def run(self, hosts: Mapping[str, Host], members: Members, depot: Depot, cancel: asyncio.Event) -> Outcome:
+        """Run the plan to its end. Cancelled from outside, it leaves the Operation Running, to be run again."""
+        spec = self.operation.spec
+        namespace = self.operation.metadata.namespace
+
+        async def published() -> bytes | None:
+            return await members.kubeconfig(namespace, spec.cluster_ref.name)
+
+        async def publish(kubeconfig: bytes) -> None:
+            await members.publish(self.cluster, kubeconfig)
+
+        doors = Doors(
+            hosts=hosts,
+            delivery=ArtifactDelivery(depot, spec.target.sources),
+            journal=self.record,
+            log=self.record.log,
+            published_kubeconfig=published,
+            publish_kubeconfig=publish,
+        )
+        desired = Desired(target=spec.target, machines={m.metadata.name: m for m in self.machines})
+        async with make_scopes(desired, doors) as scopes:
+            runner = Runner(
+                spec.plan,
+                steps=_STEPS[spec.plan.action],
+                scopes=scopes,
+                recorder=self.record,
+                cancel=cancel,
+                previous=dict(self.record.steps),
+            )
+            return await runner.run()

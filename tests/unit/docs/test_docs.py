@@ -1,0 +1,65 @@
+"""The docs know every step, condition, reason, event, setting and command, and nothing that is not there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from groundplane.api.registry import KINDS
+from groundplane.base.settings import SETTINGS_HELP
+from groundplane.operations import CREATE, DELETE
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+CONTROLLERS = "\n".join(path.read_text() for path in sorted((ROOT / "src/groundplane/controllers").rglob("*.py")))
+CONDITIONS = (DOCS / "conditions.md").read_text()
+
+
+@pytest.mark.parametrize("step", sorted({*CREATE, *DELETE}))
+def test_every_step_is_in_the_docs(step: str) -> None:
+    assert f"| `{step}` |" in (DOCS / "steps.md").read_text()
+
+
+def test_the_docs_know_no_step_that_is_not_there() -> None:
+    told = set(re.findall(r"^\| `([a-z-]+)` \|", (DOCS / "steps.md").read_text(), re.MULTILINE))
+    assert told == {*CREATE, *DELETE}
+
+
+def test_every_condition_and_reason_that_controllers_set_is_in_the_docs() -> None:
+    found = re.findall(r'\.set\(\s*"(\w+)",\s*"\w+",\s*"(\w+)"', CONTROLLERS)
+    found += [("Ready", reason) for reason in re.findall(r'_verdict\("\w+", "(\w+)"', CONTROLLERS)]
+    found += re.findall(r'_blocked\("(\w+)", "(\w+)"', CONTROLLERS)
+    assert len(found) > 15
+    missing = {word for pair in found for word in pair if f"`{word}`" not in CONDITIONS}
+    assert not missing
+
+
+def test_every_event_reason_is_in_the_docs() -> None:
+    found = set(re.findall(r'(?:normal|warning)\(\s*"\w+",[^,]+,\s*"(\w+)"', CONTROLLERS))
+    assert {"HostKeyPinned", "MachinesUnreachable"} <= found
+    assert not {reason for reason in found if f"`{reason}`" not in CONDITIONS}
+
+
+@pytest.mark.parametrize("setting", sorted(SETTINGS_HELP))
+def test_every_setting_is_in_the_docs_with_its_meaning(setting: str) -> None:
+    assert f"`{setting}`" in (DOCS / "settings.md").read_text()
+    assert SETTINGS_HELP[setting].partition(",")[0] in (DOCS / "settings.md").read_text()
+
+
+def test_every_environment_variable_of_ours_in_the_code_is_a_documented_setting() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    used = set(re.findall(r'"(GROUNDPLANE_[A-Z_]+)"', code))
+    assert used <= set(SETTINGS_HELP)
+
+
+@pytest.mark.parametrize("info", KINDS, ids=lambda info: info.kind)
+def test_every_kind_has_a_page(info) -> None:
+    assert (DOCS / "kinds" / f"{info.singular}.md").is_file()
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md", "CONTRIBUTING.md", *DOCS.rglob("*.md")], ids=str)
+def test_every_link_to_a_file_of_the_repository_leads_somewhere(page: str | Path) -> None:
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text()):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
