@@ -12,4 +12,7 @@ class Ready(msgspec.Struct, frozen=True):
 
     url: str
     kubeconfig: Path
-    first_token: str = ""
+    token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Ready(url={self.url!r}, kubeconfig={self.kubeconfig!r})"

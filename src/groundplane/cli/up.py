@@ -12,6 +12,7 @@ from .session import Target
 if TYPE_CHECKING:
     from groundplane.base.settings import Settings
 
+    from . import embedded
     from .ready import Ready
 
 _START_SECONDS = 60.0
@@ -34,12 +35,14 @@ def up(*, listen: str | None, home: Path | None, detach: bool, ready_fd: int | N
 
     from . import process
     from .embedded import run_embedded
+    from .ready import Ready
 
-    def ready(what: Ready) -> None:
+    def ready(engine: embedded.Ready) -> None:
+        told = Ready(url=engine.url, kubeconfig=engine.kubeconfig, token=engine.token)
         if ready_fd is None:
-            _tell(what)
+            _tell(told)
         else:
-            process.announce(ready_fd, what)
+            process.announce(ready_fd, told)
 
     with process.only_engine(settings.home):
         asyncio.run(run_embedded(settings, ready=ready))
@@ -48,7 +51,7 @@ def up(*, listen: str | None, home: Path | None, detach: bool, ready_fd: int | N
 @click.command()
 @click.option("--home", type=_HOME, help="Directory of the engine; the default is GROUNDPLANE_HOME.")
 def down(*, home: Path | None) -> None:
-    """Stop the Groundplane that `up --detach` ready."""
+    """Stop the Groundplane that `up --detach` started."""
     from .process import stop
 
     settings = _settings(None, home)
@@ -99,7 +102,7 @@ async def _answers(target: Target) -> None:
 def _tell(ready: Ready) -> None:
     if ready.url:
         click.echo(f"Groundplane answers at {ready.url}")
-    if ready.first_token:
-        click.echo(f"the first administrator token, shown this once: {ready.first_token}")
+    if ready.token:
+        click.echo(f"the first administrator token, shown this once: {ready.token}")
     click.echo(f"kubeconfig: {ready.kubeconfig}")
     click.echo("next: groundplane apply -f examples/demo, groundplane get clusters, groundplane --help")
