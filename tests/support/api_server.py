@@ -18,7 +18,9 @@ import uvloop
 
 from groundplane.base.logbook import Logbook
 from groundplane.base.tasks import TaskOwner
+from groundplane.catalog import runtimes
 from groundplane.server import certificates
+from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.auth import Tokens
 from groundplane.server.collector import Collector, create_namespaces
@@ -31,7 +33,7 @@ from groundplane.store.sqlite import open_sqlite
 
 async def main(home: Path) -> None:
     store = await open_sqlite(home / "state.db", sealed={"secrets": Sealer(home / "seal.key")})
-    service = Service(store)
+    service = Service(store, Admission(store, runtimes))
     tokens = Tokens(home / "tokens")
     server = Server(service, asyncio.Event(), tokens.authenticate, Logbook(home / "logs"))
     await create_namespaces(service)
@@ -47,7 +49,8 @@ async def main(home: Path) -> None:
             "admin": tokens.issue_token("admin", ("system:masters",), timedelta(hours=1)),
             "nobody": tokens.issue_token("nobody", (), timedelta(hours=1)),
         }
-        print(json.dumps(started), flush=True)
+        sys.stdout.write(json.dumps(started) + "\n")
+        sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
     await store.close()
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from groundplane.base.errors import GroundplaneError
 
 from . import table
-from .http import Incoming, Stream, answer
+from .http import WRITE_TYPES, Incoming, Stream, answer
 from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, form
 from .service import Call, decode, fetch
 from .status import Json, StatusError, explain, revision_too_large
@@ -159,7 +159,7 @@ async def _delete_options(incoming: Incoming) -> deleting.DeleteOptions:
     raw = await incoming.body()
     body: Any = None
     if raw:
-        body = decode_body(incoming.content_type, raw, allowed=(JSON, "application/yaml"))
+        body = decode_body(incoming.content_type, raw, allowed=WRITE_TYPES)
     return deleting.parse_options(body, incoming.query.get("propagationPolicy", ""))
 
 

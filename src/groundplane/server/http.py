@@ -13,12 +13,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from .negotiation import JSON, decode_body, encode
+from .protobuf import PROTOBUF
 from .service import Call, FieldValidation, Options, Service, User
 from .status import Json, bad_request, no_such_path, timed_out, too_large
 
 # kube-apiserver's limit for a request's body.
 MAX_BODY = 3 * 1024 * 1024
-WRITE_TYPES = (JSON, "application/yaml")
+WRITE_TYPES = (JSON, "application/yaml", PROTOBUF)
 
 
 class OperationLog(Protocol):

@@ -20,7 +20,8 @@ from .status import explain, no_such_path
 from .verbs import delete as deleting
 from .verbs import listing, watching
 from .verbs.create import create
-from .verbs.update import patch, update
+from .verbs.update import patch as patch_object
+from .verbs.update import update
 
 # A watch ends by the caller's will alone; the store cuts one that does not keep up.
 _FOREVER = 10 * 365 * 86400
@@ -64,10 +65,10 @@ class LocalClient:
             call = self._call(resource, namespace, name, subresource=subresource)
             return decode(await update(self._service, call, _copy(body)))
 
-    async def patch(self, resource: Resource, namespace: str, name: str, patch_body: Object) -> Object:
+    async def patch(self, resource: Resource, namespace: str, name: str, patch: Object) -> Object:
         with _translated(f"patch {resource.kind} {namespace}/{name}"):
             call = self._call(resource, namespace, name)
-            value, _ = await patch(self._service, call, MERGE, _copy(patch_body))
+            value, _ = await patch_object(self._service, call, MERGE, _copy(patch))
             return decode(value)
 
     async def apply(
@@ -77,7 +78,7 @@ class LocalClient:
         options = Options(dry_run, field_manager, "Strict", force)
         with _translated(f"apply {resource.kind} {namespace}/{name}"):
             call = self._call(resource, namespace, name, options=options)
-            value, _ = await patch(self._service, call, APPLY, _copy(body))
+            value, _ = await patch_object(self._service, call, APPLY, _copy(body))
             return decode(value)
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, propagation: str = "Background") -> None:

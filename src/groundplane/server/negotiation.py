@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from . import protobuf
+from .protobuf import PROTOBUF
 from .status import Json, bad_request, not_acceptable, unsupported_media_type
 
 JSON = "application/json"
@@ -99,6 +101,8 @@ def decode_body(content_type: str, body: bytes, *, allowed: Iterable[str]) -> An
     name = content_type.partition(";")[0].strip().lower() or JSON
     if name not in accepted:
         raise unsupported_media_type(name, accepted)
+    if name == PROTOBUF:
+        return protobuf.decode(body)
     try:
         return _load_yaml(body) if name in YAML_TYPES else msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

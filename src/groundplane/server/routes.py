@@ -57,13 +57,8 @@ _NAMESPACE = (("resource", "namespaces"), ("subresource", "status"))
 _STATUS = (("subresource", "status"),)
 _LOG = (("subresource", "log"),)
 _OBJECTS: dict[str, Handler] = {"GET": handlers.get_many, "POST": handlers.post, "DELETE": handlers.delete_many}
-_OBJECT: dict[str, Handler] = {
-    "GET": handlers.get_one,
-    "PUT": handlers.put,
-    "PATCH": handlers.patch,
-    "DELETE": handlers.delete_one,
-}
 _PART: dict[str, Handler] = {"GET": handlers.get_one, "PUT": handlers.put, "PATCH": handlers.patch}
+_OBJECT: dict[str, Handler] = {**_PART, "DELETE": handlers.delete_one}
 _ITEM = "/namespaces/{namespace}/{resource}/{name}"
 _SHAPES: tuple[tuple[str, dict[str, Handler], tuple[tuple[str, str], ...]], ...] = (
     ("/namespaces/{name}/status", _PART, _NAMESPACE),

@@ -17,7 +17,7 @@ from groundplane.base.clock import Now, rfc3339, utc_now
 from groundplane.store.contract import Entry, Key, NotThere, Store
 
 from . import meta
-from .admission import admit
+from .admission import Admission
 from .fieldset import Path
 from .managed import Writer
 from .resources import Resource, Resources, load
@@ -84,6 +84,7 @@ class Service:
     """What verbs work with. A quiet watch gets a bookmark every `bookmark_seconds`, as from kube-apiserver."""
 
     store: Store
+    admission: Admission
     resources: Resources = field(default_factory=load)
     now: Now = utc_now
     bookmark_seconds: float = 60.0
@@ -133,12 +134,13 @@ async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> 
     resource = call.resource
     _report_unknown(call, obj)
     clean = apply_defaults(prune(obj, resource.schema), resource.schema)
+    _drop_empty(clean["metadata"])
     causes = resource.validate(clean)
     if not causes:
         resource.prepare(clean, old)
         causes = meta.check(clean, old, resource) + resource.check(clean, old)
     if not causes and call.subresource != "status":
-        verdict = await admit(service.store, resource, clean, old)
+        verdict = await service.admission.judge(resource, clean, old)
         causes = list(verdict.causes)
         call.warnings.extend(verdict.warnings)
     if causes:
@@ -146,11 +148,19 @@ async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> 
     return clean
 
 
+def _drop_empty(metadata: Any) -> None:
+    # Kubernetes' own ObjectMeta leaves these out when they are empty, and so do its clients' comparisons.
+    for name in ("annotations", "labels", "finalizers", "ownerReferences"):
+        if isinstance(metadata, dict) and not metadata.get(name, True):
+            del metadata[name]
+
+
 def _report_unknown(call: Call, obj: Json) -> None:
     if call.options.field_validation == "Ignore":
         return
     found = [f'unknown field "{path}"' for path in unknown_fields(obj, call.resource.schema)]
     if found and call.options.field_validation == "Strict":
-        raise bad_request(f"{call.resource.kind} in version {call.resource.version!r} cannot be handled as a "
-                          f"{call.resource.kind}: strict decoding error: {', '.join(found)}")  # fmt: skip
+        kind, version = call.resource.kind, call.resource.version
+        head = f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error'
+        raise bad_request(f"{head}: {', '.join(found)}")
     call.warnings.extend(found)

@@ -116,7 +116,8 @@ def unauthorized() -> StatusError:
 
 
 def forbidden(group: str, plural: str, name: str, why: str) -> StatusError:
-    message = f'{_qualified(group, plural)} "{name}" is forbidden: {why}'
+    subject = f'{_qualified(group, plural)} "{name}"' if name else _qualified(group, plural)
+    message = f"{subject} is forbidden: {why}"
     return StatusError(403, "Forbidden", message, details=_named(group, plural, name))
 
 
