@@ -74,7 +74,7 @@ def _fetch(scratch: Path, report: Report) -> tuple[Path, Path]:
         with timed(report, f"source of Kubernetes {VERSION} and Go 1.15 fetched from Debian {SUITE}", announce=True):
             options = _apt_folders(scratch)
             run(["apt-get", *options, "update", "-q"])
-            run(["apt-get", *options, "source", "--download-only", _SOURCE], cwd=scratch)
+            run(["apt-get", *options, "source", "--download-only", "--tar-only", _SOURCE], cwd=scratch)
             run(["apt-get", *options, "download", *_GO_PACKAGES], cwd=scratch)
             for package in scratch.glob("golang-*.deb"):
                 run(["dpkg-deb", "--extract", str(package), str(go)])
