@@ -1,0 +1,376 @@
+"""Commands against a running API server: what they print, what they leave in the API, and how they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from groundplane.api.cluster import Cluster, ClusterSpec, KubernetesOverride
+from groundplane.api.distribution import Distribution, DistributionSpec, Release
+from groundplane.api.machine import Machine, MachineSpec
+from groundplane.api.meta import NameReference, ObjectMeta
+from groundplane.api.operation import Operation, OperationSpec, Plan, PlannedChange, PlannedStep
+from groundplane.api.target import resolve
+from groundplane.cli.kinds import CLUSTER, DISTRIBUTION, OPERATION, SECRET
+from groundplane.client.http import HttpClient
+from groundplane.client.typed import from_struct
+from groundplane.kube.kubeconfig import render_kubeconfig
+
+from .conftest import Cli, Server, run_cli
+
+FOUNDATION = """
+apiVersion: groundplane.dev/v1alpha1
+kind: Foundation
+metadata: {name: production}
+spec:
+  kubernetes: {distribution: native, version: v1.20.2}
+"""
+ALL = (
+    """
+apiVersion: groundplane.dev/v1alpha1
+kind: Machine
+metadata: {name: shop-1}
+spec: {clusterRef: {name: shop}, role: ControlPlane, address: 198.18.1.11}
+---
+apiVersion: groundplane.dev/v1alpha1
+kind: Cluster
+metadata: {name: shop}
+spec: {foundationRef: {name: production}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: lab-key}
+type: groundplane.dev/ssh
+stringData: {password: not-shown-anywhere}
+---
+"""
+    + FOUNDATION
+)
+
+
+def address(namespace: str) -> str:
+    """Return an address that no other test's Machine has: one host is one Machine, in all namespaces."""
+    return f"198.18.{int(namespace[2:4], 16)}.{int(namespace[4:6], 16)}"
+
+
+@pytest.fixture
+def everything(namespace: str) -> str:
+    """The manifest of a whole cluster, worst first."""
+    return ALL.replace("198.18.1.11", address(namespace))
+
+
+def operation(name: str, namespace: str) -> dict[str, Any]:
+    """Return an Operation of cluster shop, as the controller makes it."""
+    machine = Machine(metadata=ObjectMeta(name="shop-1"), spec=MachineSpec(role="ControlPlane", address="198.18.1.11"))
+    cluster = Cluster(
+        metadata=ObjectMeta(name="shop", namespace=namespace),
+        spec=ClusterSpec(kubernetes=KubernetesOverride(version="v1.20.2")),
+    )
+    native = Distribution(
+        metadata=ObjectMeta(name="native"), spec=DistributionSpec(releases=[Release(version="v1.20.2")])
+    )
+    steps = [
+        PlannedStep(
+            name="runtime/shop-1",
+            step="runtime",
+            title="Install containerd",
+            machine="shop-1",
+            changes=[PlannedChange(what="package containerd", after="1.6.20")],
+        ),
+        PlannedStep(name="verify", step="verify", title="Verify the cluster", after=["runtime/shop-1"]),
+    ]
+    spec = OperationSpec(
+        cluster_ref=NameReference(name="shop"),
+        target=resolve(cluster, None, native, [machine]),
+        plan=Plan(action="Create", steps=steps),
+    )
+    labels = {"groundplane.dev/cluster": "shop"}
+    return from_struct(Operation(metadata=ObjectMeta(name=name, namespace=namespace, labels=labels), spec=spec))
+
+
+def test_apply_creates_then_leaves_alone_then_configures(cli: Cli) -> None:
+    assert cli("apply", "-f", "-", stdin=FOUNDATION).out == "foundation.groundplane.dev/production created\n"
+    assert cli("apply", "-f", "-", stdin=FOUNDATION).out == "foundation.groundplane.dev/production unchanged\n"
+    changed = FOUNDATION.replace("v1.20.2", "v1.20.15")
+    assert cli("apply", "-f", "-", stdin=changed).out == "foundation.groundplane.dev/production configured\n"
+    shown = yaml.safe_load(cli("get", "foundation", "production", "-o", "yaml").out)
+    assert shown["spec"]["kubernetes"]["version"] == "v1.20.15"
+
+
+def test_apply_sorts_so_that_each_object_finds_what_it_refers_to(cli: Cli, everything: str, tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(everything)
+    outcome = cli("apply", "-f", str(tmp_path))
+    assert outcome.code == 0, outcome.err
+    assert [line.split("/")[0] for line in outcome.out.splitlines()] == [
+        "secret", "foundation.groundplane.dev", "cluster.groundplane.dev", "machine.groundplane.dev",
+    ]  # fmt: skip
+    assert "not-shown-anywhere" not in outcome.out + outcome.err
+
+
+def test_a_dry_run_is_checked_by_the_server_and_changes_nothing(cli: Cli) -> None:
+    outcome = cli("apply", "--dry-run", "-f", "-", stdin=FOUNDATION)
+    assert outcome.out == "foundation.groundplane.dev/production created (dry run)\n"
+    assert cli("get", "foundation/production").code == 4
+
+
+def test_a_misspelt_field_is_named_with_its_document(cli: Cli) -> None:
+    outcome = cli("apply", "-f", "-", stdin=FOUNDATION.replace("version:", "versoin:"))
+    assert outcome.code == 3
+    assert "versoin" in outcome.err
+    assert "standard input, document 1" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert cli("get", "foundations").out == ""
+
+
+def test_a_wrong_value_is_named_with_its_field(cli: Cli) -> None:
+    cluster = "{apiVersion: groundplane.dev/v1alpha1, kind: Cluster, metadata: {name: c}, spec: {provider: Clay}}"
+    outcome = cli("apply", "-f", "-", stdin=cluster)
+    assert outcome.code == 3
+    assert "spec.provider" in outcome.err
+
+
+def test_get_prints_the_servers_table(cli: Cli, everything: str, namespace: str) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    lines = cli("get", "machines").out.splitlines()
+    assert lines[0].split()[:4] == ["NAME", "CLUSTER", "ROLE", "ADDRESS"]
+    assert lines[1].split()[:4] == ["shop-1", "shop", "ControlPlane", address(namespace)]
+    assert "KERNEL" not in lines[0]
+    assert "KERNEL" in cli("get", "machines", "-o", "wide").out
+    everywhere = cli("get", "machines", "-A").out.splitlines()
+    assert everywhere[0].startswith("NAMESPACE")
+    assert any(line.startswith(namespace) for line in everywhere)
+
+
+def test_get_gives_json_yaml_and_names(cli: Cli, everything: str) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    assert cli("get", "gpc", "-o", "name").out == "cluster.groundplane.dev/shop\n"
+    listed = json.loads(cli("get", "Cluster", "-o", "json").out)
+    assert [item["metadata"]["name"] for item in listed["items"]] == ["shop"]
+    assert "managedFields" not in listed["items"][0]["metadata"]
+    assert next(yaml.safe_load_all(cli("get", "cluster/shop", "-o", "yaml").out))["kind"] == "Cluster"
+
+
+def test_nothing_there_is_said_and_is_no_error(cli: Cli, namespace: str) -> None:
+    outcome = cli("get", "clusters")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert f"there are no clusters in namespace {namespace}" in outcome.err
+
+
+def test_an_unknown_kind_and_a_missing_object_have_codes_of_their_own(cli: Cli) -> None:
+    assert cli("get", "gadgets").code == 3
+    missing = cli("get", "cluster", "nope")
+    assert missing.code == 4
+    assert "nope" in missing.err
+    assert cli("delete", "cluster", "nope").code == 4
+
+
+def test_delete_waits_until_the_object_is_gone(cli: Cli) -> None:
+    cli("apply", "-f", "-", stdin=FOUNDATION)
+    outcome = cli("delete", "foundation", "production", "--wait", "--timeout", "20s")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[-1] == "foundation.groundplane.dev/production is gone"
+    assert cli("get", "foundation/production").code == 4
+
+
+def test_approve_cancel_and_retry_write_what_they_say(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
+    assert cli("approve", "op-1").code == 0
+    assert cli("operation", "cancel", "operation/op-1").code == 0
+    spec = server.do(lambda client: client.get(OPERATION, namespace, "op-1"))["spec"]
+    assert (spec["approval"], spec["cancel"]) == ("Approved", "Requested")
+    stamps = set()
+    for _ in range(2):
+        assert cli("retry", "shop").code == 0
+        cluster = server.do(lambda client: client.get(CLUSTER, namespace, "shop"))
+        stamps.add(cluster["metadata"]["annotations"]["groundplane.dev/retry"])
+    assert len(stamps) == 2
+
+
+def test_plan_shows_steps_changes_and_waves_of_the_open_operation(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
+    out = cli("plan", "shop").out
+    assert "2 steps in 2 waves" in out
+    assert "1. Install containerd" in out
+    assert "+ package containerd: 1.6.20" in out
+    assert "2. Verify the cluster" in out
+    assert "groundplane approve op-1" in out
+
+
+def test_plan_names_every_problem_when_there_is_no_operation(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    message = "shop-1: swap is on (turn it off); shop-2: port 6443 is taken (stop nginx)"
+    set_status(server, namespace, [("PreflightPassed", "False", "Problems", message)])
+    lines = cli("plan", "shop").out.splitlines()
+    assert "  - shop-1: swap is on (turn it off)" in lines
+    assert "  - shop-2: port 6443 is taken (stop nginx)" in lines
+
+
+def set_status(server: Server, namespace: str, conditions: list[tuple[str, str, str, str]], **more: Any) -> None:
+    async def work(client: HttpClient) -> None:
+        cluster = await client.get(CLUSTER, namespace, "shop")
+        fields = ("type", "status", "reason", "message")
+        listed = [
+            dict(zip(fields, row, strict=True)) | {"lastTransitionTime": "2026-01-01T00:00:00Z"} for row in conditions
+        ]
+        status = {"observedGeneration": cluster["metadata"]["generation"], "conditions": listed, **more}
+        await client.update_status(CLUSTER, cluster | {"status": status})
+
+    server.do(work)
+
+
+def test_applying_and_waiting_ends_when_the_cluster_is_ready(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    set_status(server, namespace, [("Ready", "True", "AllNodesReady", "1 nodes are ready")], machines=1, phase="Ready")
+    outcome = cli("apply", "--wait", "--timeout", "20s", "-f", "-", stdin=everything)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[-1] == "cluster.groundplane.dev/shop is Ready"
+
+
+def test_waiting_for_a_cluster_says_what_blocks_it_and_stops_when_the_time_is_up(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    set_status(server, namespace, [("PreflightPassed", "False", "Problems", "shop-1: swap is on (turn it off)")])
+    outcome = cli("apply", "--wait", "--timeout", "1s", "-f", "-", stdin=everything)
+    assert outcome.code == 7
+    assert "shop-1: swap is on (turn it off)" in outcome.out
+    assert "the time was up" in outcome.err
+
+
+def finish(server: Server, namespace: str, name: str, phase: str, **runtime: str) -> None:
+    async def work(client: HttpClient) -> None:
+        found = await client.get(OPERATION, namespace, name)
+        step = {"name": "runtime/shop-1", "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:05Z"}
+        status = {
+            "phase": phase,
+            "startedAt": "2026-01-01T00:00:00Z",
+            "finishedAt": "2026-01-01T00:00:05Z",
+            "steps": [step | runtime],
+        }
+        await client.update_status(OPERATION, found | {"status": status})
+
+    server.do(work)
+
+
+@pytest.mark.parametrize(("phase", "code"), [("Succeeded", 0), ("Failed", 1), ("Cancelled", 7)])
+def test_watching_an_operation_ends_as_it_ends(cli: Cli, server: Server, namespace: str, phase: str, code: int) -> None:
+    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
+    finish(server, namespace, "op-1", phase, state=phase, message="disk is full (make room)" if code == 1 else "")
+    outcome = cli("operation", "watch", "op-1", "--timeout", "20s")
+    assert outcome.code == code, outcome.err
+    assert f"shop-1: Install containerd: {phase} in 5.0s" in outcome.out
+    if code == 1:
+        assert "disk is full (make room)" in outcome.err
+        assert "groundplane retry shop" in outcome.err
+
+
+def test_waiting_for_a_cluster_fails_with_its_operation(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
+    finish(server, namespace, "op-1", "Failed", state="Failed", message="disk is full (make room)")
+    outcome = cli("apply", "--wait", "--timeout", "20s", "-f", "-", stdin=everything)
+    assert outcome.code == 1
+    assert "disk is full (make room)" in outcome.err
+
+
+def test_the_log_of_an_operation_is_printed_and_a_missing_one_is_not_there(
+    cli: Cli, server: Server, namespace: str
+) -> None:
+    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
+    assert cli("operation", "logs", "op-1").code == 0
+    assert cli("operation", "logs", "nope").code == 4
+
+
+def test_the_kubeconfig_of_the_api_works_as_one(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    outcome = cli("kubeconfig", "--output", str(file))
+    assert (outcome.code, outcome.out) == (0, "")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert run_cli(["--kubeconfig", str(file), "get", "namespaces"]).code == 0
+
+
+def test_the_kubeconfig_of_a_cluster_comes_from_its_secret(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    early = cli("kubeconfig", "shop")
+    assert early.code == 4
+    assert "it has none yet" in early.err
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "shop-kubeconfig", "namespace": namespace},
+        "type": "groundplane.dev/kubeconfig",
+        "stringData": {"kubeconfig": "the kubeconfig\n"},
+    }
+    server.do(lambda client: client.create(SECRET, secret))
+    set_status(server, namespace, [], kubeconfigRef={"name": "shop-kubeconfig"})
+    assert cli("kubeconfig", "cluster/shop").out == "the kubeconfig\n"
+
+
+def test_a_user_without_rights_and_one_without_a_token_are_denied(server: Server, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    for number, access in enumerate((server.nobody, replace(server.access, token="wrong"))):
+        file = tmp_path / str(number)
+        file.write_bytes(render_kubeconfig(access, name="x"))
+        assert run_cli(["--kubeconfig", str(file), "get", "clusters"]).code == 6
+
+
+def test_a_server_that_is_not_there_is_unavailable(server: Server, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    file = tmp_path / "kubeconfig"
+    file.write_bytes(render_kubeconfig(replace(server.access, server="https://127.0.0.1:1"), name="x"))
+    outcome = run_cli(["--kubeconfig", str(file), "get", "clusters"])
+    assert outcome.code == 5
+    assert "127.0.0.1:1" in outcome.err
+
+
+def test_a_bundle_is_made_of_a_distribution_of_the_api(
+    cli: Cli, server: Server, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hashlib
+
+    monkeypatch.setenv("GROUNDPLANE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "kubelet").write_bytes(b"kubelet")
+    artifact = {
+        "name": "kubelet",
+        "type": "Binary",
+        "path": "kubelet",
+        "sha256": hashlib.sha256(b"kubelet").hexdigest(),
+    }
+    body = {
+        "apiVersion": "groundplane.dev/v1alpha1",
+        "kind": "Distribution",
+        "metadata": {"name": "native", "namespace": namespace},
+        "spec": {
+            "sources": [{"type": "Directory", "path": str(tmp_path)}],
+            "releases": [{"version": "v1.20.2", "artifacts": [artifact]}],
+        },
+    }
+    server.do(lambda client: client.create(DISTRIBUTION, body))
+    made = cli("bundle", "create", "native", "--version", "v1.20.2", "--output", str(tmp_path / "b.tar"))
+    assert made.code == 0, made.err
+    assert "releases v1.20.2, 1 files" in cli("bundle", "verify", str(tmp_path / "b.tar")).out
+    monkeypatch.setenv("GROUNDPLANE_CACHE", str(tmp_path / "other-cache"))
+    imported = cli("bundle", "import", str(tmp_path / "b.tar"), "--manifest", str(tmp_path / "d.yaml"))
+    assert imported.code == 0, imported.err
+    applied = cli("apply", "-f", str(tmp_path / "d.yaml"), "--force-conflicts")
+    assert applied.code == 0, applied.err
