@@ -98,3 +98,30 @@ def test_an_engine_that_the_lab_did_not_start_is_never_stopped(tmp_path: Path, m
         assert not (lab_home() / "dockerd.pid").exists()
     finally:
         victim.communicate()
+
+
+_ENGINE_ROUND_TRIP = """
+mount -t tmpfs none /run && mount -t tmpfs none /var/lib/docker && ip link set lo up && exec "$0" -c '
+from groundplane_lab import ensure_prerequisites, prerequisites
+assert not prerequisites.engine_answers()
+ensure_prerequisites()
+assert prerequisites.engine_answers()
+prerequisites.stop_engine()
+assert not prerequisites.engine_answers()
+'
+"""
+
+
+def test_an_engine_that_the_lab_started_answers_and_is_stopped_again(tmp_path: Path) -> None:
+    # In namespaces of its own, where no engine runs: the labs of this host keep theirs.
+    apart = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    done = subprocess.run(
+        [*apart, "sh", "-ec", _ENGINE_ROUND_TRIP, sys.executable],
+        env={**os.environ, "GROUNDPLANE_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "started the Docker engine" in done.stderr
+    assert "stopped the Docker engine" in done.stderr
