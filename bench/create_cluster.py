@@ -17,11 +17,11 @@ import urllib.request
 from pathlib import Path
 
 import yaml
+
+from bench.figures import Figure, compared
 from groundplane_lab import Lab, LabSpec, down, ensure_artifacts, fresh_all, up
 from groundplane_lab.engine import Engine, cluster_kubectl
 from groundplane_lab.manifests import secret_manifest
-
-from bench.figures import Figure, compared
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = int(os.environ.get("ROUNDS", "3"))

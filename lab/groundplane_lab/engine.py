@@ -32,6 +32,9 @@ def free_port() -> int:
     return port
 
 
+Done = subprocess.CompletedProcess[str]
+
+
 @dataclass(slots=True)
 class Engine:
     """`home` is kept between starts. Files `engine.out` and `engine.err` beside it take what the process prints."""
@@ -93,15 +96,13 @@ class Engine:
             self.process.wait(_STOP_SECONDS)
             self.process = None
 
-    def kubectl(
-        self, *arguments: str, stdin: str | None = None, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> Done:
         """Run the real kubectl against Groundplane's API."""
         return _run(
             [_tool("kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments], stdin, check, self.environment
         )
 
-    def cli(self, *arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, stdin: str | None = None, check: bool = True) -> Done:
         """Run the groundplane command line."""
         return _run([_tool("groundplane"), *arguments], stdin, check, self.environment)
 
@@ -117,7 +118,7 @@ class Engine:
         return next((found for found in conditions if found["type"] == condition), {})
 
 
-def cluster_kubectl(kubeconfig: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def cluster_kubectl(kubeconfig: Path, *arguments: str, check: bool = True) -> Done:
     """Run the real kubectl against a managed cluster."""
     return _run([_tool("kubectl"), "--kubeconfig", str(kubeconfig), *arguments], None, check, os.environ)
 
@@ -126,9 +127,7 @@ def _tool(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-def _run(
-    command: list[str], stdin: str | None, check: bool, environment: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], stdin: str | None, check: bool, environment: Mapping[str, str]) -> Done:
     done = subprocess.run(
         command, input=stdin or "", capture_output=True, text=True, check=False, timeout=900, env=dict(environment)
     )
