@@ -8,7 +8,7 @@ until the patience is used up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
 from groundplane.base.errors import Unavailable
@@ -22,8 +22,9 @@ _PATIENCE = 8
 
 async def follow(
     client: Client, resource: Resource, namespace: str | None, *, version: str = ""
-) -> AsyncIterator[WatchEvent]:
-    """Yield ADDED for each object there is, then every change. Never ends by itself.
+) -> AsyncGenerator[WatchEvent, None]:
+    """Yield ADDED for each object there is and BOOKMARK for "that is all", then every change. Never ends by itself; leave it with `aclosing`,
+    so that its connection is closed at once.
 
     With `version`, begin after it instead of with what there is.
     """
@@ -36,6 +37,7 @@ async def follow(
                 for item in listed.items:
                     yield WatchEvent("ADDED", item)
                 version = listed.resource_version
+                yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": version}})
             async with AsyncExitStack() as stack:
                 watch = client.watch(resource, namespace=namespace, resource_version=version)
                 events = await stack.enter_async_context(watch)

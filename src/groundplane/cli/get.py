@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import click
@@ -135,6 +136,7 @@ async def _watch(api: Api, resource: Resource, namespace: str | None, name: str,
     from .follow import follow
 
     printer, version = begun
-    async for event in follow(api.client, resource, namespace, version=version):
-        if not name or event.object["metadata"]["name"] == name:
-            await printer.change(event.object, event.type)
+    async with aclosing(follow(api.client, resource, namespace, version=version)) as events:
+        async for event in events:
+            if event.type != "BOOKMARK" and name in ("", event.object["metadata"]["name"]):
+                await printer.change(event.object, event.type)

@@ -7,18 +7,18 @@ time was up; somebody cancelled. Conditions decide, never the passing of time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
 
 from groundplane.api.cluster import Cluster
-from groundplane.api.meta import find_condition, is_true
+from groundplane.api.meta import Condition, is_true
 from groundplane.api.operation import Operation
 from groundplane.base.clock import parse_rfc3339, utc_now
-from groundplane.client.contract import Client, Object, Resource
+from groundplane.client.contract import Client, Object, Resource, WatchEvent
 from groundplane.client.errors import NotFound
 
 from . import progress
@@ -51,15 +51,8 @@ async def wait_for_operation(api: Api, name: str) -> None:
     await api.client.get(OPERATION, api.namespace, name)
     view = open_view()
     try:
-        async for event in follow(api.client, OPERATION, api.namespace):
-            if event.object["metadata"]["name"] != name:
-                continue
-            if event.type == "DELETED":
-                raise Stopped(f"cannot watch operation {name} any longer: it was deleted")
-            operation = msgspec.convert(event.object, Operation)
-            view.show(operation)
-            if progress.is_final(operation):
-                break
+        async with aclosing(follow(api.client, OPERATION, api.namespace)) as events:
+            operation = await _until_final(events, name, view)
     finally:
         view.close()
     _finish(operation)
@@ -96,6 +89,19 @@ async def wait_gone(client: Client, resource: Resource, namespace: str, name: st
         view.close()
 
 
+async def _until_final(events: AsyncIterator[WatchEvent], name: str, view: View) -> Operation:
+    async for event in events:
+        if event.object["metadata"].get("name") != name:
+            continue
+        if event.type == "DELETED":
+            break
+        operation = msgspec.convert(event.object, Operation)
+        view.show(operation)
+        if progress.is_final(operation):
+            return operation
+    raise Stopped(f"cannot watch operation {name} any longer: it was deleted")
+
+
 @dataclass(slots=True)
 class _ClusterWait:
     """What is known of one Cluster while it is waited for."""
@@ -107,14 +113,15 @@ class _ClusterWait:
     latest: Operation | None = None
     said: set[str] = field(default_factory=set)
 
-    def take(self, operation: Operation) -> bool:
-        """Remember the newest Operation; tells whether it is this cluster's newest."""
-        if (operation.metadata.namespace, operation.spec.cluster_ref.name) != self.key:
-            return False
-        if self.latest and operation.metadata.creation_timestamp < self.latest.metadata.creation_timestamp:
-            return False
-        self.latest = operation
-        return True
+    def see(self, item: Cluster | Operation, view: View) -> None:
+        """Remember the Cluster and its newest Operation, and show what is new of them."""
+        if isinstance(item, Cluster):
+            self.cluster = item
+        elif not self.latest or item.metadata.creation_timestamp >= self.latest.metadata.creation_timestamp:
+            self.latest = item
+            view.show(item)
+        for line in self.news():
+            view.note(line)
 
     def ready(self) -> bool:
         cluster = self.cluster
@@ -136,8 +143,7 @@ class _ClusterWait:
         """Return what a person has to do before it can go on; each thing is said once."""
         lines = []
         if self.cluster:
-            blockers = {"SpecValid", "MachinesReachable", "PreflightPassed"}
-            unmet = [c for c in self.cluster.status.conditions if c.type in blockers and c.status == "False"]
+            unmet = [c for c in self.cluster.status.conditions if _blocks(c)]
             lines = [f"cluster {self.key[1]} is blocked: {text}" for text in progress.unmet(unmet)]
         if self.latest and self.latest.status.phase == "AwaitingApproval":
             name = self.latest.metadata.name
@@ -150,23 +156,25 @@ class _ClusterWait:
         return fresh
 
 
+def _blocks(condition: Condition) -> bool:
+    """Tell whether a person has to act before anything goes on."""
+    if condition.type == "Progressing":
+        return condition.reason in ("Refused", "DeletionBlocked")
+    return condition.type in ("SpecValid", "MachinesReachable", "PreflightPassed") and condition.status == "False"
+
+
 async def _until_settled(client: Client, waits: Mapping[ClusterKey, _ClusterWait], view: View) -> None:
-    async for item in _both(client, {namespace for namespace, _ in waits}):
-        wait = _concerned(waits, item)
-        if wait is None:
-            continue
-        if isinstance(item, Cluster):
-            wait.cluster = item
-        elif wait.take(item):
-            view.show(item)
-        for line in wait.news():
-            view.note(line)
-        failed = wait.failed()
-        if failed is not None:
-            view.show(failed)
-            _finish(failed)
-        if all(other.ready() for other in waits.values()):
-            break
+    async with aclosing(_both(client, {namespace for namespace, _ in waits})) as items:
+        async for item in items:
+            wait = _concerned(waits, item)
+            if wait is None:
+                continue
+            wait.see(item, view)
+            failed = wait.failed()
+            if failed is not None:
+                _finish(failed)
+            if all(other.ready() for other in waits.values()):
+                break
     for _, name in waits:
         view.note(f"{display(CLUSTER, name)} is Ready")
 
@@ -176,15 +184,16 @@ def _concerned(waits: Mapping[ClusterKey, _ClusterWait], item: Cluster | Operati
     return waits.get((item.metadata.namespace, name))
 
 
-async def _both(client: Client, namespaces: set[str]) -> AsyncIterator[Cluster | Operation]:
+async def _both(client: Client, namespaces: set[str]) -> AsyncGenerator[Cluster | Operation, None]:
     """Yield Clusters and Operations as they change, from one queue."""
     namespace = next(iter(namespaces)) if len(namespaces) == 1 else None
     queue: asyncio.Queue[Cluster | Operation] = asyncio.Queue()
 
     async def pour(resource: Resource, kind: type[Cluster] | type[Operation]) -> None:
-        async for event in follow(client, resource, namespace):
-            if event.type != "DELETED":
-                await queue.put(msgspec.convert(event.object, kind))
+        async with aclosing(follow(client, resource, namespace)) as events:
+            async for event in events:
+                if event.type in ("ADDED", "MODIFIED"):
+                    await queue.put(msgspec.convert(event.object, kind))
 
     pourers = [
         asyncio.create_task(pour(OPERATION, Operation), name="follow-operations"),
@@ -211,11 +220,12 @@ async def _until_gone(client: Client, resource: Resource, namespace: str, name: 
     uid = await _uid(client, resource, namespace, name)
     if not uid:
         return
-    async for event in follow(client, resource, namespace):
-        if event.type == "DELETED" and event.object["metadata"].get("uid") == uid:
-            return
-        if event.type == "ADDED" and not await _uid(client, resource, namespace, name):
-            return
+    async with aclosing(follow(client, resource, namespace)) as events:
+        async for event in events:
+            # After a list, and so after a gap too, an object that went unseen is asked for by name.
+            looked_again = event.type == "BOOKMARK" and await _uid(client, resource, namespace, name) != uid
+            if looked_again or (event.type == "DELETED" and event.object["metadata"].get("uid") == uid):
+                return
 
 
 async def _until_cluster_gone(client: Client, key: ClusterKey, view: View) -> None:
@@ -235,23 +245,17 @@ async def _until_cluster_gone(client: Client, key: ClusterKey, view: View) -> No
 
 async def _show_deletion(client: Client, key: ClusterKey, view: View) -> None:
     wait = _ClusterWait(key, 0, utc_now() - _CLOCK_SLACK)
-    async for item in _both(client, {key[0]}):
-        if _concerned({key: wait}, item) is None:
-            continue
-        if isinstance(item, Operation):
-            if item.spec.plan.action == "Delete" and wait.take(item):
-                view.show(item)
-                failed = wait.failed()
-                if failed is not None:
-                    _finish(failed)
-        else:
-            wait.cluster = item
-            blocked = find_condition(item.status.conditions, "Progressing")
-            if blocked is not None and blocked.reason == "DeletionBlocked" and blocked.message not in wait.said:
-                wait.said.add(blocked.message)
-                view.note(f"deletion of cluster {key[1]} is blocked: {blocked.message}")
-        for line in wait.news():
-            view.note(line)
+    async with aclosing(_both(client, {key[0]})) as items:
+        async for item in items:
+            if _concerned({key: wait}, item) is None:
+                continue
+            # Operations of the cluster's earlier life are of no interest now.
+            if isinstance(item, Operation) and item.spec.plan.action != "Delete" and progress.is_final(item):
+                continue
+            wait.see(item, view)
+            failed = wait.failed()
+            if failed is not None and failed.spec.plan.action == "Delete":
+                _finish(failed)
 
 
 async def _uid(client: Client, resource: Resource, namespace: str, name: str) -> str:
