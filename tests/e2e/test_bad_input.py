@@ -90,8 +90,7 @@ def test_a_host_that_is_down_is_named_and_the_work_starts_when_it_is_up(world: W
 
 def test_preflight_lists_every_problem_at_once_with_its_remedy_and_touches_nothing(world: World) -> None:
     first, second, third = (machine.name for machine in world.lab.machines)
-    world.on(first, "sh", "-c", "systemd-run --quiet --unit=squatter python3 -V || true")
-    world.on(first, "systemd-run", "--quiet", "--unit=squatter2", "socat", "TCP-LISTEN:6443,fork", "EXEC:true")
+    world.on(first, "systemd-run", "--quiet", "--unit=squatter", "socat", "TCP-LISTEN:6443,fork", "EXEC:true")
     kubelet_conf = "clusters: [{cluster: {server: 'https://10.1.2.3:6443'}, name: x}]"
     world.on(second, "sh", "-c", f'mkdir -p /etc/kubernetes && echo "{kubelet_conf}" > /etc/kubernetes/kubelet.conf')
     world.on(
@@ -102,7 +101,8 @@ def test_preflight_lists_every_problem_at_once_with_its_remedy_and_touches_nothi
     )
     world.apply(world.manifests())
     message = blocked(world, "PreflightPassed")
-    assert f"{first}" in message and "6443" in message
+    assert first in message
+    assert "6443" in message
     assert "10.1.2.3" in message
     assert "default/other" in message
     assert world.operations() == []

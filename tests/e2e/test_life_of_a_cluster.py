@@ -20,7 +20,9 @@ find /etc/kubernetes /etc/groundplane /etc/cni /etc/systemd/system /etc/modules-
 done
 ip -br link | awk '{print $1}' | grep -E '^(cni|flannel|kube)' || true
 ip route show proto 157
-for unit in kubelet containerd docker; do echo "$unit $(systemctl is-active $unit) $(systemctl is-enabled $unit 2>&1)"; done
+for unit in kubelet containerd docker; do
+  echo "$unit $(systemctl is-active $unit) $(systemctl is-enabled $unit 2>&1)"
+done
 iptables-save 2>/dev/null | grep -E '^:(KUBE|CNI|GROUNDPLANE)' || true
 mount | grep -E '/var/lib/kubelet/' || true
 """

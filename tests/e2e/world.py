@@ -43,7 +43,7 @@ class World:
     def manifests(
         self, *, runtime: str = "containerd", machine: dict[str, Any] | None = None, **cluster: Any
     ) -> list[dict[str, Any]]:
-        """The demo's manifests for this lab; `machine` is laid over each Machine's spec, `cluster` over the Cluster's."""
+        """The demo's manifests for this lab; `machine` is laid over each Machine's spec, `cluster` over the other."""
         foundation, wanted = (self._demo(name)[0] for name in ("foundation", "cluster"))
         wanted["metadata"]["name"] = "e2e"
         wanted["spec"] |= {"runtime": {"name": runtime}, **cluster}
