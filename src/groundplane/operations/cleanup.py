@@ -1,8 +1,8 @@
 """Clearing kubeadm's and kubelet's traces off a machine that carries our mark.
 
 `kubeadm reset` runs first, for it knows what an etcd member owes the others. It cannot stop containers without
-crictl, leaves mounts when they are busy, and leaves iptables chains and CNI state: that is done here. Nothing of another's is touched: only containers of Kubernetes, only chains called KUBE-*, only our interface, routes and
-files. A mount that cannot be undone keeps its files: the data behind it may be a volume's.
+crictl, leaves mounts when they are busy, and leaves iptables chains and CNI state: that is done here. Nothing of
+another's is touched: only containers of Kubernetes, only chains called KUBE-*, only our interface, routes and files. A mount that cannot be undone keeps its files: the data behind it may be a volume's.
 """
 
 from __future__ import annotations

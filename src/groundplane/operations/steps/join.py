@@ -6,11 +6,7 @@ reads on tmpfs, and is deleted afterwards. A half-finished join of ours is clear
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import Host
@@ -20,7 +16,7 @@ from ..control_plane import remove_config, run_with_config, taken
 from ..errors import NotYet, StepRefused
 from ..jobs import run_job, running
 from ..kubeadm import Join as JoinWith
-from ..kubeadm import Token, init_documents, join_documents, render
+from ..kubeadm import Token, ca_hash, init_documents, join_documents, render
 from ..places import ADMIN_CONF, BIN, CA, RUN
 from ..scope import ReadScope, Scope
 from ..waiting import wait_until
@@ -130,10 +126,3 @@ async def _upload_certificates(scope: Scope, first: Host) -> str:
     finally:
         await first.run(["rm", "-f", path])
     return key
-
-
-def ca_hash(certificate: bytes) -> str:
-    """Return the pin that kubeadm join checks: sha256 of the CA's public key (SubjectPublicKeyInfo, DER)."""
-    public = x509.load_pem_x509_certificate(certificate).public_key()
-    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return f"sha256:{hashlib.sha256(der).hexdigest()}"

@@ -1,0 +1,187 @@
+"""Runs plans on lab machines as a controller does, with what a test wants to see kept in memory.
+
+Run as a program it makes or deletes the cluster of a lab by hand:
+`python -m tests.lab_operations.driver create|delete LAB [containerd|docker]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+from groundplane_lab import Lab, ensure_artifacts, load
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.distribution import Distribution
+from groundplane.api.facts import ClusterFacts, MachineFacts, OSFacts
+from groundplane.api.foundation import Foundation
+from groundplane.api.machine import Machine
+from groundplane.api.operation import Plan, StepStatus
+from groundplane.api.target import Desired, resolve
+from groundplane.artifacts.cache import Cache
+from groundplane.artifacts.delivery import ArtifactDelivery
+from groundplane.artifacts.sources import Depot
+from groundplane.hosts.ssh import HostAccess, HostPool
+from groundplane.operations import CREATE, DELETE, Doors, Limits, Outcome, Runner, Scopes, make_scopes
+from groundplane.plan.create import plan_create
+from groundplane.plan.delete import plan_delete
+
+_IGNORED = [
+    "SystemVerification",
+    "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
+    "NumCPU",
+    "Mem",
+]
+
+
+def distribution() -> Distribution:
+    """The lab's distribution; its artifacts are made when they are not there."""
+    text = (ensure_artifacts() / "distribution.yaml").read_text()
+    return msgspec.convert(yaml.safe_load(text), Distribution)
+
+
+def desired(lab: Lab, *, runtime: Literal["containerd", "docker"] = "containerd", **spec: Any) -> Desired:
+    """One control plane, the rest workers; `spec` is laid over the Cluster's spec as it is written in YAML."""
+    wanted: dict[str, Any] = {
+        "runtime": {"name": runtime},
+        "network": {"podCIDR": "10.244.0.0/16", "serviceCIDR": "10.96.0.0/16", "plugin": "routed"},
+        "addons": {"dns": "None"},
+        "settings": {"timeSync": "Ignored"},
+        "components": {"kubeProxy": {"config": {"conntrack": {"maxPerCore": 0, "min": 0}}}},
+        "kubeadm": {"ignorePreflightErrors": _IGNORED},
+        "kubernetes": {"distribution": "native", "version": "v1.20.2"},
+    } | spec
+    cluster = msgspec.convert({"metadata": {"name": lab.name, "namespace": "default"}, "spec": wanted}, Cluster)
+    machines = [
+        msgspec.convert(
+            {
+                "metadata": {"name": machine.name, "namespace": "default"},
+                "spec": {"address": machine.address, "role": "Worker" if index else "ControlPlane"},
+            },
+            Machine,
+        )
+        for index, machine in enumerate(lab.machines)
+    ]
+    target = resolve(cluster, Foundation(), distribution(), machines)
+    return Desired(target=target, machines={machine.metadata.name: machine for machine in machines})
+
+
+@dataclass
+class Record:
+    """Journal, Recorder and kubeconfig in one: everything that an Operation leaves outside the machines."""
+
+    notes: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, StepStatus] = field(default_factory=dict)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    kubeconfig: bytes | None = None
+    verbose: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    def get(self, key: str) -> str | None:
+        return self.notes.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self.notes[key] = value
+
+    async def step(self, status: StepStatus) -> None:
+        self.steps[status.name] = status
+        self._say(f"{status.name}: {status.state} {status.message}")
+
+    def log(self, step: str, line: str) -> None:
+        self.lines.append((step, line))
+        self._say(f"    {step} | {line}")
+
+    async def published(self) -> bytes | None:
+        return self.kubeconfig
+
+    async def publish(self, content: bytes) -> None:
+        self.kubeconfig = content
+
+    def _say(self, text: str) -> None:
+        if self.verbose:
+            print(f"{time.monotonic() - self.began:7.1f} {text}", flush=True)
+
+
+@dataclass
+class Site:
+    """A lab with a wanted cluster: the doors to its machines stay open while the site does."""
+
+    wanted: Desired
+    doors: Doors
+    scopes: Scopes
+    record: Record
+
+    @property
+    def host(self) -> dict[str, Any]:
+        return dict(self.doors.hosts)
+
+    def plan(self, action: Literal["Create", "Delete"]) -> Plan:
+        """A plan that takes nothing for granted: each step finds out by itself what is to do."""
+        nothing = MachineFacts(os=OSFacts(id="debian", architecture="amd64"))
+        if action == "Create":
+            return plan_create(self.wanted, dict.fromkeys(self.wanted.machines, nothing), ClusterFacts())
+        ours = msgspec.structs.replace(
+            nothing,
+            kubeadm=msgspec.structs.replace(nothing.kubeadm, owner=self.wanted.target.key, joined=True),
+        )
+        return plan_delete(self.wanted, dict.fromkeys(self.wanted.machines, ours), ClusterFacts())
+
+    def runner(self, plan: Plan, *, cancel: asyncio.Event | None = None, limits: Limits | None = None) -> Runner:
+        return Runner(
+            plan,
+            steps=CREATE if plan.action == "Create" else DELETE,
+            scopes=self.scopes,
+            recorder=self.record,
+            cancel=cancel,
+            limits=limits,
+            previous=self.record.steps,
+        )
+
+    async def run(self, action: Literal["Create", "Delete"]) -> Outcome:
+        return await self.runner(self.plan(action)).run()
+
+
+@asynccontextmanager
+async def site(lab: Lab, *, record: Record | None = None, **spec: Any) -> AsyncIterator[Site]:
+    """Open the doors to a lab's machines."""
+    record = record or Record()
+    wanted = desired(lab, **spec)
+    key = lab.private_key.read_bytes()
+    async with HostPool() as pool:
+        hosts = {
+            machine.name: pool.connect(
+                HostAccess(name=machine.name, address=machine.address, private_keys=(key,), host_key=machine.host_key)
+            )
+            for machine in lab.machines
+        }
+        depot = Depot(Cache(Path.home() / ".cache/groundplane"))
+        doors = Doors(
+            hosts=hosts,
+            delivery=ArtifactDelivery(depot, wanted.target.sources),
+            journal=record,
+            log=record.log,
+            published_kubeconfig=record.published,
+            publish_kubeconfig=record.publish,
+        )
+        async with make_scopes(wanted, doors) as scopes:
+            yield Site(wanted, doors, scopes, record)
+
+
+async def _by_hand(action: str, name: str, runtime: str) -> None:
+    async with site(load(name), record=Record(verbose=True), runtime=runtime) as opened:
+        outcome = await opened.run("Create" if action == "create" else "Delete")
+        print(outcome)
+        if opened.record.kubeconfig:
+            Path(f"/tmp/{name}.kubeconfig").write_bytes(opened.record.kubeconfig)
+
+
+if __name__ == "__main__":
+    asyncio.run(_by_hand(sys.argv[1], sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "containerd"))
