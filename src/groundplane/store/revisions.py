@@ -84,9 +84,9 @@ class RevisionStore:
         return self._index.revision
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._writer.close)
-        # The last commit's news is in the loop's queue, ahead of us.
-        await asyncio.sleep(0)
+        self._writer.stop()
+        # The news of the last commit reaches the loop before the end of the thread does.
+        await asyncio.to_thread(self._writer.join)
         self._watchers.end()
 
     async def _write(

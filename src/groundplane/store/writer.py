@@ -70,7 +70,7 @@ Committed = Callable[[list[Change], list[Write], int], None]
 
 
 class Writer:
-    """Owns the disk from `start` to `close`. `keep` is the number of revisions that compaction leaves."""
+    """Owns the disk from `start` until `join` returns. `keep` is the number of revisions that compaction leaves."""
 
     def __init__(self, disk: Disk, state: State, committed: Committed, *, keep: int) -> None:
         self._disk = disk
@@ -87,16 +87,19 @@ class Writer:
         self._thread.start()
 
     def submit(self, wish: Write | Compaction) -> None:
-        """Queue a wish; its `done` is answered by `committed` or with the error. Not after `close`."""
+        """Queue a wish; its `done` is answered by `committed` or with the error. Not after `stop`."""
         if self._closed:
             raise StoreFailed("cannot write: the store is closed")
         self._queue.put(wish)
 
-    def close(self) -> None:
-        """Finish what is queued, then release the disk. Blocks."""
+    def stop(self) -> None:
+        """Take no more wishes. In the thread that submits, so that none comes after the end."""
         if not self._closed:
             self._closed = True
             self._queue.put(None)
+
+    def join(self) -> None:
+        """Wait until what was queued is done and the disk is released. Blocks; after `stop`."""
         self._thread.join()
 
     def _run(self) -> None:
