@@ -45,12 +45,22 @@ def object_schema(info: KindInfo) -> Schema:
     for name in ("apiVersion", "kind"):
         properties[name].pop("default")
     # The API server never makes a status up: it is there when a controller has written it.
-    properties["status"].pop("default", None)
+    # A default in it would also mislead: `kubectl wait` ignores an object whose observedGeneration is 0.
+    _drop_defaults(properties["status"])
     metadata = _type_schema(inspect.type_info(ObjectMeta))["properties"]
     for field in metadata.values():
         field.pop("default", None)
     properties["metadata"] = {"type": "object", "properties": {**metadata, **copy.deepcopy(_METADATA_EXTRA)}}
     return schema
+
+
+def _drop_defaults(schema: Schema) -> None:
+    schema.pop("default", None)
+    for part in schema.get("properties", {}).values():
+        _drop_defaults(part)
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            _drop_defaults(schema[key])
 
 
 def _type_schema(kind: inspect.Type) -> Schema:

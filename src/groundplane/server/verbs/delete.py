@@ -27,19 +27,26 @@ class DeleteOptions:
     propagation: str = "Background"
     uid: str = ""
     resource_version: str = ""
+    dry_run: bool = False
 
 
 def parse_options(body: Any, propagation: str) -> DeleteOptions:
     """Read the options from the body of the request, and from its query where the body says nothing."""
-    document = body if isinstance(body, dict) else {}
+    document = {} if body is None else body
+    if not isinstance(document, dict) or document.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise bad_request("the body of a deletion is not a DeleteOptions")
     preconditions = document.get("preconditions") or {}
+    dry_run = document.get("dryRun") or []
+    if dry_run not in ([], ["All"]):
+        raise bad_request(f"dryRun: Unsupported value: {dry_run!r}: supported values: 'All'")
     policy = document.get("propagationPolicy") or propagation
     orphan = document.get("orphanDependents")
     if not policy:
         policy = "Orphan" if orphan else "Background"
     if policy not in _POLICIES or not isinstance(preconditions, dict):
         raise bad_request(f"propagationPolicy: Unsupported value: {policy!r}: supported values: {', '.join(_POLICIES)}")
-    return DeleteOptions(policy, preconditions.get("uid") or "", preconditions.get("resourceVersion") or "")
+    uid, revision = preconditions.get("uid") or "", preconditions.get("resourceVersion") or ""
+    return DeleteOptions(policy, str(uid), str(revision), bool(dry_run))
 
 
 async def delete(service: Service, call: Call, options: DeleteOptions) -> tuple[Json, bool]:
@@ -83,15 +90,16 @@ async def _delete(service: Service, call: Call, entry: Entry, options: DeleteOpt
     policy = _POLICIES[options.propagation]
     if policy and policy not in finalizers:
         finalizers.append(policy)
+    dry_run = options.dry_run or call.options.dry_run
     if not finalizers and not (obj.get("spec") or {}).get("finalizers"):
-        if call.options.dry_run:
+        if dry_run:
             return obj, True
         gone = await service.store.delete(entry.key, expected=entry.revision, encode=encoder(obj))
         return decode(gone.value), True
     if metadata.get("deletionTimestamp") and finalizers == (metadata.get("finalizers") or []):
         return obj, False
     _mark(obj, call, finalizers, service.timestamp())
-    if call.options.dry_run:
+    if dry_run:
         return obj, False
     updated = await service.store.update(entry.key, encoder(obj), expected=entry.revision)
     return decode(updated.value), False
