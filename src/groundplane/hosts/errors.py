@@ -3,6 +3,7 @@
     HostError (any of them, to catch at the door)
     ├── HostUnreachable  Unavailable   no route, refused, or the connection was cut: try later
     ├── HostTimeout      Unavailable   no answer, or a command that did not end in its time: try later
+    ├── SurveyIncomplete Unavailable   the machine's facts did not come whole: try later
     ├── HostDenied       Denied        password, key or sudo was not accepted: a person must act
     ├── HostKeyMismatch  Denied        the machine shows another host key than the pinned one: a person must look
     ├── CommandFailed    Refused       the command ran and said no
@@ -32,6 +33,10 @@ class HostUnreachable(HostError, Unavailable):
 
 class HostTimeout(HostError, Unavailable):
     """The machine, or a command on it, gave no answer in time."""
+
+
+class SurveyIncomplete(HostError, Unavailable):
+    """The output of the facts script is not whole; no facts are made of it."""
 
 
 class HostDenied(HostError, Denied):

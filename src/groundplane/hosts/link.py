@@ -30,6 +30,10 @@ class _Verifier(asyncssh.SSHClient):
     def __init__(self, pinned: str) -> None:
         self.pinned = pinned
         self.seen = ""
+        self.lost = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.seen = key_line(key)
@@ -67,6 +71,7 @@ class Link:
         self._on_host_key = on_host_key
         self._opening = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
+        self._verifier = _Verifier(self.pinned)
         self._keys: list[asyncssh.SSHKey] | None = None
 
     @property
@@ -89,7 +94,10 @@ class Link:
     async def open(self) -> asyncssh.SSHClientConnection:
         """Return the open connection, connecting first when there is none."""
         async with self._opening:
-            if self._connection is None or self._connection.is_closed():
+            # A connection that was lost just now is known to be so one turn of the loop later.
+            await asyncio.sleep(0)
+            if self._connection is None or self._connection.is_closed() or self._verifier.lost:
+                await self.close()
                 self._connection = await self._connect()
             return self._connection
 
@@ -109,7 +117,7 @@ class Link:
         place = self.access.place
         tunnel = await self._jump.open() if self._jump else None
         options = await self._options()
-        verifier = _Verifier(self.pinned)
+        self._verifier = verifier = _Verifier(self.pinned)
         try:
             async with asyncio.timeout(self._connect_timeout):
                 connection, _ = await asyncssh.create_connection(

@@ -11,6 +11,8 @@ show() { section "$1"; shift; if have "$1"; then "$@" 2>/dev/null </dev/null | l
 file() { section "$1"; [ ! -r "$2" ] || lines < "$2" 2>/dev/null; }
 value() { printf ' %s=%s\n' "$1" "$2"; }
 limited() { if have timeout; then timeout 5 "$@"; else "$@"; fi; }
+# A process of a container is not the machine's, even when it shows up in /proc.
+ours() { [ "$(readlink "$1/ns/pid" 2>/dev/null)" = "$(readlink /proc/1/ns/pid 2>/dev/null)" ]; }
 
 file os-release /etc/os-release
 section identity
@@ -78,7 +80,8 @@ for d in /proc/[0-9]*; do
   [ -r "$d/comm" ] || continue
   read -r name < "$d/comm" 2>/dev/null || continue
   case $name in
-    systemd-timesyn | chronyd | ntpd | openntpd | kubelet | containerd | dockerd | crio | firewalld) printf ' %s %s\n' "${d#/proc/}" "$name" ;;
+    systemd-timesyn | chronyd | ntpd | openntpd)
+      if ours "$d"; then printf ' %s %s\n' "${d#/proc/}" "$name"; fi ;;
   esac
 done 2>/dev/null
 section chrony
@@ -121,7 +124,7 @@ done
 section containerd-config
 if [ -r /etc/containerd/config.toml ]; then
   value file /etc/containerd/config.toml
-  grep -E '^[[:space:]]*(version|imports|disabled_plugins|SystemdCgroup|systemd_cgroup|sandbox_image|sandbox)[[:space:]]*=|^[[:space:]]*"?(io\.containerd\.grpc\.v1\.)?cri"?,?[[:space:]]*\]?$|^[[:space:]]*\[' \
+  grep -E '^[[:space:]]*(version|imports|disabled_plugins|SystemdCgroup|systemd_cgroup|sandbox_image|sandbox)[[:space:]]*=|^[[:space:]]*"?(io\.containerd\.grpc\.v1\.)?cri"?,?[[:space:]]*\]?$|^[[:space:]]*[][]' \
     /etc/containerd/config.toml 2>/dev/null | lines
 fi
 section containerd-images
@@ -145,7 +148,7 @@ section kubelet-command
 for d in /proc/[0-9]*; do
   [ -r "$d/comm" ] || continue
   read -r name < "$d/comm" 2>/dev/null || continue
-  if [ "$name" = kubelet ]; then tr '\0' '\n' < "$d/cmdline" 2>/dev/null | lines; break; fi
+  if [ "$name" = kubelet ] && ours "$d"; then tr '\0' '\n' < "$d/cmdline" 2>/dev/null | lines; break; fi
 done 2>/dev/null
 section kubelet-config
 [ ! -r /var/lib/kubelet/config.yaml ] || grep -E '^(cgroupDriver|containerRuntimeEndpoint):' /var/lib/kubelet/config.yaml | lines
