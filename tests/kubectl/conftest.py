@@ -1,0 +1,115 @@
+"""Real kubectl against the real server: a process of its own, SQLite, TLS, bearer tokens."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+KUBECTL = Path(sys.executable).with_name("kubectl")
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Api:
+    """The running server as kubectl sees it."""
+
+    folder: Path
+    namespace: str = "default"
+
+    def start(self, *arguments: str, user: str = "admin") -> subprocess.Popen[str]:
+        """Start kubectl in the background, with pipes."""
+        return subprocess.Popen(
+            self._command(arguments, user), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, *arguments: str, stdin: str = "", user: str = "admin") -> subprocess.CompletedProcess[str]:
+        """Run kubectl to its end."""
+        return subprocess.run(
+            self._command(arguments, user), input=stdin, capture_output=True, text=True, timeout=40, check=False
+        )
+
+    def ok(self, *arguments: str, stdin: str = "", user: str = "admin") -> str:
+        """Run kubectl; it must succeed and have nothing to warn of."""
+        done = self.run(*arguments, stdin=stdin, user=user)
+        assert (done.returncode, done.stderr) == (0, ""), f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def refused(self, *arguments: str, stdin: str = "", user: str = "admin") -> str:
+        """Run kubectl; it must fail. Returns what it says about it."""
+        done = self.run(*arguments, stdin=stdin, user=user)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+    def read(self, *what: str) -> dict:  # type: ignore[type-arg]
+        """Return one object."""
+        found: dict = json.loads(self.ok("get", *what, "-o", "json", "--show-managed-fields"))  # type: ignore[type-arg]
+        return found
+
+    def _command(self, arguments: tuple[str, ...], user: str) -> list[str]:
+        settings = [f"--kubeconfig={self.folder}/kubeconfig", f"--cache-dir={self.folder}/cache", f"--context={user}"]
+        # kubectl warns of a namespace given beside a thing that has none.
+        scope = [] if arguments[1:2] == ("namespace",) else [f"--namespace={self.namespace}"]
+        return [str(KUBECTL), *settings, *scope, *arguments]
+
+
+def _kubeconfig(started: dict[str, str]) -> str:
+    authority = base64.b64encode(Path(started["ca"]).read_bytes()).decode()
+    users = ("admin", "nobody")
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "g", "cluster": {"server": started["url"], "certificate-authority-data": authority}}],
+            "users": [{"name": name, "user": {"token": started[name]}} for name in users],
+            "contexts": [{"name": name, "context": {"cluster": "g", "user": name}} for name in users],
+            "current-context": "admin",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Start the server; return the folder of kubectl's configuration."""
+    folder = tmp_path_factory.mktemp("api")
+    command = [sys.executable, "-W", "error", "-m", "tests.support.api_server", str(folder / "home")]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, (folder / "log").read_text()
+    (folder / "kubeconfig").write_text(_kubeconfig(json.loads(line)))
+    (folder / "kubeconfig").chmod(0o600)
+    yield folder
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert (folder / "log").read_text() == ""
+
+
+@pytest.fixture
+def api(server: Path, request: pytest.FixtureRequest) -> Api:
+    """Give a namespace of its own to every test."""
+    name = "t" + "".join(c for c in request.node.name.lower().replace("_", "-") if c.isalnum() or c == "-")[-50:]
+    api = Api(server, name.strip("-"))
+    api.ok("create", "namespace", api.namespace)
+    return api
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Callable[[str], str]:
+    """Write a manifest and return its path."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "manifest.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return write
