@@ -65,6 +65,11 @@ class Index:
         """Return a copy of all current entries by key."""
         return {key: entry for table in self._tables.values() for key, entry in table.entries.items()}
 
+    def sizes(self) -> list[tuple[int, int]]:
+        """Return revision and size of every kept change, oldest first."""
+        kept = (change.entry for table in self._tables.values() for change in table.history)
+        return sorted((entry.revision, len(entry.value)) for entry in kept)
+
     def page(self, resource: str, *, namespace: str | None, limit: int, after: Key | None, revision: int) -> Page:
         """Return one page at `revision` (0: the newest); raises Compacted."""
         revision = revision or self.revision

@@ -16,14 +16,16 @@ from typing import Literal
 from .contract import Change, Encode, Entry, Key, Page
 from .index import Index
 from .watchers import Watcher, Watchers
-from .writer import Compaction, Disk, State, Write, Writer
+from .writer import Compaction, Disk, Keep, State, Write, Writer
 
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """`keep`: revisions of history that automatic compaction leaves; `watch_queue`: unread changes before a cut."""
+    """`keep` and `keep_bytes` bound the history that automatic compaction leaves, a tenth more in between;
+    `watch_queue` is the number of unread changes at which a watcher is cut."""
 
     keep: int = 10_000
+    keep_bytes: int = 64 << 20
     watch_queue: int = 1_000
 
 
@@ -36,8 +38,8 @@ class RevisionStore:
         self._watch_queue = options.watch_queue
         self._watchers = Watchers()
         self._loop = asyncio.get_running_loop()
-        state = State(index.heads(), index.revision, index.compacted)
-        self._writer = Writer(disk, state, self._committed, keep=options.keep)
+        state = State(index.heads(), index.revision, index.compacted, index.sizes())
+        self._writer = Writer(disk, state, self._committed, keep=Keep(options.keep, options.keep_bytes))
         self._writer.start()
 
     async def get(self, key: Key) -> Entry:

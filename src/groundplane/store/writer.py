@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import structlog
 
@@ -58,11 +59,19 @@ class Compaction:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the disk holds at start."""
+    """What the disk holds at start; `sizes` are revision and bytes of each kept change, oldest first."""
 
     heads: dict[Key, Entry]
     revision: int
     compacted: int
+    sizes: list[tuple[int, int]]
+
+
+class Keep(NamedTuple):
+    """How much history automatic compaction leaves: both bounds hold."""
+
+    revisions: int
+    size: int
 
 
 # Called in the writer's thread after each commit: the changes, their writes, and the new compaction mark (0: none).
@@ -70,15 +79,17 @@ Committed = Callable[[list[Change], list[Write], int], None]
 
 
 class Writer:
-    """Owns the disk from `start` until `join` returns. `keep` is the number of revisions that compaction leaves."""
+    """Owns the disk from `start` until `join` returns."""
 
-    def __init__(self, disk: Disk, state: State, committed: Committed, *, keep: int) -> None:
+    def __init__(self, disk: Disk, state: State, committed: Committed, *, keep: Keep) -> None:
         self._disk = disk
         self._heads = state.heads
         self._revision = state.revision
         self._compacted = state.compacted
         self._committed = committed
         self._keep = keep
+        self._sizes = deque(state.sizes)
+        self._size = sum(size for _, size in state.sizes)
         self._queue: queue.SimpleQueue[Write | Compaction | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="groundplane-store-writer", daemon=True)
@@ -184,6 +195,9 @@ class Writer:
                 self._heads.pop(key, None)
             else:
                 self._heads[key] = entry
+        for change in batch.changes:
+            self._sizes.append((change.entry.revision, len(change.entry.value)))
+            self._size += len(change.entry.value)
         self._revision += len(batch.changes)
 
     def _answer_compaction(self, wish: Compaction) -> None:
@@ -195,19 +209,34 @@ class Writer:
             wish.done.set_result(None)
 
     def _compact_by_itself(self) -> None:
-        # In strides, so that the cost is spread over many writes.
-        if self._revision - self._compacted <= self._keep + self._keep // 10:
+        mark = self._surplus()
+        if not mark:
             return
         try:
-            self._compact(self._revision - self._keep)
+            self._compact(mark)
         except StoreFailed as exc:
             _log.warning("store compaction failed, will be tried again", error=str(exc))
+
+    def _surplus(self) -> int:
+        """Return the revision up to which there is more history than is kept, 0 while it is not a tenth too much."""
+        count, size, keep = len(self._sizes), self._size, self._keep
+        # In strides, so that the cost is spread over many writes.
+        if count <= keep.revisions * 1.1 and size <= keep.size * 1.1:
+            return 0
+        mark = 0
+        for revision, length in self._sizes:
+            if count <= keep.revisions and size <= keep.size:
+                break
+            mark, count, size = revision, count - 1, size - length
+        return mark
 
     def _compact(self, revision: int) -> None:
         if revision <= self._compacted:
             return
         self._disk.compact(revision)
         self._compacted = revision
+        while self._sizes and self._sizes[0][0] <= revision:
+            self._size -= self._sizes.popleft()[1]
         self._committed([], [], revision)
 
 

@@ -85,9 +85,9 @@ async def test_pending_are_the_system_pods_that_should_work_and_do_not():
         status("Succeeded", name="done"),
         status("Running", ready="False", name="leaves", deletionTimestamp="2026-01-01T00:00:00Z"),
     ]
-    async with Cluster({"/api/v1/namespaces/kube-system/pods": (200, {"items": pods})}) as cluster:
-        async with cluster.door as door:
-            facts = await observe(door)
+    answers = {"/api/v1/namespaces/kube-system/pods": (200, {"items": pods})}
+    async with Cluster(answers) as cluster, cluster.door as door:
+        facts = await observe(door)
     assert facts.system_pods_pending == ["crashes", "failed", "waits"]
 
 

@@ -304,6 +304,18 @@ async def test_history_is_compacted_by_itself(opened):
         assert len((await store.list(THINGS)).entries) == 200
 
 
+async def test_a_few_large_objects_do_not_fill_the_memory_with_history(opened):
+    async with opened(keep_bytes=50_000) as store:
+        entry = await store.create(key("big"), lambda _: b"x" * 10_000)
+        for _ in range(20):
+            entry = await store.update(key("big"), lambda _: b"y" * 10_000, expected=entry.revision)
+        newest = await store.revision()
+        assert (await store.list(THINGS, revision=newest - 2)).entries[0].value == b"y" * 10_000
+        with pytest.raises(Compacted):
+            await store.list(THINGS, revision=newest - 8)
+        assert await store.get(key("big")) == entry
+
+
 async def test_close_finishes_writes_ends_watches_and_refuses_more(opened):
     async with opened() as store:
         async with store.watch(THINGS, revision=await store.revision()) as changes:
