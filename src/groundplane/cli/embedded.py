@@ -19,9 +19,11 @@ from groundplane.base.errors import Denied
 from groundplane.base.logbook import Logbook
 from groundplane.base.settings import Settings
 from groundplane.base.tasks import TaskOwner
+from groundplane.catalog import runtimes
 from groundplane.controllers.manager import Manager
 from groundplane.kube.kubeconfig import Access, render_kubeconfig, write_kubeconfig
 from groundplane.server import certificates
+from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.auth import Tokens
 from groundplane.server.collector import Collector, create_namespaces
@@ -73,7 +75,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
     try:
         bound = listen(settings.host, settings.port)
         files = certificates.ensure(settings.home, names=(settings.host,))
-        service = Service(store)
+        service = Service(store, Admission(store, runtimes))
         await create_namespaces(service)
         tokens = Tokens(settings.home / "tokens.json")
         logbook = Logbook(settings.home / "logs")
