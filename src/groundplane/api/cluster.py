@@ -151,7 +151,7 @@ class NodeSummary(Struct, frozen=True):
 
 class ClusterStatus(Struct, frozen=True):
     observed_generation: Annotated[int, says("generation of the spec that this status is about")] = 0
-    phase: Annotated[ClusterPhase, says("the state in one word")] = "Pending"
+    phase: Annotated[ClusterPhase | None, says("the state in one word")] = None
     version: Annotated[str, says("Kubernetes version that runs")] = ""
     distribution: Annotated[str, says("Distribution that runs")] = ""
     runtime: Annotated[str, says("container runtime that runs")] = ""

@@ -74,7 +74,7 @@ class StepStatus(Struct, frozen=True):
 
 class OperationStatus(Struct, frozen=True):
     observed_generation: Annotated[int, says("generation of the spec that this status is about")] = 0
-    phase: Annotated[OperationPhase, says("the state in one word")] = "Pending"
+    phase: Annotated[OperationPhase | None, says("the state in one word")] = None
     started_at: Annotated[str, says("when the first step started")] = ""
     finished_at: Annotated[str, says("when the last step ended")] = ""
     progress: Annotated[str, says("steps done of all, such as 12/31")] = ""

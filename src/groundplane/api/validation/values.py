@@ -7,7 +7,6 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and ...
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
@@ -178,7 +177,7 @@ def host_key(path: str, value: str) -> Cause | None:
         return invalid(path, value, f'must be "type base64", with a type of {", ".join(_KEY_TYPES)}')
     try:
         blob = base64.b64decode(rest.split(" ")[0], validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or letters outside ASCII
         blob = b""
     length = int.from_bytes(blob[:4], "big")
     # RFC 4253 §6.6: the blob opens with its own type, as a length and that many bytes.
