@@ -32,6 +32,7 @@ def kubelet_facts(sections: Sections, units: Units, hostname: str) -> KubeletFac
         installed=bool(version),
         version=version,
         active=units.active("kubelet"),
+        enabled=units.enabled("kubelet"),
         flags=flags,
         cgroup_driver=config.get("cgroupDriver") or flags.get("cgroup-driver", ""),
         runtime=_runtime(endpoint, flags, version) if joined else "",

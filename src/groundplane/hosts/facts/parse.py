@@ -26,6 +26,8 @@ from .kubernetes import kubeadm_facts, kubelet_facts
 from .runtimes import runtime_facts
 from .sections import Sections, Units, number, pairs, units_of
 
+# The kernel's names (uname -m) in Kubernetes' words, which are Go's.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 _TIME_UNITS = ("chronyd", "chrony", "systemd-timesyncd", "ntpd", "ntp", "ntpsec", "openntpd")
 _TIME_PROCESSES = {"systemd-timesyn": "systemd-timesyncd", "chronyd": "chronyd", "ntpd": "ntpd", "openntpd": "openntpd"}
 
@@ -75,13 +77,14 @@ def split(output: bytes) -> Sections:
 
 
 def _os(sections: Sections, identity: Mapping[str, str]) -> OSFacts:
+    machine = identity.get("architecture", "")
     release = {name: value.strip("\"'") for name, value in pairs(sections.get("os-release", ())).items()}
     return OSFacts(
         id=release.get("ID", "").lower(),
         id_like=release.get("ID_LIKE", "").lower().split(),
         version_id=release.get("VERSION_ID", ""),
         pretty_name=release.get("PRETTY_NAME", ""),
-        architecture=identity.get("architecture", ""),
+        architecture=_ARCHITECTURES.get(machine, machine),
     )
 
 
@@ -143,10 +146,10 @@ def _time(sections: Sections, units: Units, offset_seconds: float) -> TimeFacts:
 
 def _security(sections: Sections, units: Units) -> SecurityFacts:
     found = pairs(sections.get("security", ()))
-    selinux = found.get("selinux", "").lower()
+    selinux = found.get("selinux", "").capitalize()
     ufw = "ENABLED=yes" in sections.get("ufw", ())
     return SecurityFacts(
-        selinux={"1": "enforcing", "0": "permissive"}.get(selinux, selinux),
+        selinux={"1": "Enforcing", "0": "Permissive"}.get(selinux, selinux),
         apparmor="enabled" if found.get("apparmor") == "Y" else "",
         firewall=next((name for name in ("firewalld", "nftables") if units.active(name)), "ufw" if ufw else ""),
     )
