@@ -23,13 +23,12 @@ _PATIENCE = 8
 async def follow(
     client: Client, resource: Resource, namespace: str | None, *, version: str = ""
 ) -> AsyncGenerator[WatchEvent, None]:
-    """Yield ADDED for each object there is and BOOKMARK for "that is all", then every change. Never ends by itself; leave it with `aclosing`,
-    so that its connection is closed at once.
+    """Yield ADDED for each object there is and BOOKMARK for "that is all", then every change.
 
+    Never ends by itself; leave it with `aclosing`, so that its connection is closed at once.
     With `version`, begin after it instead of with what there is.
     """
     failures = 0
-
     while True:
         try:
             if not version:

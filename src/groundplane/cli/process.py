@@ -19,9 +19,9 @@ from pathlib import Path
 
 import msgspec
 
-from groundplane.base.errors import Refused, Unavailable, Unexpected
+from groundplane.base.errors import Denied, GroundplaneError, Refused, Unavailable, Unexpected
 
-from .exits import Stopped
+from .exits import Exit, Stopped
 from .ready import Ready
 
 _LOG_SHOWN = 15
@@ -74,10 +74,12 @@ def running(home: Path) -> int:
 def start(home: Path, listen: str, *, patience: float) -> Ready:
     """Start an engine in the background and return once it says that it is ready."""
     log = log_file(home)
-    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (home, log.parent):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "groundplane.cli.main", "up", "--home", str(home), "--listen", listen]
-    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
+        log_start = output.tell()
         process = subprocess.Popen(
             [*command, "--ready-fd", str(writing)],
             stdin=subprocess.DEVNULL,
@@ -88,7 +90,12 @@ def start(home: Path, listen: str, *, patience: float) -> Ready:
         )
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        return _await_ready(pipe.fileno(), process, log, patience)
+        told = _await_end(pipe.fileno(), process, log, patience)
+    if not told:
+        raise _did_not_start(process.wait(), log, log_start)
+    # It lives on without us; told here, so that Python does not warn of a child left behind.
+    process.returncode = 0
+    return msgspec.json.decode(told, type=Ready, dec_hook=_path)
 
 
 def stop(home: Path, *, patience: float) -> int:
@@ -129,8 +136,8 @@ def _path(kind: type, value: object) -> Path:
     return Path(str(value))
 
 
-def _await_ready(pipe: int, process: subprocess.Popen[bytes], log: Path, patience: float) -> Ready:
-    """The pipe speaks when the engine is ready, and closes when it dies: no waiting by the clock."""
+def _await_end(pipe: int, process: subprocess.Popen[bytes], log: Path, patience: float) -> bytes:
+    """The pipe closes when the engine has told that it is ready, or has died: no waiting by the clock."""
     told = b""
     while True:
         if not select.select([pipe], [], [], patience)[0]:
@@ -140,15 +147,19 @@ def _await_ready(pipe: int, process: subprocess.Popen[bytes], log: Path, patienc
             )
         block = os.read(pipe, 1 << 16)
         if not block:
-            break
+            return told
         told += block
-    if told:
-        # It lives on without us; told here, so that Python does not warn of a child left behind.
-        process.returncode = 0
-        return msgspec.json.decode(told, type=Ready, dec_hook=_path)
-    status = process.wait()
-    last = "\n  ".join(log.read_text("utf-8", "replace").splitlines()[-_LOG_SHOWN:])
-    raise Unexpected(
-        f"cannot start Groundplane: its process ended with status {status}; the end of {log}:\n  {last}",
-        remedy="mend what the log says and start it again",
-    )
+
+
+def _did_not_start(status: int, log: Path, log_start: int) -> GroundplaneError:
+    """Return the error of the engine as our own, with what it wrote in this run."""
+    kinds: dict[int, type[GroundplaneError]] = {
+        Exit.REFUSED: Refused,
+        Exit.UNAVAILABLE: Unavailable,
+        Exit.DENIED: Denied,
+    }
+    with log.open("rb") as file:
+        file.seek(log_start)
+        written = file.read().decode("utf-8", "replace").splitlines()
+    last = "".join(f"\n  {line}" for line in written[-_LOG_SHOWN:])
+    return kinds.get(status, Unexpected)(f"cannot start Groundplane: it ended with status {status} and said:{last}")

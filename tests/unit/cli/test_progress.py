@@ -1,0 +1,174 @@
+"""An Operation's states become rows and lines, in the plan's order, each change told once with its time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from groundplane.api.cluster import Cluster, ClusterStatus
+from groundplane.api.distribution import Distribution, DistributionSpec, Release
+from groundplane.api.machine import Machine, MachineSpec
+from groundplane.api.meta import Condition, NameReference, ObjectMeta
+from groundplane.api.operation import (
+    Operation,
+    OperationPhase,
+    OperationSpec,
+    OperationStatus,
+    Plan,
+    PlannedChange,
+    PlannedStep,
+    StepStatus,
+)
+from groundplane.api.target import resolve
+from groundplane.cli import plans, progress
+from groundplane.cli.live import render
+
+NOW = datetime(2026, 11, 22, 12, 1, 30, tzinfo=UTC)
+STEPS = [
+    PlannedStep(name="runtime/shop-1", step="runtime", title="Install containerd", machine="shop-1"),
+    PlannedStep(name="runtime/shop-2", step="runtime", title="Install containerd", machine="shop-2"),
+    PlannedStep(
+        name="init/shop-1",
+        step="init",
+        title="Start the control plane",
+        machine="shop-1",
+        after=["runtime/shop-1"],
+        changes=[PlannedChange(what="swap", before="on", after="off"), PlannedChange(what="rule", before="old")],
+    ),
+    PlannedStep(name="verify", step="verify", title="Verify", after=["init/shop-1", "join/of-an-earlier-run"]),
+]
+
+
+def make(phase: OperationPhase, *steps: StepStatus, finished: str = "", planned: int = 4) -> Operation:
+    machine = Machine(metadata=ObjectMeta(name="shop-1"), spec=MachineSpec(role="ControlPlane", address="198.18.1.11"))
+    native = Distribution(spec=DistributionSpec(releases=[Release(version="")]))
+    spec = OperationSpec(
+        cluster_ref=NameReference(name="shop"),
+        target=resolve(Cluster(), None, native, [machine]),
+        plan=Plan(action="Create", steps=STEPS[:planned], summary="1 control plane, 1 worker"),
+    )
+    status = OperationStatus(phase=phase, started_at="2026-11-22T12:00:00Z", finished_at=finished, steps=list(steps))
+    return Operation(metadata=ObjectMeta(name="shop-create-x", uid="u"), spec=spec, status=status)
+
+
+DONE = StepStatus(
+    name="runtime/shop-1", state="Succeeded", started_at="2026-11-22T12:00:00Z", finished_at="2026-11-22T12:00:05Z"
+)
+RUNS = StepStatus(name="runtime/shop-2", state="Running", started_at="2026-11-22T12:01:00Z", message="downloading")
+FAILED = StepStatus(
+    name="runtime/shop-2",
+    state="Failed",
+    started_at="2026-11-22T12:01:00Z",
+    finished_at="2026-11-22T12:01:20Z",
+    message="cannot write /usr/bin/containerd on shop-2: disk full (make room)",
+)
+
+
+def test_machines_stand_in_the_plans_order_with_the_cluster_last() -> None:
+    rows = progress.machines(make("Running", DONE, RUNS), NOW)
+    assert [(row.machine, row.done, len(row.steps)) for row in rows] == [
+        ("shop-1", 1, 2),
+        ("shop-2", 0, 1),
+        ("(cluster)", 0, 1),
+    ]
+    assert rows[1].current is not None
+    assert (rows[1].current.seconds, rows[1].current.message) == (30.0, "downloading")
+
+
+def test_the_headline_says_what_where_and_how_far() -> None:
+    headline = progress.headline(make("Running", DONE, RUNS), NOW)
+    assert headline == "shop-create-x: Create cluster shop: Running, 1/4 steps, 1m30s"
+
+
+def test_each_change_is_one_line_with_its_time() -> None:
+    first, then = make("Pending"), make("Running", DONE, RUNS)
+    assert progress.changes(first, then, NOW)[1:] == [
+        "2026-11-22T12:00:05Z shop-1: Install containerd: Succeeded in 5.0s",
+        "2026-11-22T12:01:00Z shop-2: Install containerd: Running: downloading",
+    ]
+    assert progress.changes(then, then, NOW) == []
+
+
+def test_a_new_message_of_a_running_step_is_a_change_and_of_a_finished_one_is_none() -> None:
+    import msgspec
+
+    later = msgspec.structs.replace(RUNS, message="unpacking")
+    assert len(progress.changes(make("Running", RUNS), make("Running", later), NOW)) == 1
+    other = msgspec.structs.replace(DONE, message="said late")
+    assert progress.changes(make("Running", DONE), make("Running", other), NOW) == []
+
+
+def test_a_failure_ends_with_the_phase_and_says_all_of_it() -> None:
+    failed = make("Failed", DONE, FAILED, finished="2026-11-22T12:01:20Z")
+    assert (
+        "Failed in 20.0s: cannot write /usr/bin/containerd" in progress.changes(make("Running", DONE), failed, NOW)[0]
+    )
+    assert progress.changes(make("Running", DONE), failed, NOW)[-1].endswith("Failed, 1/4 steps, 1m20s")
+    assert progress.trouble(failed, NOW) == [f"Install containerd on shop-2 failed: {FAILED.message}"]
+
+
+def test_phase_times_run_from_the_first_start_to_the_last_end() -> None:
+    times = progress.phase_times(make("Failed", DONE, FAILED), NOW)
+    assert [(time.step, time.machines, time.seconds) for time in times] == [("runtime", 2, 80.0)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0.0s"), (4.25, "4.2s"), (59.94, "59.9s"), (65, "1m05s"), (7380, "2h03m")]
+)
+def test_durations_are_short(seconds: float, text: str) -> None:
+    assert progress.duration(seconds) == text
+
+
+def test_a_log_line_shows_time_step_and_text() -> None:
+    line = b'{"time":"2026-11-22T12:00:00Z","step":"init/shop-1","line":"[init] done"}'
+    assert progress.log_line(line) == "2026-11-22T12:00:00Z init/shop-1              [init] done"
+
+
+def _screen(operation: Operation, height: int) -> list[str]:
+    console = Console(width=100, height=height, force_terminal=False)
+    with console.capture() as capture:
+        console.print(render(operation, NOW, height=height))
+    return capture.get().splitlines()
+
+
+def test_a_screen_shows_what_each_machine_does() -> None:
+    lines = _screen(make("Running", DONE, RUNS), 24)
+    assert lines[1].split() == ["shop-1", "✔·", "1/2", "waiting"]
+    assert "Install containerd (Running 30.0s): downloading" in lines[2]
+
+
+def test_a_failed_step_stays_in_sight_on_a_small_screen() -> None:
+    lines = _screen(make("Failed", DONE, FAILED), 12)
+    assert "disk full (make room)" in " ".join(line.strip() for line in lines)
+    assert len(lines) <= 12
+
+
+def test_a_plan_reads_by_machine_with_waves_and_changes() -> None:
+    assert plans.waves(Plan(action="Create", steps=STEPS)) == {
+        "runtime/shop-1": 1,
+        "runtime/shop-2": 1,
+        "init/shop-1": 2,
+        "verify": 3,
+    }
+    lines = plans.lines(make("AwaitingApproval"))
+    assert "(4 steps in 3 waves" in lines[0]
+    assert lines[lines.index("shop-1:") + 1 : lines.index("shop-1:") + 5] == [
+        "   1. Install containerd",
+        "   2. Start the control plane",
+        "        ~ swap: on -> off",
+        "        - rule: old",
+    ]
+
+
+def test_a_plan_in_a_circle_is_shown_and_not_looped_over() -> None:
+    a = PlannedStep(name="a", step="a", title="A", after=["b"])
+    b = PlannedStep(name="b", step="b", title="B", after=["a"])
+    assert plans.waves(Plan(action="Create", steps=[a, b])) == {"a": 0, "b": 0}
+
+
+def test_without_an_operation_the_cluster_says_that_there_is_nothing_to_do() -> None:
+    ready = Condition(type="Ready", status="True", reason="AllNodesReady")
+    cluster = Cluster(metadata=ObjectMeta(name="shop"), status=ClusterStatus(phase="Ready", conditions=[ready]))
+    assert plans.without_operation(cluster) == ["cluster shop is Ready: there is nothing to do"]
