@@ -1,8 +1,9 @@
 """Clearing kubeadm's and kubelet's traces off a machine that carries our mark.
 
-`kubeadm reset` runs first, for it knows what an etcd member owes the others. It cannot stop containers without
-crictl, leaves mounts when they are busy, and leaves iptables chains and CNI state: that is done here. Nothing of
-another's is touched: only containers of Kubernetes, only chains called KUBE-*, only our interface, routes and files. A mount that cannot be undone keeps its files: the data behind it may be a volume's.
+`kubeadm reset` is asked only to take a member out of etcd. As a whole it does at once too much (all of /var/lib/cni,
+whoever filled it) and too little (containers without crictl, iptables chains, busy mounts). Nothing of another's is
+touched: only containers of Kubernetes, only chains called KUBE-*, only our interface, routes and files. A mount that
+cannot be undone keeps its files: the data behind it may be a volume's.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from groundplane.hosts.contract import Host
 
 from .errors import StepRefused
 from .jobs import Job, run_job
-from .kubeadm import cri_socket
-from .places import BIN, CNI_CONF, KUBERNETES, NETWORK_SCRIPT, NETWORK_UNIT, RUN
-from .runtimes import runtime_of
+from .places import ADMIN_CONF, BIN, CNI_CONF, KUBERNETES, NETWORK_SCRIPT, NETWORK_UNIT, RUN
 from .scope import Scope
 
 _STOP = """
 systemctl stop kubelet.service 2>/dev/null || true
-for unit in groundplane-kubeadm-init groundplane-kubeadm-join; do systemctl stop "$unit" 2>/dev/null || true; done
+for unit in kubeadm-init kubeadm-join network; do
+    systemctl stop "groundplane-$unit" 2>/dev/null || true
+done
 """
 
 _CONTAINERD = """
@@ -60,12 +61,14 @@ rm -rf {kubernetes}/manifests {kubernetes}/pki {kubernetes}/tmp
 rm -f {kubernetes}/admin.conf {kubernetes}/super-admin.conf {kubernetes}/kubelet.conf \
     {kubernetes}/bootstrap-kubelet.conf {kubernetes}/controller-manager.conf {kubernetes}/scheduler.conf
 rmdir {kubernetes} 2>/dev/null || true
+systemctl stop kubepods.slice 2>/dev/null || true
 for folder in /var/lib/kubelet /var/lib/etcd /var/log/pods /var/log/containers; do
     if [ -d "$folder" ]; then
         find "$folder" -mindepth 1 -maxdepth 1 -exec rm -rf --one-file-system {{}} +
     fi
 done
 rmdir /var/log/pods /var/log/containers 2>/dev/null || true
+rm -rf /var/run/kubernetes /var/lib/dockershim
 rm -rf {run}/jobs {run}/kubeadm-init.yaml {run}/kubeadm-join.yaml
 rm -rf /var/lib/cni/networks/groundplane /var/lib/cni/results/groundplane-* /var/lib/cni/cache/results/groundplane-*
 """
@@ -97,7 +100,7 @@ done
 
 async def wipe(scope: Scope, host: Host) -> None:
     """Clear the machine of kubeadm, kubelet, their containers, files and chains, and of our pod network's state."""
-    await _kubeadm_reset(scope, host)
+    await _leave_etcd(scope, host)
     words = {"kubernetes": quote(KUBERNETES), "run": RUN, "script": NETWORK_SCRIPT, "conf": CNI_CONF}
     parts = [_STOP, _CONTAINERD, _DOCKER, _MOUNTS, _NETWORK.format(**words), _FILES.format(**words)]
     done = await host.script("set -u\n" + "".join(parts) + _CHAINS.format(), timeout=300, check=False)
@@ -117,13 +120,13 @@ async def unplug_network(host: Host) -> None:
         await host.run(["systemctl", "disable", "--now", NETWORK_UNIT.rpartition("/")[2]], check=False)
 
 
-async def _kubeadm_reset(scope: Scope, host: Host) -> None:
-    """Let kubeadm take the machine out of etcd and stop its pods; what it cannot do is done by the rest."""
-    if await host.stat(f"{BIN}/kubeadm") is None or await host.stat(KUBERNETES) is None:
+async def _leave_etcd(scope: Scope, host: Host) -> None:
+    """Take a control plane out of etcd, so that the others keep their majority; the last one owes nobody anything."""
+    planes = scope.target.control_planes
+    if len(planes) < 2 or host.name not in planes or await host.stat(ADMIN_CONF) is None:
         return
-    socket = cri_socket(runtime_of(scope.target).name, scope.target.version)
-    argv = ["timeout", "60", f"{BIN}/kubeadm", "reset", "--force", "--cri-socket", socket]
+    argv = ["timeout", "60", f"{BIN}/kubeadm", "reset", "phase", "remove-etcd-member"]
     try:
         await run_job(scope, host, Job(name="kubeadm-reset", argv=argv, seconds=90))
     except StepRefused as error:
-        scope.log(f"kubeadm reset did not end well, going on without it: {error.message}")
+        scope.log(f"etcd was not told that {host.name} leaves, going on: {error.message}")

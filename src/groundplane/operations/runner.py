@@ -80,6 +80,7 @@ class _Run:
     status: StepStatus
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     error: GroundplaneError | None = None
+    waited_for: str = ""
 
 
 class Runner:
@@ -239,8 +240,9 @@ class Runner:
         if not changes:
             await self._settle(run, "Succeeded" if run.status.changes else "Unchanged", "")
             return
-        await self._note(run, message="", changes=_joined(run.status.changes, changes))
-        for change in changes:
+        fresh = [change for change in changes if change not in run.status.changes]
+        await self._note(run, message="", changes=[*run.status.changes, *fresh])
+        for change in fresh:
             self._recorder.log(run.planned.name, _in_words(change))
         await step.apply(self._scopes.write(run.planned), changes)
         left = await step.plan(read)
@@ -258,9 +260,11 @@ class Runner:
 
     async def _say_waiting(self, run: _Run, error: Unavailable) -> None:
         message = f"waiting: {error.message}"
-        if run.status.message != message:
+        await self._note(run, message=message)
+        # Said once for each reason: a machine that stays away must not fill the log.
+        if run.waited_for != message:
+            run.waited_for = message
             self._recorder.log(run.planned.name, message)
-            await self._note(run, message=message)
 
     async def _settle(self, run: _Run, state: StepState, message: str) -> None:
         await self._note(run, state=state, message=message, finished_at=rfc3339(self._clock.now()))
@@ -274,8 +278,3 @@ def _in_words(change: PlannedChange) -> str:
     if change.before and change.after:
         return f"{change.what}: {change.before} → {change.after}"
     return f"{change.what}: {change.after or change.before}" if change.after or change.before else change.what
-
-
-def _joined(before: list[PlannedChange], now: list[PlannedChange]) -> list[PlannedChange]:
-    """All changes that were made over the attempts, each once."""
-    return [*before, *(change for change in now if change not in before)]

@@ -84,5 +84,5 @@ async def remove_images(host: Host, runtime: Runtime, references: Sequence[str])
     """Remove images by reference; one that is gone already is fine."""
     if not references:
         return
-    start = ["docker", "image", "rm"] if runtime is DOCKER else ["ctr", "-n", "k8s.io", "images", "rm"]
+    start = ["docker", "image", "rm"] if runtime is DOCKER else ["ctr", "-n", "k8s.io", "images", "rm", "--sync"]
     await host.run([*start, *references], check=False, timeout=300)
