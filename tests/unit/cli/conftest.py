@@ -55,6 +55,7 @@ class Server:
     access: Access
     nobody: Access
     kubeconfig: Path
+    home: Path
 
     def do(self, work: Callable[[HttpClient], Coroutine[Any, Any, Any]]) -> Any:
         """Run something against the API as a user with another client would."""
@@ -82,7 +83,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         access = Access(server=told["url"], ca=ca, token=told["admin"])
         kubeconfig = home / "admin.kubeconfig"
         kubeconfig.write_bytes(render_kubeconfig(access, name="test"))
-        yield Server(access, Access(server=told["url"], ca=ca, token=told["nobody"]), kubeconfig)
+        yield Server(access, Access(server=told["url"], ca=ca, token=told["nobody"]), kubeconfig, home)
         process.communicate()
 
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from groundplane.api.machine import Machine, MachineSpec
 from groundplane.api.meta import NameReference, ObjectMeta
 from groundplane.api.operation import Operation, OperationSpec, Plan, PlannedChange, PlannedStep
 from groundplane.api.target import resolve
+from groundplane.base.logbook import Logbook
 from groundplane.cli.kinds import CLUSTER, DISTRIBUTION, OPERATION, SECRET
 from groundplane.client.http import HttpClient
 from groundplane.client.typed import from_struct
@@ -289,12 +295,55 @@ def test_waiting_for_a_cluster_fails_with_its_operation(
     assert "disk is full (make room)" in outcome.err
 
 
-def test_the_log_of_an_operation_is_printed_and_a_missing_one_is_not_there(
-    cli: Cli, server: Server, namespace: str
-) -> None:
-    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
-    assert cli("operation", "logs", "op-1").code == 0
+def test_the_log_of_an_operation_is_printed_by_step_and_to_its_end(cli: Cli, server: Server, namespace: str) -> None:
+    uid = server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))["metadata"]["uid"]
+    logbook = Logbook(server.home / "logs")
+    logbook.append(uid, "runtime/shop-1", "unpacking containerd")
+    logbook.append(uid, "verify", "all nodes are ready")
+    logbook.finish(uid)
+    assert [line.split(maxsplit=1)[1] for line in cli("operation", "logs", "op-1", "-f").out.splitlines()] == [
+        "runtime/shop-1           unpacking containerd",
+        "verify                   all nodes are ready",
+    ]
+    assert cli("operation", "logs", "op-1", "--step", "verify").out.count("\n") == 1
     assert cli("operation", "logs", "nope").code == 4
+
+
+def _command(server: Server, namespace: str, *arguments: str) -> list[str]:
+    own = ["--kubeconfig", str(server.kubeconfig), "-n", namespace]
+    return [sys.executable, "-m", "groundplane.cli.main", *own, *arguments]
+
+
+def test_get_watch_prints_each_change_as_it_comes(cli: Cli, server: Server, namespace: str) -> None:
+    cli("apply", "-f", "-", stdin=FOUNDATION)
+    command = _command(server, namespace, "get", "foundations", "-w")
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("NAME")
+        assert "v1.20.2 " in process.stdout.readline()
+        cli("apply", "-f", "-", stdin=FOUNDATION.replace("v1.20.2", "v1.20.15"))
+        assert "v1.20.15" in process.stdout.readline()
+        cli("delete", "foundation/production")
+        assert process.stdout.readline() == "production deleted\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 7
+
+
+def test_in_a_terminal_an_operation_is_one_screen(server: Server, namespace: str) -> None:
+    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
+    finish(server, namespace, "op-1", "Failed", state="Failed", message="disk is full (make room)")
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100", "LINES": "24"}
+    command = _command(server, namespace, "operation", "watch", "op-1")
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment) as process:
+        assert process.wait(20) == 1
+    os.close(theirs)
+    screen = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "Create cluster shop: Failed" in screen
+    assert "✘" in screen
+    assert "disk is full (make room)" in screen
 
 
 def test_the_kubeconfig_of_the_api_works_as_one(cli: Cli, tmp_path: Path) -> None:
