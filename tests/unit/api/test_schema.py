@@ -72,7 +72,7 @@ def values_of(schema: Schema) -> st.SearchStrategy[Any]:
 
 
 # Whole specs are large: few examples are many fields.
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=12)
 SCHEMAS = {info.kind: object_schema(info) for info in KINDS}
 SPECS = {info.kind: values_of(SCHEMAS[info.kind]["properties"]["spec"]) for info in KINDS}
 

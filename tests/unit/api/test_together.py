@@ -251,7 +251,7 @@ networks = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(networks, networks)
 def test_of_two_clusters_that_collide_exactly_the_later_is_refused(one: str, two: str) -> None:
     mine = cluster(network={"podCIDR": one, "serviceCIDR": "172.20.0.0/16"})
@@ -275,7 +275,7 @@ def test_sharing_a_network_is_mutual(one: list[str], two: list[str]) -> None:
     assert shared_network(left, right) == shared_network(right, left)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(networks, max_size=5), st.integers(12, 24))
 def test_what_is_offered_as_free_is_free(taken: list[str], size: int) -> None:
     world = World(clusters=[cluster(f"c-{i}", network={"podCIDR": cidr}) for i, cidr in enumerate(taken)])

@@ -26,6 +26,7 @@ KINDS: dict[str, Any] = {
     "Operation": Operation,
     "Distribution": Distribution,
 }
+_PARSED = {kind: yaml.safe_load(text) for kind, text in EXAMPLES.items()}
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
 
 def example(kind: str, **patch: Any) -> Any:
     """The kind's example from the documents, with a merge patch over it."""
-    return msgspec.convert(merged(yaml.safe_load(EXAMPLES[kind]), patch), KINDS[kind])
+    return msgspec.convert(merged(_PARSED[kind], patch), KINDS[kind])
 
 
 def machine(name: str, address: str, *, cluster: str = "shop", role: str = "Worker", **patch: Any) -> Machine:
