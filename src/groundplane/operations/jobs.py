@@ -66,14 +66,14 @@ async def run_job(scope: ReadScope, host: Host, job: Job) -> None:
     )
     status, tail = await _follow(scope, host, job)
     if status != 0:
-        words = "; ".join(_telling(tail)) or "no output"
+        words = "; ".join(telling(tail)) or "no output"
         raise JobFailed(
             f"cannot run {' '.join(job.argv[:2])} on host {host.name}: exit status {status}: {words}",
             remedy="mend what the message names on the machine, then try again",
         )
 
 
-def _telling(lines: Sequence[str]) -> list[str]:
+def telling(lines: Sequence[str]) -> list[str]:
     """Return the lines that name errors, as kubeadm marks them; the last ones when none does."""
     named = [line.strip() for line in lines if line.lstrip().lower().startswith(("error", "[error", "fatal"))]
     return (named or [line.strip() for line in lines])[-5:]

@@ -105,7 +105,7 @@ async def _swap_devices(host: ReadHost) -> list[str]:
     return [line.split()[0] for line in lines if line.strip()]
 
 
-def _without_swap(fstab: bytes) -> bytes:
+def without_swap(fstab: bytes) -> bytes:
     """Return fstab with its swap lines commented out, each with our mark."""
     lines = []
     for line in fstab.decode("utf-8", "surrogateescape").splitlines(keepends=True):
@@ -120,7 +120,7 @@ async def _swap_changes(host: ReadHost) -> list[PlannedChange]:
     if devices := await _swap_devices(host):
         changes.append(PlannedChange(what="swap", before=" ".join(devices), after="off"))
     fstab = await host.read(_FSTAB)
-    if fstab is not None and _without_swap(fstab) != fstab:
+    if fstab is not None and without_swap(fstab) != fstab:
         changes.append(PlannedChange(what=f"swap lines of {_FSTAB}", after="commented out"))
     return changes
 
@@ -131,5 +131,5 @@ async def _swap_off(scope: Scope) -> None:
         await ledger.note_first(host, "swap", {"devices": devices})
         await host.run(["swapoff", "-a"], timeout=300)
     fstab = await host.read(_FSTAB)
-    if fstab is not None and _without_swap(fstab) != fstab:
-        await ledger.put(host, _FSTAB, _without_swap(fstab))
+    if fstab is not None and without_swap(fstab) != fstab:
+        await ledger.put(host, _FSTAB, without_swap(fstab))
