@@ -27,7 +27,10 @@ def drain(view: View, name: str) -> list[PlannedChange]:
 
 
 def reset(view: View, name: str) -> list[PlannedChange]:
-    """Everything that kubeadm and the pod network left on the machine."""
+    """Everything that kubeadm, kubelet and the pod network left on the machine.
+
+    Planned wherever our mark is: folders and packet filter chains that a cut-off reset leaves are in no survey.
+    """
     facts, changes = view.of(name), []
     kubeadm = facts.kubeadm
     if kubeadm.joined or kubeadm.admin_conf or kubeadm.static_pods or kubeadm.etcd_data:
@@ -36,7 +39,8 @@ def reset(view: View, name: str) -> list[PlannedChange]:
         changes.append(PlannedChange(what="kubelet", before="running", after="stopped"))
     if any(CNI_CONFIG in config for config in facts.network.cni_configs):
         changes.append(PlannedChange(what="pod network", before="CNI configuration and routes", after="removed"))
-    return changes
+    rest = PlannedChange(what="containers, folders and chains of kubelet", before="as found", after="none")
+    return [*changes, rest]
 
 
 def reset_worker(view: View, name: str) -> list[PlannedChange]:

@@ -225,6 +225,16 @@ def test_files_of_kubeadm_alone_do_not_prove_that_init_ended() -> None:
     assert "init/cp-1" in [one.name for one in plan_of(fleet).steps]
 
 
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_worker_that_the_cluster_does_not_know_joins_again(reachable: bool) -> None:
+    fleet = finished(desired(1, 1))
+    del fleet.nodes["w-1"]
+    cluster = fleet.cluster() if reachable else ClusterFacts()
+    names = [one.name for one in plan_create(fleet.wish, fleet.machines, cluster).steps]
+    assert "join/w-1" in names
+    assert ("init/cp-1" in names) is not reachable
+
+
 def test_a_half_joined_control_plane_joins_again() -> None:
     fleet = finished(desired(3, 0))
     kubeadm = replace(fleet.machines["cp-3"].kubeadm, static_pods=["kube-apiserver"])

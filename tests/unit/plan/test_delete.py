@@ -26,20 +26,24 @@ def test_workers_go_first_and_the_first_control_plane_last() -> None:
     assert not any(one.step == "drain" and one.machine.startswith("cp") for one in plan.steps)
 
 
-def test_a_machine_that_was_only_prepared_is_restored_and_not_reset() -> None:
+def test_a_machine_that_was_only_prepared_is_looked_at_by_reset_and_restored() -> None:
     fleet = fresh(desired(1, 0))
     fleet.do_claim("cp-1")
-    assert [one.name for one in plan_of(fleet).steps] == ["restore/cp-1"]
+    plan = plan_of(fleet)
+    assert [one.name for one in plan.steps] == ["reset/cp-1", "restore/cp-1"]
+    assert [change.what for change in plan.steps[0].changes] == ["containers, folders and chains of kubelet"]
 
 
-def test_a_kubelet_or_a_pod_network_that_is_left_is_reset() -> None:
+def test_a_kubelet_or_a_pod_network_that_is_left_is_named() -> None:
     fleet = fresh(desired(1, 1))
     for name in fleet.machines:
         fleet.do_claim(name)
     change_machine(fleet, "cp-1", kubelet=replace(fleet.machines["cp-1"].kubelet, active=True))
     network = replace(fleet.machines["w-1"].network, cni_configs=["10-groundplane.conflist"])
     change_machine(fleet, "w-1", network=network)
-    assert {"reset/cp-1", "reset/w-1"} <= {one.name for one in plan_of(fleet).steps}
+    plan = plan_of(fleet)
+    assert "kubelet" in [change.what for change in step(plan, "reset/cp-1").changes]
+    assert "pod network" in [change.what for change in step(plan, "reset/w-1").changes]
 
 
 def test_machines_without_our_mark_make_an_empty_plan() -> None:

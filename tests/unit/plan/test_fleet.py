@@ -17,7 +17,7 @@ from groundplane.plan.preflight import check, errors
 
 from .fleet import KEY, PAUSE, PLAIN, PLUGINS, SECRET, Disorder, Fleet, bare, desired, ready_runtime, runnable
 
-SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
