@@ -113,8 +113,8 @@ def apply(live: Json, config: Json, writer: Writer, *, force: bool) -> Json:
     """Return `live` with `config` applied by `writer`; raises 409 naming every conflict."""
     managers = read(live)
     mine = writer.owner("Apply")
-    wanted = frozenset(path for path in leaves(config) if writer.owns(path))
     config = _without_nulls(config)
+    wanted = frozenset(path for path in leaves(config) if writer.owns(path))
     merged: Json = _merge(live, config, (), writer.owns)
     before, after = leaves(live), leaves(merged)
     changed = frozenset(p for p in wanted if p not in before or before[p] != after.get(p))
@@ -163,8 +163,9 @@ def _merge_list(live: list[Any], config: list[Any], path: Path, owns: Callable[[
 
 def _prune(obj: Json, gone: Iterable[Path], others: list[frozenset[Path]], wanted: frozenset[Path]) -> None:
     held = set(wanted).union(*others) if others else set(wanted)
-    # Deepest first: a map goes when its last field has gone and nobody named the map itself.
-    for path in sorted(gone, key=len, reverse=True):
+    # An item of a list goes before its fields, for its key is one of them; a map goes with its last field, unless
+    # somebody named the map itself.
+    for path in sorted(gone, key=len):
         if any(other[: len(path)] == path for other in held):
             continue
         _remove(obj, path)
@@ -191,6 +192,8 @@ def _step(node: Any, element: str) -> Any:
 
 
 def _is_item(item: Any, element: str) -> bool:
+    if element.startswith("f:"):
+        return False
     wanted = msgspec.json.decode(element[2:].encode())
     if element.startswith("v:"):
         return bool(item == wanted)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from groundplane.api.cause import Cause
 from groundplane.api.registry import KINDS, KindInfo
@@ -126,8 +127,9 @@ def of_kind(info: KindInfo) -> Resource:
     )
 
 
+@cache
 def load() -> Resources:
-    """Return every resource of the server."""
+    """Return every resource of the server; made once, for compiling the schemas takes a while."""
     from .builtin import builtin_resources
 
     return Resources((*builtin_resources(), *(of_kind(info) for info in KINDS)))
