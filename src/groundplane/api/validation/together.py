@@ -143,12 +143,10 @@ def _claimed_by(machine: Machine) -> str:
 
 
 def _room(cluster: Cluster, machines: Sequence[Machine]) -> Cause | None:
-    prefix = node_prefix(cluster.spec)
-    if prefix is None:
+    prefix, length = node_prefix(cluster.spec), IPv4Network(cluster.spec.network.pod_cidr).prefixlen
+    if prefix is None or len(machines) <= 2 ** (prefix - length):
         return None
-    room = 2 ** (prefix - IPv4Network(cluster.spec.network.pod_cidr).prefixlen)
-    if len(machines) <= room:
-        return None
+    room = 2 ** (prefix - length)
     rule = (
         f"has room for {room} nodes with a /{prefix} each, and there are {len(machines)} machines; choose a larger one"
     )
