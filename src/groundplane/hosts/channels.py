@@ -20,6 +20,10 @@ from .errors import HostDenied, HostTimeout, HostUnreachable, shown
 from .link import Link, translated
 
 CHUNK = 256 * 1024
+# sshd counts a session until its process is gone; these bound the waits for that, in seconds.
+_CLOSE_SECONDS = 5.0
+_OPEN_SECONDS = 20.0
+_OPEN_PAUSE = 0.1
 Process = asyncssh.SSHClientProcess[bytes]
 
 
@@ -56,16 +60,14 @@ class Channels:
             self._count += 1
             mark = f"{session.mark}.{self._count}." if writes else ""
             line = shell.command_line(argv, sudo=session.sudo, timeout=timeout, mark=mark)
-            process: Process = await session.connection.create_process(line, encoding=None)
+            process = await _open(session.connection, line)
             finished = False
             try:
                 tell(process, self._head(session.sudo))
                 yield process
                 finished = True
             finally:
-                process.close()
-                if not finished and mark and not session.connection.is_closed():
-                    await asyncio.shield(self._end(session, mark))
+                await asyncio.shield(self._leave(session, process, mark="" if finished else mark))
 
     async def run(self, argv: Sequence[str], *, stdin: bytes, timeout: float, writes: bool) -> Result:
         """Run `argv` as root to its end, or to the end of its time."""
@@ -143,14 +145,38 @@ class Channels:
             )
         return "" if status == 0 else (said[-1] if said else f"status {status}")
 
+    async def _leave(self, session: _Session, process: Process, *, mark: str) -> None:
+        """Close a channel, and end what runs under `mark`; the slot is free only when sshd counts it no more."""
+        if mark and not session.connection.is_closed():
+            await self._end(session, mark)
+        process.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await process.wait_closed()
+
     async def _end(self, session: _Session, mark: str) -> None:
         """End what a command that was given up left running on the machine."""
         line = shell.command_line(shell.sh(shell.END_MARKED, mark), sudo=session.sudo, timeout=10)
         # The command is given up because of an error or a cancellation, and that is what the caller shall see.
         with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             async with asyncio.timeout(10):
-                process: Process = await session.connection.create_process(line, encoding=None)
+                process = await _open(session.connection, line)
                 await communicate(process, self._head(session.sudo))
+
+
+async def _open(connection: asyncssh.SSHClientConnection, line: str) -> Process:
+    """Open a channel; one that sshd refuses because others are not counted out yet is asked for again."""
+    deadline = time.monotonic() + _OPEN_SECONDS
+    while True:
+        try:
+            process: Process = await connection.create_process(line, encoding=None)
+        except asyncssh.ChannelOpenError as exc:
+            shortage = exc.code in (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE)
+            if not shortage or connection.is_closed() or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(_OPEN_PAUSE)
+        else:
+            return process
 
 
 async def communicate(process: Process, stdin: bytes) -> tuple[bytes, bytes]:

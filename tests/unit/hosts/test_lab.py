@@ -1,0 +1,116 @@
+"""The door on lab machines: what a plain sshd in a test cannot show (PAM passwords, sudo, sudo refused).
+
+Nothing is left behind on the machine but files under /tmp.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from groundplane.base.clock import utc_now
+from groundplane.hosts.errors import HostDenied
+from groundplane.hosts.facts import survey
+from groundplane.hosts.ssh import HostAccess, HostPool
+
+pytestmark = pytest.mark.lab
+PASSWORD = "lab-password"
+
+
+@pytest.fixture(scope="module")
+def machine() -> HostAccess:
+    from groundplane_lab import LabSpec, up
+
+    lab = up(LabSpec(name="hosts", machines=1, subnet="198.18.7.0/24"))
+    first = lab.machines[0]
+    key = Path(lab.private_key).read_bytes()
+    return HostAccess(name=first.name, address=first.address, host_key=first.host_key, private_keys=(key,))
+
+
+@pytest.mark.parametrize("user", ["root", "admin"])
+async def test_root_and_sudo_users_do_the_same(machine: HostAccess, user: str, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(3_000_000))
+    async with HostPool() as pool:
+        host = pool.connect(replace(machine, user=user))
+        assert (await host.run(["id", "-u"])).text == "0"
+        await host.write(f"/root/door-{user}", b"content", mode=0o600)
+        assert await host.read(f"/root/door-{user}") == b"content"
+        stat = await host.stat(f"/root/door-{user}")
+        assert stat is not None
+        assert (stat.mode, stat.owner) == (0o600, "root")
+        await host.upload(str(source), f"/root/big-{user}")
+        assert await host.read(f"/root/big-{user}") == source.read_bytes()
+        await host.run(["rm", f"/root/door-{user}", f"/root/big-{user}"])
+
+
+async def test_a_password_logs_in_through_pam(machine: HostAccess) -> None:
+    async with HostPool() as pool:
+        host = pool.connect(replace(machine, user="admin", private_keys=(), password=PASSWORD))
+        assert (await host.run(["id", "-u"])).text == "0"
+        with pytest.raises(HostDenied, match="did not accept the password") as caught:
+            await pool.connect(replace(machine, user="admin", private_keys=(), password="wrong-word")).run(["true"])
+    assert "wrong-word" not in str(caught.value)
+
+
+async def test_a_user_without_sudo_is_denied_with_what_sudo_said(machine: HostAccess) -> None:
+    async with HostPool() as pool:
+        with pytest.raises(HostDenied, match="cannot become root") as caught:
+            await pool.connect(replace(machine, user="nosudo", password=PASSWORD)).run(["true"])
+        assert PASSWORD not in str(caught.value)
+        plain = pool.connect(replace(machine, user="nosudo", sudo=False))
+        assert (await plain.run(["id", "-un"])).text == "nosudo"
+
+
+async def test_sudo_with_a_password_works_and_hides_it(machine: HostAccess) -> None:
+    rule = "/etc/sudoers.d/door-test"
+    async with HostPool() as pool:
+        root = pool.connect(machine)
+        await root.write(rule, b"nosudo ALL=(ALL) ALL\n", mode=0o440)
+        try:
+            host = pool.connect(replace(machine, user="nosudo", sudo_password=PASSWORD))
+            assert (await host.run(["id", "-u"])).text == "0"
+            # What arrives on standard input is the input, and no line of the password's.
+            assert (await host.run(["cat"], stdin=b"first line\nrest")).stdout == b"first line\nrest"
+            await host.write("/root/door-password", b"go\nx", mode=0o600)
+            assert await root.read("/root/door-password") == b"go\nx"
+            seen = await host.run(
+                ["sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' ' '"], check=False
+            )
+            assert PASSWORD.encode() not in seen.stdout
+            wrong = replace(machine, user="nosudo", sudo_password="wrong-word")
+            with pytest.raises(HostDenied, match="sudo refused") as caught:
+                await pool.connect(wrong).run(["true"])
+            assert "wrong-word" not in str(caught.value)
+        finally:
+            await root.run(["rm", "-f", rule, "/root/door-password"])
+
+
+async def test_a_full_disk_leaves_the_old_file_and_says_so(machine: HostAccess, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(4_000_000))
+    async with HostPool() as pool:
+        host = pool.connect(machine)
+        await host.script("mkdir -p /tmp/small && mount -t tmpfs -o size=1m tmpfs /tmp/small")
+        try:
+            await host.write("/tmp/small/file", b"old")
+            with pytest.raises(Exception, match="No space left on device"):
+                await host.write("/tmp/small/file", bytes(2_000_000))
+            assert await host.read("/tmp/small/file") == b"old"
+            with pytest.raises(Exception, match="No space left on device"):
+                await host.upload(str(source), "/tmp/small/file")
+            assert await host.read("/tmp/small/file") == b"old"
+        finally:
+            await host.run(["umount", "/tmp/small"])
+
+
+async def test_a_survey_of_a_fresh_machine_is_quick_and_right(machine: HostAccess) -> None:
+    async with HostPool() as pool:
+        facts = await survey(pool.connect(machine), utc_now)
+    assert facts.systemd
+    assert facts.network.addresses == [f"{machine.address}/24"]
+    assert abs(facts.time.offset_seconds) < 1
+    assert facts.runtime("containerd").installed
