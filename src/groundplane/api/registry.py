@@ -149,7 +149,10 @@ _OPERATION = KindInfo(
     singular="operation",
     short_names=("gpo",),
     struct=Operation,
-    conditions=(ConditionInfo("Complete", "All steps succeeded; if not, which failed and why."),),
+    conditions=(
+        ConditionInfo("Approved", "The plan may run: by a person's word, or because the Cluster approves by itself."),
+        ConditionInfo("Complete", "All steps succeeded; if not, which failed and why."),
+    ),
     columns=(
         PrinterColumn("Cluster", "string", ".spec.clusterRef.name"),
         PrinterColumn("Action", "string", ".spec.plan.action"),
