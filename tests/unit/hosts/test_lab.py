@@ -6,6 +6,7 @@ Nothing is left behind on the machine but files under /tmp.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +22,14 @@ PASSWORD = "lab-password"
 
 
 @pytest.fixture(scope="module")
-def machine() -> HostAccess:
-    from groundplane_lab import LabSpec, up
+def machine() -> Iterator[HostAccess]:
+    from groundplane_lab import LabSpec, down, up
 
     lab = up(LabSpec(name="hosts", machines=1, subnet="198.18.7.0/24"))
     first = lab.machines[0]
     key = Path(lab.private_key).read_bytes()
-    return HostAccess(name=first.name, address=first.address, host_key=first.host_key, private_keys=(key,))
+    yield HostAccess(name=first.name, address=first.address, host_key=first.host_key, private_keys=(key,))
+    down("hosts")
 
 
 @pytest.mark.parametrize("user", ["root", "admin"])
