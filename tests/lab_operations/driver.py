@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import msgspec
 import yaml
-from groundplane_lab import Lab, ensure_artifacts, load
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.distribution import Distribution
@@ -33,6 +32,7 @@ from groundplane.hosts.ssh import HostAccess, HostPool
 from groundplane.operations import CREATE, DELETE, Doors, Limits, Outcome, Runner, Scopes, make_scopes
 from groundplane.plan.create import plan_create
 from groundplane.plan.delete import plan_delete
+from groundplane_lab import Lab, ensure_artifacts, load
 
 _IGNORED = [
     "SystemVerification",
@@ -48,8 +48,17 @@ def distribution() -> Distribution:
     return msgspec.convert(yaml.safe_load(text), Distribution)
 
 
-def desired(lab: Lab, *, runtime: Literal["containerd", "docker"] = "containerd", **spec: Any) -> Desired:
-    """One control plane, the rest workers; `spec` is laid over the Cluster's spec as it is written in YAML."""
+def desired(
+    lab: Lab,
+    *,
+    runtime: Literal["containerd", "docker"] = "containerd",
+    labels: Mapping[str, dict[str, str]] | None = None,
+    **spec: Any,
+) -> Desired:
+    """One control plane, the rest workers; `spec` is laid over the Cluster's spec as it is written in YAML.
+
+    `labels` are by machine name.
+    """
     wanted: dict[str, Any] = {
         "runtime": {"name": runtime},
         "network": {"podCIDR": "10.244.0.0/16", "serviceCIDR": "10.96.0.0/16", "plugin": "routed"},
@@ -64,7 +73,11 @@ def desired(lab: Lab, *, runtime: Literal["containerd", "docker"] = "containerd"
         msgspec.convert(
             {
                 "metadata": {"name": machine.name, "namespace": "default"},
-                "spec": {"address": machine.address, "role": "Worker" if index else "ControlPlane"},
+                "spec": {
+                    "address": machine.address,
+                    "role": "Worker" if index else "ControlPlane",
+                    "labels": (labels or {}).get(machine.name, {}),
+                },
             },
             Machine,
         )
@@ -107,7 +120,8 @@ class Record:
 
     def _say(self, text: str) -> None:
         if self.verbose:
-            print(f"{time.monotonic() - self.began:7.1f} {text}", flush=True)
+            sys.stdout.write(f"{time.monotonic() - self.began:7.1f} {text}\n")
+            sys.stdout.flush()
 
 
 @dataclass
@@ -178,7 +192,7 @@ async def site(lab: Lab, *, record: Record | None = None, **spec: Any) -> AsyncI
 async def _by_hand(action: str, name: str, runtime: str) -> None:
     async with site(load(name), record=Record(verbose=True), runtime=runtime) as opened:
         outcome = await opened.run("Create" if action == "create" else "Delete")
-        print(outcome)
+        sys.stdout.write(f"{outcome.phase}: {outcome.message} {outcome.remedy}\n")
         if opened.record.kubeconfig:
             Path(f"/tmp/{name}.kubeconfig").write_bytes(opened.record.kubeconfig)
 

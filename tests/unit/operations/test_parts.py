@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from groundplane.base.errors import Refused, Unavailable
 from groundplane.operations import NotReached, StepRefused, wait_until
 from groundplane.operations.artifact_set import sandbox_image_of
+from groundplane.operations.fstab import with_swap, without_swap
 from groundplane.operations.jobs import Job, telling
 from groundplane.operations.routed import Routed, conflist, script
 from groundplane.operations.steps.drain import seconds_of
-from groundplane.operations.steps.host_settings import without_swap
 from groundplane.operations.steps.network_manifest import digest, documents
 from groundplane.operations.together import together
 
@@ -99,6 +99,7 @@ def test_swap_lines_are_commented_out_once_and_others_untouched() -> None:
 def test_commenting_swap_out_again_changes_nothing(fstab: str) -> None:
     once = without_swap(fstab.encode())
     assert without_swap(once) == once
+    assert with_swap(once) == fstab.encode()
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("5m", 300), ("90s", 90), ("1h30m", 5400), ("0s", 0), ("1.5m", 90)])

@@ -10,11 +10,12 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from .virtual import VirtualClock
 
 from groundplane.api.operation import Plan, PlannedChange, PlannedStep, StepStatus
 from groundplane.base.errors import Denied, GroundplaneError, Refused, Unavailable, Unexpected
 from groundplane.operations import Limits, Outcome, ReadScope, Runner, Scope
+
+from .virtual import VirtualClock
 
 
 @dataclass

@@ -10,11 +10,10 @@ from groundplane.hosts.contract import ReadHost
 
 from .. import ledger
 from ..errors import StepRefused
-from ..places import MODULES_LOAD, SYSCTL
+from ..fstab import FSTAB, without_swap
+from ..places import MODULES_LOAD, STATE, SYSCTL
 from ..scope import ReadScope, Scope
 
-_FSTAB = "/etc/fstab"
-_MARK = "# off by groundplane: "
 # Where a module shows itself when it is not listed in /proc/modules.
 _EFFECT = {"br_netfilter": "/proc/sys/net/bridge/bridge-nf-call-iptables"}
 _FILESYSTEMS = frozenset({"overlay"})
@@ -105,23 +104,13 @@ async def _swap_devices(host: ReadHost) -> list[str]:
     return [line.split()[0] for line in lines if line.strip()]
 
 
-def without_swap(fstab: bytes) -> bytes:
-    """Return fstab with its swap lines commented out, each with our mark."""
-    lines = []
-    for line in fstab.decode("utf-8", "surrogateescape").splitlines(keepends=True):
-        fields = line.split()
-        is_swap = len(fields) >= 3 and not fields[0].startswith("#") and fields[2] == "swap"
-        lines.append(_MARK + line if is_swap else line)
-    return "".join(lines).encode("utf-8", "surrogateescape")
-
-
 async def _swap_changes(host: ReadHost) -> list[PlannedChange]:
     changes = []
     if devices := await _swap_devices(host):
         changes.append(PlannedChange(what="swap", before=" ".join(devices), after="off"))
-    fstab = await host.read(_FSTAB)
+    fstab = await host.read(FSTAB)
     if fstab is not None and without_swap(fstab) != fstab:
-        changes.append(PlannedChange(what=f"swap lines of {_FSTAB}", after="commented out"))
+        changes.append(PlannedChange(what=f"swap lines of {FSTAB}", after="commented out"))
     return changes
 
 
@@ -130,6 +119,8 @@ async def _swap_off(scope: Scope) -> None:
     if devices := await _swap_devices(host):
         await ledger.note_first(host, "swap", {"devices": devices})
         await host.run(["swapoff", "-a"], timeout=300)
-    fstab = await host.read(_FSTAB)
+    fstab = await host.read(FSTAB)
     if fstab is not None and without_swap(fstab) != fstab:
-        await ledger.put(host, _FSTAB, without_swap(fstab))
+        # Backed up, but not on the ledger: a delete must not undo what others write into it meanwhile.
+        await host.run(["cp", "-a", FSTAB, f"{STATE}/fstab.before"])
+        await host.write(FSTAB, without_swap(fstab))

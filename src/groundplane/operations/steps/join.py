@@ -12,7 +12,7 @@ from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import Host
 
 from .. import control_plane, nodes
-from ..control_plane import remove_config, run_with_config, taken
+from ..control_plane import preflight_skipped, remove_config, run_with_config, taken
 from ..errors import NotYet, StepRefused
 from ..jobs import run_job, running
 from ..kubeadm import Join as JoinWith
@@ -76,10 +76,18 @@ async def _missing(scope: ReadScope) -> str:
     theirs = ((found.get("status") or {}).get("nodeInfo") or {}).get("machineID", "")
     if ours and theirs and ours != theirs:
         return "another machine is registered by this name"
-    if scope.name in scope.target.control_planes:
-        pod = await (await nodes.door(scope)).get(f"/api/v1/namespaces/kube-system/pods/kube-apiserver-{scope.name}")
-        return "" if pod is not None else "its API server is not there"
-    return "" if theirs else "its kubelet has not reported yet"
+    if not theirs:
+        return "its kubelet has not reported yet"
+    return await _plane_missing(scope, found) if scope.name in scope.target.control_planes else ""
+
+
+async def _plane_missing(scope: ReadScope, node: nodes.Object) -> str:
+    """Return what a joined control plane lacks, or ""; kubeadm marks its role last."""
+    path = f"/api/v1/namespaces/kube-system/pods/kube-apiserver-{scope.name}"
+    if await (await nodes.door(scope)).get(path) is None:
+        return "its API server is not there"
+    marked = any(key.startswith("node-role.kubernetes.io/") for key in nodes.meta(node, "labels"))
+    return "" if marked else "its role is not marked"
 
 
 async def _join(scope: Scope) -> None:
@@ -93,12 +101,21 @@ async def _join(scope: Scope) -> None:
             raise NotYet(f"cannot read {CA} on host {first.name}: it is not there")
         join = JoinWith(token, ca_hash=ca_hash(ca), certificate_key=key)
         documents = join_documents(scope.target, scope.own, join, ignore=await control_plane.ignored(scope))
-        await run_with_config(scope, "join", render(documents))
+        await run_with_config(scope, "join", render(documents), await _options(scope))
     finally:
         await remove_config(scope.door, "join")
         await _delete_token(first, token)
     if scope.name in scope.target.control_planes:
         await (await nodes.door(scope)).delete(_CERTIFICATES)
+
+
+async def _options(scope: Scope) -> list[str]:
+    """A further control plane pulls images in kubeadm's preflight, as the first one does."""
+    reason = await preflight_skipped(scope) if scope.name in scope.target.control_planes else ""
+    if not reason:
+        return []
+    scope.log(f"kubeadm's own preflight is left out: {reason}")
+    return ["--skip-phases=preflight"]
 
 
 async def _make_token(first: Host) -> Token:

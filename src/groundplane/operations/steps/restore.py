@@ -11,6 +11,7 @@ from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import Host
 
 from .. import claim, ledger, runtimes, systemd
+from ..fstab import FSTAB, with_swap
 from ..places import CLAIM, RUN, STATE
 from ..runtimes import CONTAINERD, DOCKER
 from ..scope import ReadScope, Scope
@@ -90,10 +91,13 @@ async def _package(scope: Scope) -> None:
 
 
 async def _settings(scope: Scope) -> None:
-    """Set sysctls back; loaded modules stay until the next boot, for others may use them."""
+    """Set sysctls and swap back; loaded modules stay until the next boot, for others may use them."""
     host = scope.door
     for key, value in (await ledger.note(host, "sysctls") or {}).items():
         if value:
             await host.run(["sysctl", "-q", "-w", f"{key}={value}"], check=False)
+    fstab = await host.read(FSTAB)
+    if fstab is not None and with_swap(fstab) != fstab:
+        await host.write(FSTAB, with_swap(fstab))
     for device in (await ledger.note(host, "swap") or {}).get("devices", []):
         await host.run(["swapon", device], check=False)

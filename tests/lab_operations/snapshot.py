@@ -1,0 +1,46 @@
+"""What a machine is, as far as a step could have changed it: files, units, rules, routes, interfaces, settings."""
+
+from __future__ import annotations
+
+from groundplane.hosts.contract import Host
+
+_FOLDERS = "/etc /opt /usr/local /lib/modules-load.d /var/lib/groundplane"
+# Where a cluster that runs changes things all the time by itself.
+_LIVING = "/var/lib/kubelet /var/lib/etcd /var/lib/cni /var/log/pods"
+# Written by the system itself at any time, or by whoever starts a runtime for the first time.
+_NOT = r"/etc/(resolv\.conf|mtab|machine-id|\.updated|ld\.so\.cache|docker/key\.json)"
+
+_SCRIPT = f"""
+set -u
+find @FOLDERS@ -xdev \\( -type f -o -type l \\) 2>/dev/null | grep -Ev '^{_NOT}' | sort | while read -r file; do
+    if [ -L "$file" ]; then echo "link $file $(readlink "$file")"; else
+        echo "file $file $(stat -c '%a %U %G' "$file") $(sha256sum < "$file")"
+    fi
+done
+systemctl list-unit-files --state=enabled --no-legend --no-pager | awk '{{print "enabled", $1}}'
+for unit in containerd docker docker.socket kubelet groundplane-network; do
+    echo "unit $unit $(systemctl is-active "$unit")"
+done
+for tool in iptables-save ip6tables-save; do
+    $tool 2>/dev/null | grep -E '^(:|-A)' | sed 's/\\[[0-9:]*\\]//' | sed "s/^/$tool /"
+done
+ip -4 route | sort | sed 's/^/route /'
+ip -br link | awk '{{print "link", $1}}' | sed 's/@.*//' | sort
+for key in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables; do
+    echo "sysctl $key $(cat /proc/sys/$key)"
+done
+cat /proc/swaps
+ls /run/groundplane 2>/dev/null | sed 's/^/run /'
+"""
+
+
+async def snapshot(host: Host, *, living: bool) -> list[str]:
+    """Return the machine's state as lines that can be compared; with `living` also what a cluster itself changes."""
+    folders = f"{_FOLDERS} {_LIVING}" if living else _FOLDERS
+    lines = (await host.script(_SCRIPT.replace("@FOLDERS@", folders), timeout=120)).text.splitlines()
+    return lines if living else [line for line in lines if "KUBE-" not in line and not line.startswith("link veth")]
+
+
+def differences(before: list[str], after: list[str]) -> list[str]:
+    """Return what differs, with a sign: "-" was there, "+" is there now."""
+    return [f"-{line}" for line in before if line not in after] + [f"+{line}" for line in after if line not in before]
