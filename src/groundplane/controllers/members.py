@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 
+import msgspec
+
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts
 from groundplane.api.meta import API_VERSION, LABEL_CLUSTER, SECRET_KUBECONFIG
@@ -36,7 +38,8 @@ class Members:
         if kubeconfig is None:
             return ClusterFacts()
         async with KubernetesDoor(kubeconfig) as door:
-            return await observe(door, now=self._now)
+            facts = await observe(door, now=self._now)
+        return msgspec.structs.replace(facts, kubeconfig_published=True)
 
     async def publish(self, cluster: Object, kubeconfig: bytes) -> None:
         """Keep the kubeconfig in the cluster's Secret; `cluster` is the Cluster as a document."""

@@ -56,7 +56,7 @@ CLUSTERS: list[tuple[dict[str, Any], str, str]] = [
     ({"controlPlane": {"endpoint": {"host": None}}}, "spec.controlPlane.endpoint.host", "provider External needs"),
     ({"controlPlane": {"endpoint": {"host": "10.0.0.300"}}}, "spec.controlPlane.endpoint.host", "IPv4 address"),
     ({"controlPlane": {"endpoint": {"host": "a_b"}}}, "spec.controlPlane.endpoint.host", "DNS name"),
-    ({"controlPlane": {"endpoint": {"provider": "VirtualIP"}}}, "spec.controlPlane.endpoint.host", "IPv4 address"),
+    ({"controlPlane": {"endpoint": {"provider": "VirtualIP"}}}, "spec.controlPlane.endpoint.provider", "External"),
     ({"change": {"maxUnavailable": 0}}, "spec.change.maxUnavailable", "nothing could ever be changed"),
     ({"change": {"maxUnavailable": "0%"}}, "spec.change.maxUnavailable", "percentage"),
     ({"change": {"maxUnavailable": "101%"}}, "spec.change.maxUnavailable", "percentage"),
@@ -118,7 +118,7 @@ def test_a_cluster_is_refused_naming_field_and_rule(spec: dict[str, Any], path: 
             }
         },
         {"change": {"maxUnavailable": "25%", "drain": {"timeout": "1h30m5s"}}},
-        {"controlPlane": {"endpoint": {"host": "198.18.0.10", "provider": "VirtualIP"}}},
+        {"controlPlane": {"endpoint": {"host": "198.18.0.10", "provider": "External"}}},
         {"components": {"etcd": {"args": {"quota-backend-bytes": "8589934592"}}}},
         {"kubernetes": {"distribution": "native", "version": "v1.20.2"}, "runtime": {"name": "docker"}},
     ],

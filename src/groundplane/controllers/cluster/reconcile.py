@@ -9,6 +9,8 @@ repeated by itself, but when an input changes or a person says retry. A stale on
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from groundplane.api.cluster import Cluster
 from groundplane.api.meta import FINALIZER_CLUSTER
 from groundplane.api.target import Desired, resolve
@@ -32,6 +34,7 @@ from .status import StatusDraft
 
 OBSERVE_EVERY = 60.0
 RETRY_BLOCKED = 30.0
+SETTLE = 2.0
 
 
 class ClusterReconciler:
@@ -43,6 +46,7 @@ class ClusterReconciler:
         self._members = members
         self._events = events
         self._now = now
+        self._inputs_since: dict[str, tuple[str, datetime]] = {}
 
     async def __call__(self, key: ObjectKey) -> Again:
         """Look at one Cluster."""
@@ -78,6 +82,8 @@ class ClusterReconciler:
         latest = scope.latest
         stale = latest is not None and latest.status.phase == "Stale"
         if stale or scope.cluster.status.planned_inputs != scope.inputs():
+            if not self._settled(scope):
+                return Again(SETTLE)
             again = await self._plan(scope, draft)
             if again is not None:
                 return again
@@ -99,6 +105,15 @@ class ClusterReconciler:
         verdict = check_cluster(scope.cluster, scope.foundation, scope.distribution, scope.machines, scope.world)
         draft.validated(verdict)
         return not verdict.causes
+
+    def _settled(self, scope: ClusterScope) -> bool:
+        """Tell whether the inputs have been the same for a while: the objects of one apply come one by one."""
+        uid, inputs, now = scope.cluster.metadata.uid, scope.inputs(), self._now()
+        known = self._inputs_since.get(uid)
+        if known is None or known[0] != inputs:
+            self._inputs_since[uid] = (inputs, now)
+            return False
+        return (now - known[1]).total_seconds() >= SETTLE
 
     async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
         """Plan and make an Operation. None: nothing to do, go on and observe."""

@@ -56,7 +56,7 @@ class StatusDraft:
         """Name every problem at once, each with its remedy; reached only when all machines answered."""
         self._conditions.set("MachinesReachable", "True", "Surveyed")
         listed = list(problems)
-        message = "; ".join(f"{p.machine or 'cluster'}: {p.message} ({p.remedy})" for p in listed)
+        message = "; ".join(f"{p.message} ({p.remedy})" for p in listed)
         if any(problem.severity == "Error" for problem in listed):
             self._blocked("PreflightPassed", "Problems", message)
             return
@@ -65,7 +65,7 @@ class StatusDraft:
     def refused(self, error: GroundplaneError) -> None:
         """The wanted change is one that Groundplane will not do."""
         self._conditions.set("Progressing", "False", "Refused", str(error))
-        self._set(phase=self._scope.cluster.status.phase)
+        self._set(phase=self._scope.cluster.status.phase or "Pending")
 
     def lost(self, message: str) -> None:
         """Deletion cannot go on by itself."""
@@ -80,7 +80,7 @@ class StatusDraft:
         """An Operation is at work, or waits for approval."""
         deleting = operation.spec.plan.action == "Delete"
         phase = operation.status.phase
-        reason = "AwaitingApproval" if operation.spec.approval == "Pending" else phase
+        reason = "AwaitingApproval" if operation.spec.approval == "Pending" else phase or "Pending"
         progress = operation.status.progress or operation.spec.plan.summary
         self._conditions.set("Progressing", "True", reason, f"{operation.metadata.name}: {progress}")
         self._conditions.set("Ready", "False", "Deleting" if deleting else "InProgress", operation.spec.plan.summary)
@@ -122,7 +122,7 @@ class StatusDraft:
 
     def _blocked(self, kind: str, reason: str, message: str) -> None:
         self._conditions.set(kind, "False", reason, message)
-        if self._scope.cluster.status.phase in ("Pending", "Creating", "Failed"):
+        if self._scope.cluster.status.phase in (None, "Pending", "Creating", "Failed"):
             self._conditions.set("Ready", "False", reason, message)
             self._set(phase="Pending")
 
