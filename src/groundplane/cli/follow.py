@@ -21,25 +21,30 @@ _PATIENCE = 8
 
 
 async def follow(
-    client: Client, resource: Resource, namespace: str | None, *, version: str = ""
+    client: Client, resource: Resource, namespace: str | None, *, version: str = "", gate: asyncio.Lock | None = None
 ) -> AsyncGenerator[WatchEvent, None]:
     """Yield ADDED for each object there is and BOOKMARK for "that is all", then every change.
 
     Never ends by itself; leave it with `aclosing`, so that its connection is closed at once.
-    With `version`, begin after it instead of with what there is.
+    With `version`, begin after it instead of with what there is. `gate` is held while a connection is opened: who
+    cancels the follower with the gate in hand never does so in the middle of a TLS handshake, where httpx2 would
+    leave the socket behind.
     """
     failures = 0
+    gate = gate or asyncio.Lock()
     while True:
         try:
             if not version:
-                listed = await client.list(resource, namespace=namespace)
+                async with gate:
+                    listed = await client.list(resource, namespace=namespace)
                 for item in listed.items:
                     yield WatchEvent("ADDED", item)
                 version = listed.resource_version
                 yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": version}})
             async with AsyncExitStack() as stack:
                 watch = client.watch(resource, namespace=namespace, resource_version=version)
-                events = await stack.enter_async_context(watch)
+                async with gate:
+                    events = await stack.enter_async_context(watch)
                 async for event in events:
                     failures = 0
                     version = _version(event.object) or version

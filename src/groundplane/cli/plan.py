@@ -44,7 +44,11 @@ async def _report(api: Api, name: str) -> list[str]:
     lines = plans.lines(operation)
     if operation.status.phase == "AwaitingApproval" or operation.spec.approval == "Pending":
         return [*lines, "", f"it waits for approval: groundplane approve {operation.metadata.name}"]
-    return [*lines, "", f"it is {operation.status.phase}: groundplane operation watch {operation.metadata.name}"]
+    return [
+        *lines,
+        "",
+        f"it is {operation.status.phase or 'Pending'}: groundplane operation watch {operation.metadata.name}",
+    ]
 
 
 async def _open_operation(api: Api, cluster: str) -> Operation | None:

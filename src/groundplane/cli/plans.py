@@ -69,8 +69,8 @@ def without_operation(cluster: Cluster) -> list[str]:
         return [f"cluster {name}: its newest change has not been looked at yet; ask again in a moment"]
     problems = [condition for condition in status.conditions if condition.status == "False" and condition.message]
     if not problems:
-        return [f"cluster {name} is {status.phase}: there is nothing to do"]
-    lines = [f"cluster {name} is {status.phase}; there is no open operation:"]
+        return [f"cluster {name} is {status.phase or 'Pending'}: there is nothing to do"]
+    lines = [f"cluster {name} is {status.phase or 'Pending'}; there is no open operation:"]
     seen: set[str] = set()
     for condition in problems:
         if condition.message not in seen:

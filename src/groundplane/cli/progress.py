@@ -83,7 +83,7 @@ def headline(operation: Operation, now: datetime) -> str:
     took = f", {duration(spent)}" if spent is not None else ""
     plan = operation.spec.plan
     where = f"{plan.action} cluster {operation.spec.cluster_ref.name}"
-    return f"{operation.metadata.name}: {where}: {operation.status.phase}, {done}/{len(rows)} steps{took}"
+    return f"{operation.metadata.name}: {where}: {operation.status.phase or 'Pending'}, {done}/{len(rows)} steps{took}"
 
 
 def changes(old: Operation | None, new: Operation, now: datetime) -> list[str]:

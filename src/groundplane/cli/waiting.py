@@ -84,7 +84,7 @@ async def wait_gone(client: Client, resource: Resource, namespace: str, name: st
             if resource == CLUSTER:
                 await _until_cluster_gone(client, (namespace, name), view)
             else:
-                await _until_gone(client, resource, namespace, name)
+                await _until_gone(client, resource, (namespace, name), asyncio.Lock())
     finally:
         view.close()
 
@@ -127,6 +127,8 @@ class _ClusterWait:
         cluster = self.cluster
         if cluster is None or cluster.status.observed_generation < cluster.metadata.generation:
             return False
+        if self.latest and not progress.is_final(self.latest):
+            return False
         busy = is_true(cluster.status.conditions, "Progressing")
         return is_true(cluster.status.conditions, "Ready") and not busy and cluster.status.machines >= self.machines
 
@@ -135,9 +137,12 @@ class _ClusterWait:
         operation = self.latest
         if operation is None or operation.status.phase not in ("Failed", "Cancelled"):
             return None
-        if self.since and operation.status.finished_at and parse_rfc3339(operation.status.finished_at) < self.since:
-            return None
-        return operation
+        return None if self.is_old(operation) else operation
+
+    def is_old(self, operation: Operation) -> bool:
+        """Tell whether the Operation ended before our change, and so is none of its doing."""
+        end = operation.status.finished_at
+        return bool(self.since and end and parse_rfc3339(end) < self.since)
 
     def news(self) -> list[str]:
         """Return what a person has to do before it can go on; each thing is said once."""
@@ -175,8 +180,11 @@ async def _until_settled(client: Client, waits: Mapping[ClusterKey, _ClusterWait
                 _finish(failed)
             if all(other.ready() for other in waits.values()):
                 break
-    for _, name in waits:
-        view.note(f"{display(CLUSTER, name)} is Ready")
+    for wait in waits.values():
+        if wait.latest and not wait.is_old(wait.latest):
+            for line in summary(wait.latest):
+                view.note(line)
+        view.note(f"{display(CLUSTER, wait.key[1])} is Ready")
 
 
 def _concerned(waits: Mapping[ClusterKey, _ClusterWait], item: Cluster | Operation) -> _ClusterWait | None:
@@ -188,9 +196,10 @@ async def _both(client: Client, namespaces: set[str]) -> AsyncGenerator[Cluster 
     """Yield Clusters and Operations as they change, from one queue."""
     namespace = next(iter(namespaces)) if len(namespaces) == 1 else None
     queue: asyncio.Queue[Cluster | Operation] = asyncio.Queue()
+    gate = asyncio.Lock()
 
     async def pour(resource: Resource, kind: type[Cluster] | type[Operation]) -> None:
-        async with aclosing(follow(client, resource, namespace)) as events:
+        async with aclosing(follow(client, resource, namespace, gate=gate)) as events:
             async for event in events:
                 if event.type in ("ADDED", "MODIFIED"):
                     await queue.put(msgspec.convert(event.object, kind))
@@ -211,16 +220,18 @@ async def _both(client: Client, namespaces: set[str]) -> AsyncGenerator[Cluster 
                     pourer.result()
             yield taken.result()
     finally:
-        for pourer in pourers:
-            pourer.cancel()
+        async with gate:
+            for pourer in pourers:
+                pourer.cancel()
         await asyncio.gather(*pourers, return_exceptions=True)
 
 
-async def _until_gone(client: Client, resource: Resource, namespace: str, name: str) -> None:
+async def _until_gone(client: Client, resource: Resource, key: ClusterKey, gate: asyncio.Lock) -> None:
+    namespace, name = key
     uid = await _uid(client, resource, namespace, name)
     if not uid:
         return
-    async with aclosing(follow(client, resource, namespace)) as events:
+    async with aclosing(follow(client, resource, namespace, gate=gate)) as events:
         async for event in events:
             # After a list, and so after a gap too, an object that went unseen is asked for by name.
             looked_again = event.type == "BOOKMARK" and await _uid(client, resource, namespace, name) != uid
@@ -230,7 +241,8 @@ async def _until_gone(client: Client, resource: Resource, namespace: str, name: 
 
 async def _until_cluster_gone(client: Client, key: ClusterKey, view: View) -> None:
     """As `_until_gone`, and the Operations at work are shown; what blocks the deletion is said."""
-    gone = asyncio.create_task(_until_gone(client, CLUSTER, *key), name="until-gone")
+    gate = asyncio.Lock()
+    gone = asyncio.create_task(_until_gone(client, CLUSTER, key, gate), name="until-gone")
     shower = asyncio.create_task(_show_deletion(client, key, view), name="show-deletion")
     try:
         await asyncio.wait([gone, shower], return_when=asyncio.FIRST_COMPLETED)
@@ -238,7 +250,8 @@ async def _until_cluster_gone(client: Client, key: ClusterKey, view: View) -> No
             return gone.result()
         shower.result()
     finally:
-        gone.cancel()
+        async with gate:
+            gone.cancel()
         shower.cancel()
         await asyncio.gather(gone, shower, return_exceptions=True)
 

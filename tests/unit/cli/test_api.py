@@ -8,8 +8,10 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import yaml
@@ -182,6 +184,40 @@ def test_delete_waits_until_the_object_is_gone(cli: Cli) -> None:
     assert cli("get", "foundation/production").code == 4
 
 
+def _command(server: Server, namespace: str, *arguments: str) -> list[str]:
+    own = ["--kubeconfig", str(server.kubeconfig), "-n", namespace]
+    return [sys.executable, "-m", "groundplane.cli.main", *own, *arguments]
+
+
+@contextmanager
+def _background(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """Run a command whose output is read line by line; it does not outlive the block, whatever fails in it."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout
+        finally:
+            process.kill()
+
+
+def test_deleting_a_cluster_waits_for_the_operation_that_takes_it_down(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    server.do(lambda client: client.patch(CLUSTER, namespace, "shop", {"metadata": {"finalizers": ["test/hold"]}}))
+    command = _command(server, namespace, "delete", "cluster", "shop", "--wait", "--timeout", "60s")
+    with _background(command) as (process, lines):
+        assert lines.readline() == "cluster.groundplane.dev/shop deleted\n"
+        delete = operation("op-1", namespace)
+        delete["spec"]["plan"]["action"] = "Delete"
+        server.do(lambda client: client.create(OPERATION, delete))
+        assert "op-1: Delete cluster shop: Pending, 0/2 steps" in lines.readline()
+        server.do(lambda client: client.patch(CLUSTER, namespace, "shop", {"metadata": {"finalizers": []}}))
+        assert lines.readlines()[-1] == "cluster.groundplane.dev/shop is gone\n"
+        assert process.wait() == 0
+
+
 def test_approve_cancel_and_retry_write_what_they_say(
     cli: Cli, everything: str, server: Server, namespace: str
 ) -> None:
@@ -284,6 +320,18 @@ def test_watching_an_operation_ends_as_it_ends(cli: Cli, server: Server, namespa
         assert "groundplane retry shop" in outcome.err
 
 
+def test_waiting_for_a_cluster_ends_with_how_long_what_took(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
+    finish(server, namespace, "op-1", "Succeeded", state="Succeeded")
+    set_status(server, namespace, [("Ready", "True", "AllNodesReady", "")], machines=1, phase="Ready")
+    outcome = cli("apply", "--wait", "--timeout", "20s", "-f", "-", stdin=everything)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[-2:] == ["  Install containerd  5.0s", "cluster.groundplane.dev/shop is Ready"]
+
+
 def test_waiting_for_a_cluster_fails_with_its_operation(
     cli: Cli, everything: str, server: Server, namespace: str
 ) -> None:
@@ -309,23 +357,16 @@ def test_the_log_of_an_operation_is_printed_by_step_and_to_its_end(cli: Cli, ser
     assert cli("operation", "logs", "nope").code == 4
 
 
-def _command(server: Server, namespace: str, *arguments: str) -> list[str]:
-    own = ["--kubeconfig", str(server.kubeconfig), "-n", namespace]
-    return [sys.executable, "-m", "groundplane.cli.main", *own, *arguments]
-
-
 def test_get_watch_prints_each_change_as_it_comes(cli: Cli, server: Server, namespace: str) -> None:
     cli("apply", "-f", "-", stdin=FOUNDATION)
     command = _command(server, namespace, "get", "foundations", "-w")
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("NAME")
-        assert "v1.20.2 " in process.stdout.readline()
+    with _background(command) as (process, lines):
+        assert lines.readline().startswith("NAME")
+        assert "v1.20.2 " in lines.readline()
         cli("apply", "-f", "-", stdin=FOUNDATION.replace("v1.20.2", "v1.20.15"))
-        assert "v1.20.15" in process.stdout.readline()
+        assert "v1.20.15" in lines.readline()
         cli("delete", "foundation/production")
-        assert process.stdout.readline() == "production deleted\n"
+        assert lines.readline() == "production deleted\n"
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 7
 
