@@ -22,7 +22,7 @@ up: setup ## start Groundplane alone, on loopback
 
 test: ## every test, on real parts
 	@scripts/setup.sh lab
-	@$(PY) -m groundplane_lab.cli artifacts
+	@$(PY) -m groundplane_lab artifacts
 	@$(PY) -m pytest
 
 check: setup ## linters, types, layers, generated files

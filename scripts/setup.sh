@@ -62,5 +62,5 @@ fi
 if [ "${1:-}" = lab ]; then
     apt_install "real sshd, machines and image tools for the lab and the tests" \
         ca-certificates openssh-server openssh-client iproute2 iptables procps xz-utils curl busybox
-    .venv/bin/python -m groundplane_lab.cli prerequisites
+    .venv/bin/python -m groundplane_lab prerequisites
 fi

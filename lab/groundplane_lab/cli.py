@@ -14,6 +14,7 @@ from groundplane_lab.artifacts import ensure_artifacts
 from groundplane_lab.errors import LabError
 from groundplane_lab.machines import running
 from groundplane_lab.model import LabSpec, find, load
+from groundplane_lab.prerequisites import ensure_prerequisites
 
 _DEFAULT = LabSpec()
 
@@ -71,6 +72,12 @@ def status() -> None:
 def artifacts() -> None:
     """Make the Kubernetes binaries and images available, and print their folder."""
     click.echo(str(ensure_artifacts()))
+
+
+@lab.command()
+def prerequisites() -> None:
+    """Install what lab machines need on this host, and see that a Docker engine answers."""
+    ensure_prerequisites()
 
 
 @lab.command(context_settings={"ignore_unknown_options": True})

@@ -30,7 +30,7 @@ from .foundation import FoundationReconciler
 from .machine import MachineReconciler
 from .members import Members
 from .objects import Objects
-from .operation import OperationReconciler
+from .operation import OperationReconciler, Uploads
 
 OPERATIONS_AT_ONCE = 16
 
@@ -55,9 +55,9 @@ class Manager:
         events = EventRecorder(client, now=now)
         self._access = Access(objects, now=now)
         members = Members(objects, now=now)
-        depot = Depot(Cache(settings.cache))
+        uploads = Uploads(Depot(Cache(settings.cache)))
         self._operation = OperationReconciler(
-            objects, self._access, members, events, logbook=logbook, depot=depot, now=now
+            objects, self._access, members, events, logbook=logbook, uploads=uploads, now=now
         )
         cluster = ClusterReconciler(objects, self._access, members, events, now=now)
         self.clusters = Controller("cluster", cluster)

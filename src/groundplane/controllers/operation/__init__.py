@@ -1,5 +1,6 @@
 """The Operation controller: approval, freshness, the run, its record."""
 
+from .execution import Uploads
 from .reconcile import OperationReconciler
 
-__all__ = ["OperationReconciler"]
+__all__ = ["OperationReconciler", "Uploads"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from groundplane.api.machine import Machine
 from groundplane.api.operation import Operation
@@ -18,7 +18,16 @@ from groundplane.operations import CREATE, DELETE, Doors, Outcome, Runner, make_
 from ..members import Members
 from .record import Record
 
+UPLOADS_AT_ONCE = 64
 _STEPS = {"Create": CREATE, "Delete": DELETE}
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """What all Operations of the process share: the way to the files, and how many are sent at once."""
+
+    depot: Depot
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS_AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +39,9 @@ class Execution:
     cluster: Object
     record: Record
 
-    async def run(self, hosts: Mapping[str, Host], members: Members, depot: Depot, cancel: asyncio.Event) -> Outcome:
+    async def run(
+        self, hosts: Mapping[str, Host], members: Members, uploads: Uploads, cancel: asyncio.Event
+    ) -> Outcome:
         """Run the plan to its end. Cancelled from outside, it leaves the Operation Running, to be run again."""
         spec = self.operation.spec
         namespace = self.operation.metadata.namespace
@@ -43,7 +54,7 @@ class Execution:
 
         doors = Doors(
             hosts=hosts,
-            delivery=ArtifactDelivery(depot, spec.target.sources),
+            delivery=ArtifactDelivery(uploads.depot, spec.target.sources, slots=uploads.slots),
             journal=self.record,
             log=self.record.log,
             published_kubeconfig=published,

@@ -16,7 +16,6 @@ from groundplane.api.cluster import Cluster
 from groundplane.api.facts import MachineFacts
 from groundplane.api.machine import Machine
 from groundplane.api.operation import FINAL_PHASES, Operation, OperationPhase, OperationStatus
-from groundplane.artifacts.sources import Depot
 from groundplane.base.clock import Now, rfc3339
 from groundplane.base.errors import GroundplaneError
 from groundplane.base.logbook import Logbook
@@ -32,7 +31,7 @@ from groundplane.plan.fingerprint import fingerprint
 from ..access import Access
 from ..members import Members
 from ..objects import Objects
-from .execution import Execution
+from .execution import Execution, Uploads
 from .record import Record
 
 LOOK_AGAIN = 20.0
@@ -49,7 +48,7 @@ class OperationReconciler:
         events: EventRecorder,
         *,
         logbook: Logbook,
-        depot: Depot,
+        uploads: Uploads,
         now: Now,
     ) -> None:
         self._objects = objects
@@ -57,7 +56,7 @@ class OperationReconciler:
         self._members = members
         self._events = events
         self._logbook = logbook
-        self._depot = depot
+        self._uploads = uploads
         self._now = now
         self._cancels: dict[str, asyncio.Event] = {}
 
@@ -129,7 +128,7 @@ class OperationReconciler:
         execution = Execution(operation, machines, cluster, record)
         try:
             hosts = await self._access.hosts(machines)
-            outcome = await execution.run(hosts, self._members, self._depot, cancel)
+            outcome = await execution.run(hosts, self._members, self._uploads, cancel)
         finally:
             self._cancels.pop(operation.metadata.uid, None)
         await self._conclude(operation, record, outcome)
