@@ -112,12 +112,20 @@ class Access:
     async def _credentials(self, machine: Machine, reference: NameReference | None) -> _Credentials:
         secret = await self._secret(machine, reference)
         key = secret.get("ssh-privatekey")
-        return {
-            "private_keys": (key,) if key else (),
-            "passphrase": secret.get("passphrase", b"").decode(),
-            "password": secret.get("password", b"").decode(),
-            "sudo_password": secret.get("sudo-password", b"").decode(),
-        }
+        try:
+            return {
+                "private_keys": (key,) if key else (),
+                "passphrase": secret.get("passphrase", b"").decode(),
+                "password": secret.get("password", b"").decode(),
+                "sudo_password": secret.get("sudo-password", b"").decode(),
+            }
+        except UnicodeDecodeError:
+            # The error holds what it could not decode, so it is not kept as the cause.
+            raise NoCredentials(
+                f"cannot log in to machine {machine.metadata.namespace}/{machine.metadata.name}: a password in its "
+                "Secret is not UTF-8 text",
+                remedy="write passwords into the Secret as UTF-8",
+            ) from None
 
     async def _secret(self, machine: Machine, reference: NameReference | None) -> Mapping[str, bytes]:
         who = f"machine {machine.metadata.namespace}/{machine.metadata.name}"

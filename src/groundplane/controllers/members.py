@@ -10,6 +10,7 @@ from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts
 from groundplane.api.meta import API_VERSION, LABEL_CLUSTER, SECRET_KUBECONFIG
 from groundplane.base.clock import Now
+from groundplane.base.errors import Refused
 from groundplane.client.contract import Object
 from groundplane.client.errors import AlreadyExists
 from groundplane.client.typed import SECRETS
@@ -26,15 +27,18 @@ class Members:
         self._objects = objects
         self._now = now
 
-    async def kubeconfig(self, namespace: str, cluster: str) -> bytes | None:
-        """Return the published administrator kubeconfig, or None."""
+    async def kubeconfig(self, namespace: str, cluster: str, *, uid: str) -> bytes | None:
+        """Return the published administrator kubeconfig, or None; that of an earlier Cluster of the name is none."""
         secret = await self._objects.secret(namespace, kubeconfig_secret(cluster))
-        data = secret.get("data", {}).get("kubeconfig") if secret else None
+        if secret is None or uid not in _owners(secret):
+            return None
+        data = secret.get("data", {}).get("kubeconfig")
         return base64.b64decode(data) if data else None
 
     async def observe(self, cluster: Cluster) -> ClusterFacts:
         """Look at the managed cluster; `reachable` is False when it does not answer or has no kubeconfig yet."""
-        kubeconfig = await self.kubeconfig(cluster.metadata.namespace, cluster.metadata.name)
+        meta = cluster.metadata
+        kubeconfig = await self.kubeconfig(meta.namespace, meta.name, uid=meta.uid)
         if kubeconfig is None:
             return ClusterFacts()
         async with KubernetesDoor(kubeconfig) as door:
@@ -62,4 +66,19 @@ class Members:
         try:
             await self._objects.client.create(SECRETS, body)
         except AlreadyExists:
-            await self._objects.client.patch(SECRETS, meta["namespace"], name, {"data": data})
+            await self._replace(meta["namespace"], name, body)
+
+    async def _replace(self, namespace: str, name: str, body: Object) -> None:
+        """Take over our own Secret of that name, also one that an earlier Cluster left; never a person's."""
+        present = await self._objects.secret(namespace, name)
+        if present is not None and present.get("type") != SECRET_KUBECONFIG:
+            raise Refused(
+                f"cannot publish the kubeconfig: Secret {namespace}/{name} is not of type {SECRET_KUBECONFIG}",
+                remedy="rename or delete that Secret",
+            )
+        meta = {field: body["metadata"][field] for field in ("labels", "ownerReferences")}
+        await self._objects.client.patch(SECRETS, namespace, name, {"metadata": meta, "data": body["data"]})
+
+
+def _owners(document: Object) -> set[str]:
+    return {owner["uid"] for owner in document["metadata"].get("ownerReferences", [])}

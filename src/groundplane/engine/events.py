@@ -49,24 +49,31 @@ class EventRecorder:
     async def _record(
         self, level: Literal["Normal", "Warning"], kind: str, meta: ObjectMeta, what: tuple[str, str]
     ) -> None:
-        key = (meta.uid, *what)
-        now = self._now()
-        seen = self._seen.get(key)
+        self._forget_old()
         try:
-            if seen is not None and now - seen.first < REPEAT:
-                await self._repeat(key, seen, meta)
-            else:
+            if not await self._repeat((meta.uid, *what), meta):
                 await self._create(level, kind, meta, what)
-        except NotFound:
-            await self._create(level, kind, meta, what)
         except GroundplaneError as error:
             logger.warning("event not written", kind=kind, name=meta.name, reason=what[0], error=str(error))
 
-    async def _repeat(self, key: tuple[str, str, str], seen: _Seen, meta: ObjectMeta) -> None:
-        again = seen._replace(times=seen.times + 1)
+    async def _repeat(self, key: tuple[str, str, str], meta: ObjectMeta) -> bool:
+        """Raise the count of the same event; False when there is none, or not any more."""
+        seen = self._seen.get(key)
+        if seen is None:
+            return False
+        again = self._seen[key] = seen._replace(times=seen.times + 1)
         patch: Object = {"count": again.times, "lastTimestamp": rfc3339(self._now())}
-        await self._client.patch(EVENTS, meta.namespace, seen.name, patch)
-        self._seen[key] = again
+        try:
+            await self._client.patch(EVENTS, meta.namespace, seen.name, patch)
+        except NotFound:
+            return False
+        return True
+
+    def _forget_old(self) -> None:
+        limit = self._now() - REPEAT
+        # In the order of their first time, so the old ones are in front.
+        while self._seen and next(iter(self._seen.values())).first <= limit:
+            del self._seen[next(iter(self._seen))]
 
     async def _create(self, level: str, kind: str, meta: ObjectMeta, what: tuple[str, str]) -> None:
         now = self._now()
@@ -92,4 +99,5 @@ class EventRecorder:
             "count": 1,
         }
         created = await self._client.create(EVENTS, body)
+        self._seen.pop((meta.uid, reason, message), None)
         self._seen[(meta.uid, reason, message)] = _Seen(str(created["metadata"]["name"]), 1, now)

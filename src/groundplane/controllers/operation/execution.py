@@ -47,7 +47,7 @@ class Execution:
         namespace = self.operation.metadata.namespace
 
         async def published() -> bytes | None:
-            return await members.kubeconfig(namespace, spec.cluster_ref.name)
+            return await members.kubeconfig(namespace, spec.cluster_ref.name, uid=self.cluster["metadata"]["uid"])
 
         async def publish(kubeconfig: bytes) -> None:
             await members.publish(self.cluster, kubeconfig)

@@ -17,22 +17,25 @@ from groundplane.api.facts import MachineFacts
 from groundplane.api.machine import Machine
 from groundplane.api.operation import FINAL_PHASES, Operation, OperationPhase, OperationStatus
 from groundplane.base.clock import Now, rfc3339
-from groundplane.base.errors import GroundplaneError
+from groundplane.base.errors import Unexpected
 from groundplane.base.logbook import Logbook
+from groundplane.client.contract import Object
+from groundplane.client.errors import NotFound
 from groundplane.client.informer import ObjectChange
 from groundplane.client.typed import RESOURCES
 from groundplane.engine.conditions import Conditions
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
+from groundplane.hosts.contract import Host
 from groundplane.operations import Outcome
 from groundplane.plan.fingerprint import fingerprint
 
-from ..access import Access
+from ..access import Access, NoCredentials
 from ..members import Members
 from ..objects import Objects
 from .execution import Execution, Uploads
-from .record import Record
+from .record import OperationGone, Record
 
 LOOK_AGAIN = 20.0
 
@@ -73,22 +76,38 @@ class OperationReconciler:
         operation = await self._objects.find(Operation, key.namespace, key.name)
         if operation is None or operation.status.phase in FINAL_PHASES or operation.metadata.deletion_timestamp:
             return Again()
-        started = bool(operation.status.started_at)
-        if operation.spec.cancel == "Requested" and not started:
+        if operation.spec.cancel == "Requested" and not operation.status.started_at:
             await self._end(operation, "Cancelled", "cancelled before it started")
             return Again()
         if operation.spec.approval == "Pending":
             await self._wait_for_approval(operation)
             return Again()
+        return await self._approved(operation)
+
+    async def _approved(self, operation: Operation) -> Again:
+        """Look whether an approved Operation may start, or go on, and run it."""
         machines = await self._machines(operation)
-        if not started:
+        try:
+            hosts = await self._access.hosts(machines)
+        except NoCredentials as error:
+            await self._wait_for_machines(operation, str(error))
+            return Again(LOOK_AGAIN)
+        if not operation.status.started_at:
             surveyed = await self._access.survey(machines)
             if surveyed.errors:
-                await self._wait_for_machines(operation, surveyed.errors)
+                words = "; ".join(f"{name}: {error}" for name, error in sorted(surveyed.errors.items()))
+                await self._wait_for_machines(operation, words)
                 return Again(LOOK_AGAIN)
             if not await self._fresh(operation, surveyed.facts):
                 return Again()
-        await self._run(operation, machines)
+        cancel = self._cancels.setdefault(operation.metadata.uid, asyncio.Event())
+        try:
+            await self._run(operation, machines, hosts, cancel)
+        except OperationGone:
+            # Whoever follows the log must see its end.
+            self._logbook.finish(operation.metadata.uid)
+        finally:
+            self._cancels.pop(operation.metadata.uid, None)
         return Again()
 
     async def _machines(self, operation: Operation) -> list[Machine]:
@@ -106,7 +125,47 @@ class OperationReconciler:
             await self._end(operation, "Stale", why)
         return not changed
 
-    async def _run(self, operation: Operation, machines: list[Machine]) -> None:
+    async def _run(
+        self, seen: Operation, machines: list[Machine], hosts: Mapping[str, Host], cancel: asyncio.Event
+    ) -> None:
+        # Read again now that a cancel would be heard: one that came during the survey must not wait for the run's end.
+        operation = await self._objects.find(Operation, seen.metadata.namespace, seen.metadata.name)
+        cluster = await self._cluster(seen)
+        if operation is None or operation.metadata.uid != seen.metadata.uid or operation.metadata.deletion_timestamp:
+            return
+        if cluster is None:
+            await self._end(operation, "Failed", f"cluster {operation.spec.cluster_ref.name} is gone")
+            return
+        if operation.spec.cancel == "Requested":
+            cancel.set()
+        record = self._record(operation)
+        again = bool(operation.status.started_at)
+        await self._events.normal(
+            "Operation", operation.metadata, "Resumed" if again else "Started", operation.spec.plan.summary
+        )
+        outcome = await self._outcome(Execution(operation, machines, cluster, record), hosts, cancel)
+        await self._conclude(operation, record, outcome)
+
+    async def _cluster(self, operation: Operation) -> Object | None:
+        meta = operation.metadata
+        try:
+            return await self._objects.client.get(RESOURCES[Cluster], meta.namespace, operation.spec.cluster_ref.name)
+        except NotFound:
+            return None
+
+    async def _outcome(self, execution: Execution, hosts: Mapping[str, Host], cancel: asyncio.Event) -> Outcome:
+        try:
+            return await execution.run(hosts, self._members, self._uploads, cancel)
+        except ExceptionGroup as errors:
+            # The steps end together when one of them finds nothing to record on.
+            if errors.subgroup(OperationGone) is None:
+                raise
+            raise OperationGone(f"operation {execution.operation.metadata.name} was deleted while it ran") from errors
+        except Unexpected as error:
+            # A plan of another version of Groundplane, say: it will not run better the next time.
+            return Outcome("Failed", error.message, error.remedy)
+
+    def _record(self, operation: Operation) -> Record:
         now = rfc3339(self._now())
         status = msgspec.structs.replace(
             operation.status,
@@ -114,24 +173,7 @@ class OperationReconciler:
             started_at=operation.status.started_at or now,
             observed_generation=operation.metadata.generation,
         )
-        record = Record(self._objects, operation, status, self._logbook)
-        cancel = self._cancels.setdefault(operation.metadata.uid, asyncio.Event())
-        if operation.spec.cancel == "Requested":
-            cancel.set()
-        again = bool(operation.status.started_at)
-        await self._events.normal(
-            "Operation", operation.metadata, "Resumed" if again else "Started", operation.spec.plan.summary
-        )
-        cluster = await self._objects.client.get(
-            RESOURCES[Cluster], operation.metadata.namespace, operation.spec.cluster_ref.name
-        )
-        execution = Execution(operation, machines, cluster, record)
-        try:
-            hosts = await self._access.hosts(machines)
-            outcome = await execution.run(hosts, self._members, self._uploads, cancel)
-        finally:
-            self._cancels.pop(operation.metadata.uid, None)
-        await self._conclude(operation, record, outcome)
+        return Record(self._objects, operation, status, self._logbook)
 
     async def _conclude(self, operation: Operation, record: Record, outcome: Outcome) -> None:
         message = f"{outcome.message} ({outcome.remedy})" if outcome.remedy else outcome.message
@@ -154,9 +196,9 @@ class OperationReconciler:
         if await self._objects.write_status(operation, status):
             await self._events.normal("Operation", operation.metadata, "AwaitingApproval", how)
 
-    async def _wait_for_machines(self, operation: Operation, errors: Mapping[str, GroundplaneError]) -> None:
-        words = "; ".join(f"{name}: {error}" for name, error in sorted(errors.items()))
-        status = msgspec.structs.replace(operation.status, phase="Pending", progress=f"waiting: {words}")
+    async def _wait_for_machines(self, operation: Operation, words: str) -> None:
+        phase = operation.status.phase if operation.status.started_at else "Pending"
+        status = msgspec.structs.replace(operation.status, phase=phase, progress=f"waiting: {words}")
         if await self._objects.write_status(operation, status):
             await self._events.warning("Operation", operation.metadata, "MachinesUnreachable", words)
 

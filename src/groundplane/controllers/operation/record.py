@@ -13,9 +13,9 @@ import msgspec
 import structlog
 
 from groundplane.api.operation import Operation, OperationStatus, PlannedStep, StepStatus
-from groundplane.base.errors import Unavailable
-from groundplane.base.logbook import Logbook
-from groundplane.client.errors import Conflict, NotFound
+from groundplane.base.errors import Refused, Unavailable
+from groundplane.base.logbook import Logbook, LogbookFailed
+from groundplane.client.errors import Conflict
 
 from ..objects import Objects
 
@@ -23,6 +23,10 @@ _DONE = frozenset({"Succeeded", "Unchanged"})
 _PAUSE = 1.0
 
 logger = structlog.get_logger()
+
+
+class OperationGone(Refused):
+    """The Operation was deleted while it ran; there is nothing left to record on."""
 
 
 class Record:
@@ -52,8 +56,11 @@ class Record:
         await self._write()
 
     def log(self, step: str, line: str) -> None:
-        """Add a line to the log of a step."""
-        self._logbook.append(self._meta.uid, step, line)
+        """Add a line to the log of a step. A line that the disk does not take must not stop the work it tells of."""
+        try:
+            self._logbook.append(self._meta.uid, step, line)
+        except LogbookFailed as error:
+            logger.warning("log line lost", operation=self._meta.name, step=step, error=str(error))
 
     def get(self, key: str) -> str | None:
         """Read a note of the journal."""
@@ -97,7 +104,7 @@ class Record:
         while True:
             operation = await self._objects.find(Operation, self._meta.namespace, self._meta.name)
             if operation is None or operation.metadata.uid != self._meta.uid:
-                raise NotFound(f"cannot record operation {self._meta.name}: it is gone")
+                raise OperationGone(f"cannot record operation {self._meta.name}: it is gone")
             try:
                 await self._objects.write_status(operation, self.current())
             except Conflict:
