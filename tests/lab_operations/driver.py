@@ -1,7 +1,7 @@
 """Runs plans on lab machines as a controller does, with what a test wants to see kept in memory.
 
 Run as a program it makes or deletes the cluster of a lab by hand:
-`python -m tests.lab_operations.driver create|delete LAB [containerd|docker]`.
+`python -m tests.lab_operations.driver create|delete LAB [containerd|docker [CONTROL-PLANES]]`.
 """
 
 from __future__ import annotations
@@ -53,9 +53,10 @@ def desired(
     *,
     runtime: Literal["containerd", "docker"] = "containerd",
     labels: Mapping[str, dict[str, str]] | None = None,
+    control_planes: int = 1,
     **spec: Any,
 ) -> Desired:
-    """One control plane, the rest workers; `spec` is laid over the Cluster's spec as it is written in YAML.
+    """The first machines are control planes, the rest workers; `spec` is laid over the Cluster's spec, as in YAML.
 
     `labels` are by machine name.
     """
@@ -75,7 +76,7 @@ def desired(
                 "metadata": {"name": machine.name, "namespace": "default"},
                 "spec": {
                     "address": machine.address,
-                    "role": "Worker" if index else "ControlPlane",
+                    "role": "ControlPlane" if index < control_planes else "Worker",
                     "labels": (labels or {}).get(machine.name, {}),
                 },
             },
@@ -189,8 +190,9 @@ async def site(lab: Lab, *, record: Record | None = None, **spec: Any) -> AsyncI
             yield Site(wanted, doors, scopes, record)
 
 
-async def _by_hand(action: str, name: str, runtime: str) -> None:
-    async with site(load(name), record=Record(verbose=True), runtime=runtime) as opened:
+async def _by_hand(action: str, name: str, runtime: str, control_planes: int) -> None:
+    record = Record(verbose=True)
+    async with site(load(name), record=record, runtime=runtime, control_planes=control_planes) as opened:
         outcome = await opened.run("Create" if action == "create" else "Delete")
         sys.stdout.write(f"{outcome.phase}: {outcome.message} {outcome.remedy}\n")
         if opened.record.kubeconfig:
@@ -198,4 +200,5 @@ async def _by_hand(action: str, name: str, runtime: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_by_hand(sys.argv[1], sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "containerd"))
+    given = dict(enumerate(sys.argv))
+    asyncio.run(_by_hand(given[1], given[2], given.get(3, "containerd"), int(given.get(4, "1"))))

@@ -12,11 +12,9 @@ _NOT = r"/etc/(resolv\.conf|mtab|machine-id|\.updated|ld\.so\.cache|docker/key\.
 
 _SCRIPT = f"""
 set -u
-find @FOLDERS@ -xdev \\( -type f -o -type l \\) 2>/dev/null | grep -Ev '^{_NOT}' | sort | while read -r file; do
-    if [ -L "$file" ]; then echo "link $file $(readlink "$file")"; else
-        echo "file $file $(stat -c '%a %U %G' "$file") $(sha256sum < "$file")"
-    fi
-done
+find @FOLDERS@ -xdev \\( -type f -o -type l \\) -printf 'mode %p %m %u %g %l\\n' 2>/dev/null |
+    grep -Ev '^mode {_NOT}' | sort
+find @FOLDERS@ -xdev -type f -print0 2>/dev/null | xargs -0 -r sha256sum | grep -Ev '  {_NOT}' | sort -k 2
 systemctl list-unit-files --state=enabled --no-legend --no-pager | awk '{{print "enabled", $1}}'
 for unit in containerd docker docker.socket kubelet groundplane-network; do
     echo "unit $unit $(systemctl is-active "$unit")"
