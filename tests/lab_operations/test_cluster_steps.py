@@ -185,11 +185,24 @@ async def test_drain_cordons_with_its_mark_evicts_and_leaves_daemons(access: Acc
         await door.delete("/api/v1/namespaces/default/pods/logs")
 
 
-async def test_drain_does_not_mark_a_foreign_cordon(access: Access) -> None:
+async def test_a_foreign_cordon_is_neither_marked_nor_taken_back(access: Access) -> None:
     async with cluster(access) as door:
         await door.patch("/api/v1/nodes/shop-2", {"spec": {"unschedulable": True}})
-        assert await Drain().plan(scope_of(door, machines_with(), Record())) == []
+        scope = scope_of(door, machines_with(), Record())
+        assert await Drain().plan(scope) == []
         assert CORDON not in (await node(door))["metadata"].get("annotations", {})
+        await Drain().undo(scope)
+        assert (await node(door))["spec"]["unschedulable"] is True
+
+
+async def test_a_cordon_of_ours_is_taken_back_with_its_mark(access: Access) -> None:
+    async with cluster(access) as door:
+        scope = scope_of(door, machines_with(), Record())
+        await takes(Drain(), scope)
+        await Drain().undo(scope)
+        found = await node(door)
+        assert not found["spec"].get("unschedulable")
+        assert CORDON not in found["metadata"].get("annotations", {})
 
 
 async def test_drain_respects_a_budget_and_names_the_pod_that_blocks(access: Access) -> None:

@@ -21,7 +21,7 @@ from groundplane.base.clock import rfc3339
 from groundplane.base.errors import GroundplaneError, Unavailable, Unexpected
 
 from .scope import ReadScope, Scope
-from .step import Step
+from .step import Step, Undoable
 from .waiting import Clock, SystemClock
 
 _log = structlog.get_logger(__name__)
@@ -126,7 +126,21 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             for run in self._runs.values():
                 group.create_task(self._when_due(run), name=f"step {run.planned.name}")
-        return self._outcome()
+        outcome = self._outcome()
+        if outcome.phase != "Succeeded":
+            await self._take_back()
+        return outcome
+
+    async def _take_back(self) -> None:
+        """Undo the steps that were begun and can be undone; what cannot be undone now is said in the log."""
+        for run in self._runs.values():
+            step = self._steps[run.planned.step]
+            if not isinstance(step, Undoable) or not run.status.started_at:
+                continue
+            try:
+                await step.undo(self._scopes.write(run.planned))
+            except GroundplaneError as error:
+                self._recorder.log(run.planned.name, f"cannot take back: {error}")
 
     def _outcome(self) -> Outcome:
         failed = [run for run in self._runs.values() if run.status.state == "Failed"]

@@ -7,7 +7,7 @@ a step that did not take is found at once.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from groundplane.api.operation import PlannedChange
 
@@ -31,3 +31,11 @@ class Step(Protocol):
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
         """Make the changes. May be cancelled at any await and must then be repeatable."""
+
+
+@runtime_checkable
+class Undoable(Protocol):
+    """A step that leaves something which must not outlive an Operation that failed or was cancelled."""
+
+    async def undo(self, scope: Scope) -> None:
+        """Take back what this step's own mark is on, and nothing else. May be repeated."""

@@ -302,3 +302,24 @@ def test_a_plan_with_an_unknown_step_or_a_missing_predecessor_is_refused() -> No
         runner(plan_of({"a": []}, step="surprise"), Flag(World()), Heard())
     with pytest.raises(Unexpected, match="a comes after b"):
         runner(plan_of({"a": ["b"]}), Flag(World()), Heard())
+
+
+@dataclass
+class Marking(Flag):
+    """A flag that is taken back when the Operation does not end well."""
+
+    async def undo(self, scope: Scope) -> None:
+        self.world.done.append(f"undid {cast(str, scope)}")
+
+
+async def test_only_steps_that_were_begun_are_taken_back_and_only_after_a_failure() -> None:
+    async def work(name: str) -> None:
+        if name == "b":
+            raise Refused("no")
+
+    plan, world = plan_of({"a": [], "b": ["a"], "c": ["b"]}), World()
+    await run(plan, Marking(world, work))
+    assert world.done == ["a", "undid a", "undid b"]
+    well = World()
+    await run(plan, Marking(well))
+    assert well.done == ["a", "b", "c"]

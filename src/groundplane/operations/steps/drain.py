@@ -54,6 +54,16 @@ class Drain:
             await cluster.patch(f"{nodes.NODES}/{scope.name}", {"metadata": mark, "spec": {"unschedulable": True}})
         await _evict_all(scope, cluster)
 
+    async def undo(self, scope: Scope) -> None:
+        """Uncordon the node when the cordon carries this cluster's mark; a foreign one stays."""
+        cluster = await _door(scope)
+        found = await nodes.node(cluster, scope.name) if cluster is not None else None
+        if cluster is None or found is None or nodes.meta(found, "annotations").get(CORDON) != scope.target.key:
+            return
+        patch: nodes.Object = {"metadata": {"annotations": {CORDON: None}}, "spec": {"unschedulable": None}}
+        await cluster.patch(f"{nodes.NODES}/{scope.name}", patch)
+        scope.log(f"uncordoned node {scope.name}")
+
 
 async def _door(scope: ReadScope) -> ClusterDoor | None:
     """Return the cluster's door, or None when its API is gone."""
