@@ -19,6 +19,7 @@ from groundplane.operations.jobs import Job, telling
 from groundplane.operations.routed import Routed, conflist, script
 from groundplane.operations.steps.drain import seconds_of
 from groundplane.operations.steps.network_manifest import digest, documents
+from groundplane.operations.steps.restore import to_remove
 from groundplane.operations.together import together
 
 from .targets import PAUSE, target
@@ -174,3 +175,16 @@ def test_a_manifest_is_taken_apart_and_definitions_go_first() -> None:
 def test_a_manifest_that_cannot_be_applied_is_refused(wrong: str) -> None:
     with pytest.raises(StepRefused, match=r"network\.manifest"):
         documents(wrong)
+
+
+def test_our_images_go_by_all_names_but_not_those_that_others_use() -> None:
+    held = {
+        "ours:1": "sha256:a",
+        "sha256:x": "sha256:a",
+        "shared:1": "sha256:b",
+        "mine:1": "sha256:b",
+        "sha256:y": "sha256:b",
+    }
+    noted = {"ours:1": {"existed": False}, "shared:1": {"existed": False}, "gone:1": {"existed": False}}
+    assert to_remove(held, noted) == ["ours:1", "shared:1", "sha256:x"]
+    assert to_remove(held, {"ours:1": {"existed": True}}) == []

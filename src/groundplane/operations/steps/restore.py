@@ -5,6 +5,7 @@ The mark goes last: as long as it is there, an interrupted delete finds the mach
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from groundplane.api.operation import PlannedChange
@@ -72,8 +73,19 @@ async def _remove_images(scope: Scope) -> None:
     for runtime in (CONTAINERD, DOCKER):
         mine: dict[str, Any] = noted.get(runtime.name, {})
         if mine and (await systemd.look(host, runtime.unit)).active:
-            references = [reference for reference, how in mine.items() if not how.get("existed")]
-            await runtimes.remove_images(host, runtime, references)
+            held = await runtimes.images(host, runtime)
+            await runtimes.remove_images(host, runtime, to_remove(held, mine))
+
+
+def to_remove(held: Mapping[str, str], noted: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the references to remove: those of Groundplane, and the names by digest that the CRI gave the same images.
+
+    An image that somebody else has a name for keeps its digest's name.
+    """
+    ours = [reference for reference, how in noted.items() if not how.get("existed") and reference in held]
+    others = {digest for name, digest in held.items() if name not in ours and not name.startswith("sha256:")}
+    digests = {held[reference] for reference in ours} - others
+    return ours + sorted(name for name, digest in held.items() if name.startswith("sha256:") and digest in digests)
 
 
 async def _units(host: Host, found: dict[str, dict[str, bool]]) -> None:
