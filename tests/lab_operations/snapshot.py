@@ -7,6 +7,7 @@ from groundplane.hosts.contract import Host
 _FOLDERS = "/etc /opt /usr/local /lib/modules-load.d /var/lib/groundplane"
 # Where a cluster that runs changes things all the time by itself.
 _LIVING = "/var/lib/kubelet /var/lib/etcd /var/lib/cni /var/log/pods"
+# A built-in chain that lets everything pass is as good as none: it shows once any rule was ever there.
 # Written by the system itself at any time, or by whoever starts a runtime for the first time.
 _NOT = r"/etc/(resolv\.conf|mtab|machine-id|\.updated|ld\.so\.cache|docker/key\.json)"
 
@@ -20,7 +21,7 @@ for unit in containerd docker docker.socket kubelet groundplane-network; do
     echo "unit $unit $(systemctl is-active "$unit")"
 done
 for tool in iptables-save ip6tables-save; do
-    $tool 2>/dev/null | grep -E '^(:|-A)' | sed 's/\\[[0-9:]*\\]//' | sed "s/^/$tool /"
+    $tool 2>/dev/null | grep -E '^(:.* (-|DROP) |-A)' | sed 's/\\[[0-9:]*\\]//' | sed "s/^/$tool /"
 done
 ip -4 route | sort | sed 's/^/route /'
 ip -br link | awk '{{print "link", $1}}' | sed 's/@.*//' | sort
