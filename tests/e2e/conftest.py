@@ -1,4 +1,4 @@
-"""One lab for all end-to-end tests; its machines are made fresh for each test that asks for them."""
+"""A Groundplane and a lab for each end-to-end test."""
 
 from __future__ import annotations
 
@@ -7,29 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from groundplane_lab import Lab, LabSpec, down, ensure_artifacts, fresh_all, up
+from groundplane_lab import Lab, ensure_artifacts
 from groundplane_lab.engine import Engine
+from support.labs import cluster_lab, lab
 
 from .world import World
 
-SPEC = LabSpec(name="e2e", machines=3, subnet="198.18.20.0/24")
+__all__ = ["cluster_lab", "lab"]
 
 
 @pytest.fixture(scope="session")
 def artifacts() -> Path:
     return ensure_artifacts()
-
-
-@pytest.fixture(scope="session")
-def e2e_lab() -> Iterator[Lab]:
-    yield up(SPEC)
-    down(SPEC.name)
-
-
-@pytest.fixture
-def lab(e2e_lab: Lab) -> Lab:
-    fresh_all(e2e_lab)
-    return up(SPEC)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ LABEL_CLUSTER = f"{GROUP}/cluster"
 FINALIZER_IN_USE = f"{GROUP}/in-use"
 ANNOTATION_RETRY = f"{GROUP}/retry"
 ANNOTATION_ABANDON = f"{GROUP}/abandon"
+ANNOTATION_INPUTS = f"{GROUP}/inputs"
 
 T = TypeVar("T")
 

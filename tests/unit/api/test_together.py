@@ -167,14 +167,6 @@ def test_cloned_disks_and_unknown_identities_are_not_one_host() -> None:
     assert judged(cluster(), [MEMBERS[0], here, blank], away=[clone, new]).ok
 
 
-def test_a_machine_with_the_mark_of_another_cluster_is_refused() -> None:
-    taken = machine("shop-2", "198.18.0.12", status=facts(kubeadm={"owner": "team/db"}))
-    mine = machine("shop-1", "198.18.0.11", role="ControlPlane", status=facts(kubeadm={"owner": "default/shop"}))
-    cause = only(judged(cluster(), [mine, taken]))
-    assert cause.value == "team/db"
-    assert "delete that cluster, or choose another machine" in cause.message
-
-
 def test_a_pod_network_without_room_for_all_nodes_is_refused() -> None:
     cause = only(judged(cluster(network={"podCIDR": "10.244.0.0/24"})))
     assert cause.field == "spec.network.podCIDR"

@@ -106,11 +106,11 @@ def _member_causes(cluster: Cluster, machine: Machine, world: World) -> Iterator
         yield cause
     if endpoint.provider == "VirtualIP" and endpoint.host == address:
         yield invalid(_HOST, address, f"is the address of Machine {name}; a virtual IP belongs to no machine")
-    yield from _claims(cluster, machine, world)
+    yield from _claims(machine, world)
 
 
-def _claims(cluster: Cluster, machine: Machine, world: World) -> Iterator[Cause]:
-    """No other Machine is the same host, and no other cluster has its mark on it."""
+def _claims(machine: Machine, world: World) -> Iterator[Cause]:
+    """No other Machine is the same host. Marks of other clusters are the preflight's, which looks at fresh facts."""
     name, facts = machine.metadata.name, machine.status.facts
     if machine.spec.role is None:
         yield required(f"machines[{name}].spec.role", "a member of a Cluster is ControlPlane or Worker")
@@ -123,10 +123,6 @@ def _claims(cluster: Cluster, machine: Machine, world: World) -> Iterator[Cause]
         elif facts is not None and _same_host(machine, other):
             rule = f"is the host of Machine {key_of(other)} too{_claimed_by(other)}; one host is one Machine"
             yield duplicate(f"machines[{name}].status.facts.machineId", facts.machine_id, rule)
-    owner = facts.kubeadm.owner if facts is not None else ""
-    if owner and owner != key_of(cluster):
-        rule = f"the machine belongs to cluster {owner}; delete that cluster, or choose another machine"
-        yield invalid(f"machines[{name}].status.facts.kubeadm.owner", owner, rule)
 
 
 def _same_host(left: Machine, right: Machine) -> bool:
