@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from groundplane.api.facts import MachineFacts
@@ -14,6 +14,7 @@ from groundplane.api.machine import Machine
 from groundplane.api.meta import SECRET_SSH, NameReference
 from groundplane.base.clock import Now
 from groundplane.base.errors import GroundplaneError, Refused
+from groundplane.engine.queue import ObjectKey
 from groundplane.hosts.access import HostAccess
 from groundplane.hosts.contract import Host
 from groundplane.hosts.facts import survey
@@ -41,12 +42,21 @@ class Surveyed:
     errors: dict[str, GroundplaneError]
 
 
+@dataclass(slots=True)
+class _Known:
+    """What was opened for one Machine object; a changed login opens another connection beside the first."""
+
+    uid: str
+    accesses: set[HostAccess] = field(default_factory=set)
+
+
 class Access:
     """Opens doors to Machines; connections live in the pool and are shared by all controllers."""
 
     def __init__(self, objects: Objects, *, now: Now) -> None:
         self._objects = objects
         self._seen: dict[str, str] = {}
+        self._known: dict[ObjectKey, _Known] = {}
         self._pool = HostPool(on_host_key=self._seen.__setitem__)
         self._now = now
 
@@ -54,9 +64,27 @@ class Access:
         """Close every connection."""
         await self._pool.close()
 
+    async def forget(self, key: ObjectKey) -> None:
+        """Close the connections to a Machine that is gone, and forget the host key that was trusted for it.
+
+        A Machine that is made again under the name starts anew, for its host may have been installed anew.
+        """
+        known = self._known.pop(key, None)
+        if known is not None:
+            self._seen.pop(_host_name(key), None)
+            for access in known.accesses:
+                await self._pool.forget(access)
+                if access.jump is not None:
+                    await self._pool.forget(access.jump)
+
     async def host(self, machine: Machine) -> Host:
         """Return the machine's door. Nothing is connected yet; raises NoCredentials."""
-        return self._pool.connect(await self._access(machine))
+        access = await self._access(machine)
+        key, uid = _key(machine), machine.metadata.uid
+        if key in self._known and self._known[key].uid != uid:
+            await self.forget(key)
+        self._known.setdefault(key, _Known(uid)).accesses.add(replace(access, host_key=""))
+        return self._pool.connect(access)
 
     async def hosts(self, machines: Sequence[Machine]) -> dict[str, Host]:
         """Return the doors of several machines by name."""
@@ -84,14 +112,14 @@ class Access:
 
     def seen_host_key(self, machine: Machine) -> str:
         """Return the host key that the pool trusted on first use, or ""."""
-        return self._seen.get(_host_name(machine), "")
+        return self._seen.get(_host_name(_key(machine)), "")
 
     async def _access(self, machine: Machine) -> HostAccess:
         ssh = machine.spec.ssh
         jump = None
         if ssh.jump is not None:
             jump = HostAccess(
-                name=f"jump host of {_host_name(machine)}",
+                name=f"jump host of {_host_name(_key(machine))}",
                 address=ssh.jump.address,
                 port=ssh.jump.port,
                 user=ssh.jump.user,
@@ -99,7 +127,7 @@ class Access:
                 **await self._credentials(machine, ssh.jump.secret_ref),
             )
         return HostAccess(
-            name=_host_name(machine),
+            name=_host_name(_key(machine)),
             address=machine.spec.address,
             port=ssh.port,
             user=ssh.user,
@@ -145,7 +173,10 @@ class Access:
             raise NoCredentials(f"cannot log in to {who}: Secret {reference.name} is not base64") from error
 
 
-def _host_name(machine: Machine) -> str:
+def _key(machine: Machine) -> ObjectKey:
+    return ObjectKey(machine.metadata.namespace, machine.metadata.name)
+
+
+def _host_name(key: ObjectKey) -> str:
     """Return the machine's name as messages and host keys know it; machines of all namespaces share the pool."""
-    meta = machine.metadata
-    return meta.name if meta.namespace == "default" else f"{meta.namespace}/{meta.name}"
+    return key.name if key.namespace == "default" else f"{key.namespace}/{key.name}"

@@ -20,7 +20,6 @@ from groundplane.client.informer import Informer, ObjectChange
 from groundplane.client.typed import RESOURCES, SECRETS
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Controller
-from groundplane.engine.queue import ObjectKey
 
 from . import wiring
 from .access import Access
@@ -105,15 +104,13 @@ class Manager:
             return
         document = wiring.document_of(change)
         self.clusters.queue.add(wiring.key_of(document))
-        reference = document.get("spec", {}).get("foundationRef")
-        if reference:
-            self.foundations.queue.add(ObjectKey(document["metadata"]["namespace"], reference["name"]))
+        wiring.wake(self.foundations, wiring.foundations_of_cluster(change))
 
     def _on_machine(self, change: ObjectChange) -> None:
         document = wiring.document_of(change)
         if wiring.by_person(change):
             self.machines.queue.add(wiring.key_of(document))
-        wiring.wake(self.clusters, wiring.clusters_of_machine(document))
+        wiring.wake(self.clusters, wiring.clusters_of_machine(change))
 
     def _on_operation(self, change: ObjectChange) -> None:
         document = wiring.document_of(change)

@@ -48,10 +48,20 @@ def key_of(document: Object) -> ObjectKey:
     return ObjectKey(document["metadata"].get("namespace", ""), document["metadata"]["name"])
 
 
-def clusters_of_machine(document: Object) -> Iterable[ObjectKey]:
-    """Return the cluster that a Machine belongs to."""
-    reference = document.get("spec", {}).get("clusterRef")
-    return [ObjectKey(document["metadata"]["namespace"], reference["name"])] if reference else []
+def clusters_of_machine(change: ObjectChange) -> Iterable[ObjectKey]:
+    """Return the cluster that a Machine belongs to, and the one that it belonged to."""
+    return _referred(change, "clusterRef")
+
+
+def foundations_of_cluster(change: ObjectChange) -> Iterable[ObjectKey]:
+    """Return the Foundation that a Cluster stands on, and the one that it stood on."""
+    return _referred(change, "foundationRef")
+
+
+def _referred(change: ObjectChange, field: str) -> set[ObjectKey]:
+    documents = [document for document in (change.old, change.new) if document is not None]
+    references = [(document["metadata"]["namespace"], document.get("spec", {}).get(field)) for document in documents]
+    return {ObjectKey(namespace, reference["name"]) for namespace, reference in references if reference}
 
 
 def clusters_of_operation(document: Object) -> Iterable[ObjectKey]:

@@ -7,10 +7,14 @@ is given up with the annotation groundplane.dev/abandon: "true".
 
 from __future__ import annotations
 
+import asyncio
+
+import msgspec
+
 from groundplane.api.cluster import Cluster
-from groundplane.api.meta import FINALIZER_CLUSTER
+from groundplane.api.meta import ANNOTATION_ABANDON, FINALIZER_CLUSTER
 from groundplane.api.operation import Operation
-from groundplane.api.target import Desired, resolve
+from groundplane.api.target import ClusterTarget, Desired, resolve
 from groundplane.engine.loop import Again
 from groundplane.plan.delete import plan_delete
 
@@ -19,73 +23,113 @@ from ..members import Members
 from ..objects import Objects
 from . import holds
 from .operations import make_operation
-from .scope import ClusterScope
+from .scope import ClusterScope, load
 from .status import StatusDraft
 
 LOOK_AGAIN = 30.0
+_ABANDON = f'a machine that is gone for good is given up with the annotation {ANNOTATION_ABANDON}: "true"'
+_APPLY_AGAIN = "its control plane machines are gone: apply them again so that the cluster can be taken off them"
 
 
-async def reconcile(
-    objects: Objects, access: Access, members: Members, scope: ClusterScope, draft: StatusDraft
-) -> Again | None:
-    """Look at a Cluster that is being deleted. None: the finalizer is gone, there is no status to write."""
-    active = scope.active
-    if active is not None:
-        draft.working(active)
-        if active.spec.plan.action != "Delete" and active.spec.cancel != "Requested":
-            await _cancel(objects, active)
-        return Again(LOOK_AGAIN)
-    latest = scope.latest
-    if latest is not None and latest.spec.plan.action == "Delete":
-        if latest.status.phase == "Succeeded":
-            await _finish(objects, scope)
-            return None
-        if latest.status.phase != "Stale" and scope.cluster.status.planned_inputs == scope.inputs():
-            draft.settled(latest, await members.observe(scope.cluster))
+class Deletion:
+    """Handles Clusters that are being deleted."""
+
+    def __init__(self, objects: Objects, access: Access, members: Members) -> None:
+        self._objects = objects
+        self._access = access
+        self._members = members
+        # Of two clusters that go at once, each would leave what they share to the other.
+        self._finishing = asyncio.Lock()
+
+    async def reconcile(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
+        """Look at one of them. None: the finalizer is gone, there is no status to write."""
+        active = scope.active
+        if active is not None:
+            draft.working(active)
+            if active.spec.plan.action != "Delete" and active.spec.cancel != "Requested":
+                await self._cancel(active)
             return Again(LOOK_AGAIN)
-    return await _plan(objects, access, members, scope, draft)
+        latest = scope.latest
+        if latest is not None and latest.spec.plan.action == "Delete":
+            if latest.status.phase == "Succeeded":
+                await self._finish(scope)
+                return None
+            if latest.status.phase != "Stale" and scope.planned:
+                draft.settled(latest, await self._members.observe(scope.cluster))
+                return Again(LOOK_AGAIN)
+        return await self._plan(scope, draft)
 
-
-async def _plan(
-    objects: Objects, access: Access, members: Members, scope: ClusterScope, draft: StatusDraft
-) -> Again | None:
-    kept = scope.kept
-    if scope.distribution is None or not any(m.spec.role == "ControlPlane" for m in kept):
-        # Without a distribution or a control plane nothing was ever planned, so nothing is on a machine.
-        if scope.operations:
-            return _stuck(draft)
-        await _finish(objects, scope)
-        return None
-    surveyed = await access.survey(kept)
-    if surveyed.errors and scope.operations:
-        draft.unreachable(surveyed.errors)
+    async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
+        target = _target(scope)
+        if target is None:
+            if _touched(scope):
+                draft.lost(_APPLY_AGAIN)
+                return Again(LOOK_AGAIN)
+            await self._finish(scope)
+            return None
+        surveyed = await self._access.survey(scope.kept)
+        if surveyed.errors and _touched(scope):
+            draft.unreachable(surveyed.errors, remedy=_ABANDON)
+            return Again(LOOK_AGAIN)
+        desired = Desired(target=target, machines={m.metadata.name: m for m in scope.kept})
+        plan = plan_delete(desired, surveyed.facts, await self._members.observe(scope.cluster))
+        if not plan.steps:
+            await self._finish(scope)
+            return None
+        operation = await make_operation(self._objects, scope, target, plan)
+        draft.planned(scope.inputs())
+        draft.working(operation)
         return Again(LOOK_AGAIN)
-    target = resolve(scope.cluster, scope.foundation, scope.distribution, kept)
-    desired = Desired(target=target, machines={m.metadata.name: m for m in kept})
-    plan = plan_delete(desired, surveyed.facts, await members.observe(scope.cluster))
-    if not plan.steps:
-        await _finish(objects, scope)
+
+    async def _cancel(self, operation: Operation) -> None:
+        meta = operation.metadata
+        await self._objects.patch(Operation, meta.namespace, meta.name, {"spec": {"cancel": "Requested"}})
+
+    async def _finish(self, scope: ClusterScope) -> None:
+        meta = scope.cluster.metadata
+        async with self._finishing:
+            fresh = await load(self._objects, meta.namespace, meta.name)
+            if fresh is None or fresh.cluster.metadata.uid != meta.uid:
+                return
+            await holds.release(self._objects, fresh)
+            rest = [finalizer for finalizer in fresh.cluster.metadata.finalizers if finalizer != FINALIZER_CLUSTER]
+            if rest != fresh.cluster.metadata.finalizers:
+                version = fresh.cluster.metadata.resource_version
+                patch = {"metadata": {"finalizers": rest, "resourceVersion": version}}
+                await self._objects.patch(Cluster, meta.namespace, meta.name, patch)
+
+
+def _touched(scope: ClusterScope) -> bool:
+    """Tell whether something of the Cluster may be on a machine: an Operation started, or one is not there any more."""
+    reference = scope.cluster.status.operation_ref
+    names = {operation.metadata.name for operation in scope.operations}
+    lost = reference is not None and reference.name not in names
+    return lost or any(operation.status.started_at for operation in scope.operations)
+
+
+def _target(scope: ClusterScope) -> ClusterTarget | None:
+    """Return what is to be taken off the machines that are kept; None when there never was a valid wish.
+
+    What an Operation froze is what is on the machines, so it goes before what the Cluster says now.
+    """
+    members = {m.metadata.name for m in scope.machines}
+    frozen = scope.latest.spec.target if scope.latest else _wanted(scope)
+    if frozen is None or not members & set(frozen.control_planes):
         return None
-    operation = await make_operation(objects, scope, target, plan)
-    draft.planned(scope.inputs())
-    draft.working(operation)
-    return Again(LOOK_AGAIN)
+    kept = {m.metadata.name for m in scope.kept}
+    return msgspec.structs.replace(
+        frozen,
+        change=scope.cluster.spec.change,
+        control_planes=[name for name in frozen.control_planes if name in kept],
+        workers=[name for name in frozen.workers if name in kept],
+    )
 
 
-def _stuck(draft: StatusDraft) -> Again:
-    draft.lost("the distribution or the control plane machines are gone: apply them again so that the cluster can go")
-    return Again(LOOK_AGAIN)
-
-
-async def _cancel(objects: Objects, operation: Operation) -> None:
-    meta = operation.metadata
-    await objects.patch(Operation, meta.namespace, meta.name, {"spec": {"cancel": "Requested"}})
-
-
-async def _finish(objects: Objects, scope: ClusterScope) -> None:
-    await holds.release(objects, scope)
-    meta = scope.cluster.metadata
-    rest = [finalizer for finalizer in meta.finalizers if finalizer != FINALIZER_CLUSTER]
-    if rest != meta.finalizers:
-        patch = {"metadata": {"finalizers": rest, "resourceVersion": meta.resource_version}}
-        await objects.patch(Cluster, meta.namespace, meta.name, patch)
+def _wanted(scope: ClusterScope) -> ClusterTarget | None:
+    """Return what the Cluster asks for, as far as it can be made out."""
+    if scope.distribution is None or not any(m.spec.role == "ControlPlane" for m in scope.machines):
+        return None
+    try:
+        return resolve(scope.cluster, scope.foundation, scope.distribution, scope.machines)
+    except LookupError:
+        return None

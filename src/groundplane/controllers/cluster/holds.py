@@ -2,75 +2,121 @@
 
 `kubectl delete -f DIR` deletes the Machines and the SSH Secret together with the Cluster. Without a hold the Cluster
 could never be taken off its machines. A hold is the finalizer groundplane.dev/in-use, on the Machines, their
-Secrets, the Foundation and the Distribution; it goes when no Cluster needs the object any more.
+Secrets, the Foundation and the Distribution. It goes when no Cluster needs the object any more: with the last Cluster
+that did, and for what is only read (Secrets, Foundations, Distributions) as soon as nothing points to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
-from groundplane.api.meta import FINALIZER_IN_USE
-from groundplane.client.contract import Object, Resource
+import msgspec
+import structlog
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.distribution import Distribution
+from groundplane.api.foundation import Foundation
+from groundplane.api.machine import Machine
+from groundplane.api.meta import FINALIZER_IN_USE, ObjectMeta
+from groundplane.client.contract import Resource
 from groundplane.client.errors import NotFound
 from groundplane.client.typed import RESOURCES, SECRETS
 
 from ..objects import Objects
-from .scope import ClusterScope, load
+from .scope import ClusterScope, World, basis, belongs
 
-_Held = tuple[Resource, str]
+_Key = tuple[Resource, str]
+
+logger = structlog.get_logger()
 
 
-def needed(scope: ClusterScope) -> set[_Held]:
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """Something that can be held."""
+
+    resource: Resource
+    meta: ObjectMeta
+
+    @property
+    def key(self) -> _Key:
+        return self.resource, self.meta.name
+
+    @property
+    def held(self) -> bool:
+        return FINALIZER_IN_USE in self.meta.finalizers
+
+
+def needed(world: World, cluster: Cluster) -> set[_Key]:
     """Return what the Cluster needs, as (resource, name) in its namespace."""
-    held: set[_Held] = {(RESOURCES[type(machine)], machine.metadata.name) for machine in scope.machines}
-    for machine in scope.machines:
-        references = [machine.spec.ssh.secret_ref, machine.spec.ssh.jump and machine.spec.ssh.jump.secret_ref]
-        held |= {(SECRETS, reference.name) for reference in references if reference}
-    for value in (scope.foundation, scope.distribution):
+    held: set[_Key] = set()
+    for machine in world.machines:
+        if belongs(machine, cluster):
+            held.add((RESOURCES[Machine], machine.metadata.name))
+            held |= _secrets(machine)
+    for value in basis(world, cluster):
         if value is not None:
             held.add((RESOURCES[type(value)], value.metadata.name))
     return held
 
 
+def _secrets(machine: Machine) -> set[_Key]:
+    """Return the Secrets that a Machine is reached with."""
+    references = [machine.spec.ssh.secret_ref, machine.spec.ssh.jump and machine.spec.ssh.jump.secret_ref]
+    return {(SECRETS, reference.name) for reference in references if reference}
+
+
 async def hold(objects: Objects, scope: ClusterScope) -> None:
-    """Put the finalizer on everything that the Cluster needs and that is not being deleted."""
-    for resource, name in sorted(needed(scope), key=str):
-        document = await _find(objects, resource, scope.cluster.metadata.namespace, name)
-        if document is None or document["metadata"].get("deletionTimestamp"):
-            continue
-        finalizers = document["metadata"].get("finalizers", [])
-        if FINALIZER_IN_USE not in finalizers:
-            await _set(objects, resource, document, [*finalizers, FINALIZER_IN_USE])
+    """Hold what the Cluster needs and that is not being deleted; let go what nothing points to any more."""
+    mine, pointed_at = needed(scope.world, scope.cluster), _pointed_at(scope)
+    for one in await _candidates(objects, scope):
+        if one.key in mine and not one.held and not one.meta.deletion_timestamp:
+            await _set(objects, one, [*one.meta.finalizers, FINALIZER_IN_USE])
+        elif one.held and one.key not in pointed_at and one.resource != RESOURCES[Machine]:
+            await _let_go(objects, one)
 
 
 async def release(objects: Objects, scope: ClusterScope) -> None:
-    """Take the finalizer off everything that only this Cluster needed."""
-    namespace = scope.cluster.metadata.namespace
-    others: set[_Held] = set()
+    """Let go everything in the namespace that no other Cluster needs, also what this one needed in earlier days."""
+    meta = scope.cluster.metadata
+    others: set[_Key] = set()
     for cluster in scope.world.clusters:
-        meta = cluster.metadata
-        if meta.namespace == namespace and meta.uid != scope.cluster.metadata.uid:
-            other = await load(objects, namespace, meta.name)
-            others |= needed(other) if other else set()
-    await _drop(objects, namespace, needed(scope) - others)
+        if cluster.metadata.namespace == meta.namespace and cluster.metadata.uid != meta.uid:
+            others |= needed(scope.world, cluster)
+    for one in await _candidates(objects, scope):
+        if one.held and one.key not in others:
+            await _let_go(objects, one)
 
 
-async def _drop(objects: Objects, namespace: str, held: Iterable[_Held]) -> None:
-    for resource, name in sorted(held, key=str):
-        document = await _find(objects, resource, namespace, name)
-        finalizers = document["metadata"].get("finalizers", []) if document else []
-        if document is not None and FINALIZER_IN_USE in finalizers:
-            await _set(objects, resource, document, [f for f in finalizers if f != FINALIZER_IN_USE])
+def _pointed_at(scope: ClusterScope) -> set[_Key]:
+    namespace = scope.cluster.metadata.namespace
+    clusters = (c for c in scope.world.clusters if c.metadata.namespace == namespace)
+    machines = (m for m in scope.world.machines if m.metadata.namespace == namespace)
+    return set().union(*(needed(scope.world, c) for c in clusters), *(_secrets(m) for m in machines))
 
 
-async def _find(objects: Objects, resource: Resource, namespace: str, name: str) -> Object | None:
+async def _candidates(objects: Objects, scope: ClusterScope) -> list[_Candidate]:
+    """Return everything of the namespace that can be held."""
+    namespace = scope.cluster.metadata.namespace
+    values: list[Machine | Foundation | Distribution] = [
+        *scope.world.machines,
+        *scope.world.foundations,
+        *scope.world.distributions,
+    ]
+    secrets = await objects.client.list(SECRETS, namespace=namespace)
+    return [
+        *(_Candidate(RESOURCES[type(v)], v.metadata) for v in values if v.metadata.namespace == namespace),
+        *(_Candidate(SECRETS, msgspec.convert(secret["metadata"], ObjectMeta)) for secret in secrets.items),
+    ]
+
+
+async def _let_go(objects: Objects, one: _Candidate) -> None:
+    await _set(objects, one, [finalizer for finalizer in one.meta.finalizers if finalizer != FINALIZER_IN_USE])
+
+
+async def _set(objects: Objects, one: _Candidate, finalizers: list[str]) -> None:
+    meta = one.meta
+    patch = {"metadata": {"finalizers": finalizers, "resourceVersion": meta.resource_version}}
     try:
-        return await objects.client.get(resource, namespace, name)
+        await objects.client.patch(one.resource, meta.namespace, meta.name, patch)
     except NotFound:
-        return None
-
-
-async def _set(objects: Objects, resource: Resource, document: Object, finalizers: list[str]) -> None:
-    meta = document["metadata"]
-    patch = {"metadata": {"finalizers": finalizers, "resourceVersion": meta["resourceVersion"]}}
-    await objects.client.patch(resource, meta["namespace"], meta["name"], patch)
+        logger.debug("gone before its hold was changed", resource=one.resource.plural, name=meta.name)

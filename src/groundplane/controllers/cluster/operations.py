@@ -1,8 +1,15 @@
-"""Making an Operation: the plan and the target are frozen into it, and it carries who it belongs to."""
+"""Making an Operation: plan and target are frozen into it; it carries who it belongs to and what it was made from."""
 
 from __future__ import annotations
 
-from groundplane.api.meta import API_VERSION, LABEL_CLUSTER, NameReference, ObjectMeta, OwnerReference
+from groundplane.api.meta import (
+    ANNOTATION_INPUTS,
+    API_VERSION,
+    LABEL_CLUSTER,
+    NameReference,
+    ObjectMeta,
+    OwnerReference,
+)
 from groundplane.api.operation import Operation, OperationSpec, Plan
 from groundplane.api.target import ClusterTarget
 
@@ -27,6 +34,7 @@ async def make_operation(objects: Objects, scope: ClusterScope, target: ClusterT
             generate_name=f"{meta.name}-{plan.action.lower()}-",
             namespace=meta.namespace,
             labels={LABEL_CLUSTER: meta.name},
+            annotations={ANNOTATION_INPUTS: scope.inputs()},
             owner_references=[owner],
         ),
         spec=OperationSpec(

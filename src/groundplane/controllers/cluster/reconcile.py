@@ -47,6 +47,7 @@ class ClusterReconciler:
         self._events = events
         self._now = now
         self._inputs_since: dict[str, tuple[str, datetime]] = {}
+        self._deletion = deletion.Deletion(objects, access, members)
 
     async def __call__(self, key: ObjectKey) -> Again:
         """Look at one Cluster."""
@@ -55,10 +56,14 @@ class ClusterReconciler:
             return Again()
         draft = self._draft(scope)
         if scope.cluster.metadata.deletion_timestamp:
-            again = await deletion.reconcile(self._objects, self._access, self._members, scope, draft)
+            again = await self._deletion.reconcile(scope, draft)
+        elif await self._protect(scope):
+            # What was read is not the newest any more.
+            return Again(0.0)
         else:
             again = await self._reconcile(scope, draft)
         if again is None:
+            self._inputs_since.pop(scope.cluster.metadata.uid, None)
             return Again()
         status = draft.finish()
         if await self._objects.write_status(scope.cluster, status):
@@ -71,24 +76,30 @@ class ClusterReconciler:
         return StatusDraft(scope, conditions)
 
     async def _reconcile(self, scope: ClusterScope, draft: StatusDraft) -> Again:
-        if await self._protect(scope):
-            return Again(0.0)
         await holds.hold(self._objects, scope)
-        if not self._valid(scope, draft):
-            return Again(RETRY_BLOCKED)
+        valid = self._valid(scope, draft)
         if scope.active is not None:
+            # What is under way has its own frozen target, whatever the spec says meanwhile.
             draft.working(scope.active)
             return Again(OBSERVE_EVERY)
-        latest = scope.latest
-        stale = latest is not None and latest.status.phase == "Stale"
-        if stale or scope.cluster.status.planned_inputs != scope.inputs():
+        if not valid:
+            return await self._blocked(scope, draft)
+        stale = scope.latest is not None and scope.latest.status.phase == "Stale"
+        if stale or not scope.planned:
             if not self._settled(scope):
                 return Again(SETTLE)
             again = await self._plan(scope, draft)
             if again is not None:
                 return again
-        draft.settled(latest, await self._members.observe(scope.cluster))
+            draft.planned(scope.inputs())
+        draft.settled(None if stale else scope.answer, await self._members.observe(scope.cluster))
         return Again(OBSERVE_EVERY)
+
+    async def _blocked(self, scope: ClusterScope, draft: StatusDraft) -> Again:
+        """What is wanted cannot be done now; a cluster that stands is watched over all the same."""
+        if draft.stands:
+            draft.observed(await self._members.observe(scope.cluster))
+        return Again(RETRY_BLOCKED)
 
     async def _protect(self, scope: ClusterScope) -> bool:
         """Make sure that a deletion waits for us before anything is done to a machine."""
@@ -122,23 +133,23 @@ class ClusterReconciler:
         surveyed = await self._access.survey(scope.machines)
         if surveyed.errors:
             draft.unreachable(surveyed.errors)
-            return Again(RETRY_BLOCKED)
+            return await self._blocked(scope, draft)
         target = resolve(scope.cluster, scope.foundation, scope.distribution, scope.machines)
         desired = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
         problems = check(desired, surveyed.facts)
         draft.preflight(problems)
         if any(problem.severity == "Error" for problem in problems):
-            return Again(RETRY_BLOCKED)
+            return await self._blocked(scope, draft)
         observed = await self._members.observe(scope.cluster)
         try:
             plan = plan_create(desired, surveyed.facts, observed)
         except Refused as error:
             draft.refused(error)
-            return Again()
-        draft.planned(scope.inputs())
+            return await self._blocked(scope, draft)
         if not plan.steps:
             return None
         operation = await make_operation(self._objects, scope, target, plan)
+        draft.planned(scope.inputs())
         draft.working(operation)
         return Again(OBSERVE_EVERY)
 

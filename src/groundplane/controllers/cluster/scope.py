@@ -10,7 +10,7 @@ from groundplane.api.cluster import Cluster
 from groundplane.api.distribution import Distribution
 from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
-from groundplane.api.meta import ANNOTATION_ABANDON, ANNOTATION_RETRY, LABEL_CLUSTER
+from groundplane.api.meta import ANNOTATION_ABANDON, ANNOTATION_INPUTS, ANNOTATION_RETRY, LABEL_CLUSTER
 from groundplane.api.operation import FINAL_PHASES, Operation
 from groundplane.api.validation import Runtimes
 from groundplane.catalog import runtimes
@@ -57,6 +57,18 @@ class ClusterScope:
         """The machines that a person has not given up."""
         return [m for m in self.machines if m.metadata.annotations.get(ANNOTATION_ABANDON) != "true"]
 
+    @property
+    def answer(self) -> Operation | None:
+        """The newest Operation when it was made from the present inputs. It tells so itself: a status can get lost."""
+        latest = self.latest
+        made_from = latest.metadata.annotations.get(ANNOTATION_INPUTS) if latest else ""
+        return latest if made_from == self.inputs() else None
+
+    @property
+    def planned(self) -> bool:
+        """Whether a plan was made from the present inputs, one with steps or one without."""
+        return self.answer is not None or self.cluster.status.planned_inputs == self.inputs()
+
     def inputs(self) -> str:
         """Digest of everything that a person can change and that a plan depends on."""
         cluster = self.cluster.metadata
@@ -84,17 +96,25 @@ async def load(objects: Objects, namespace: str, name: str) -> ClusterScope | No
     cluster = next(mine, None)
     if cluster is None:
         return None
-    reference = cluster.spec.foundation_ref
-    foundation = _named(world.foundations, namespace, reference.name if reference else None)
-    operations = await objects.all(Operation, namespace=namespace, label_selector=f"{LABEL_CLUSTER}={name}")
+    foundation, distribution = basis(world, cluster)
+    labelled = await objects.all(Operation, namespace=namespace, label_selector=f"{LABEL_CLUSTER}={name}")
+    # Those of an earlier Cluster of this name go with their owner, but not at once.
+    operations = [o for o in labelled if any(ref.uid == cluster.metadata.uid for ref in o.metadata.owner_references)]
     return ClusterScope(
         cluster=cluster,
         foundation=foundation,
-        distribution=_named(world.distributions, namespace, distribution_name(cluster, foundation)),
-        machines=[m for m in world.machines if _belongs(m, cluster)],
+        distribution=distribution,
+        machines=[m for m in world.machines if belongs(m, cluster)],
         operations=sorted(operations, key=lambda o: (o.metadata.creation_timestamp, int(o.metadata.resource_version))),
         world=world,
     )
+
+
+def basis(world: World, cluster: Cluster) -> tuple[Foundation | None, Distribution | None]:
+    """Return what the Cluster stands on: its Foundation and its Distribution, as far as they are there."""
+    namespace, reference = cluster.metadata.namespace, cluster.spec.foundation_ref
+    foundation = _named(world.foundations, namespace, reference.name if reference else None)
+    return foundation, _named(world.distributions, namespace, distribution_name(cluster, foundation))
 
 
 def distribution_name(cluster: Cluster, foundation: Foundation | None) -> str:
@@ -104,7 +124,8 @@ def distribution_name(cluster: Cluster, foundation: Foundation | None) -> str:
     return foundation.spec.kubernetes.distribution if foundation else DEFAULT_DISTRIBUTION
 
 
-def _belongs(machine: Machine, cluster: Cluster) -> bool:
+def belongs(machine: Machine, cluster: Cluster) -> bool:
+    """Tell whether the Machine says that it belongs to the Cluster."""
     reference = machine.spec.cluster_ref
     return (
         reference is not None

@@ -47,10 +47,10 @@ class StatusDraft:
             return
         self._conditions.set("SpecValid", "True", "Valid", "; ".join(verdict.warnings))
 
-    def unreachable(self, errors: Mapping[str, GroundplaneError]) -> None:
+    def unreachable(self, errors: Mapping[str, GroundplaneError], *, remedy: str = "") -> None:
         """Name every machine that cannot be looked at."""
         message = "; ".join(f"{name}: {error}" for name, error in sorted(errors.items()))
-        self._blocked("MachinesReachable", "Unreachable", message)
+        self._blocked("MachinesReachable", "Unreachable", f"{message}; {remedy}" if remedy else message)
 
     def preflight(self, problems: Iterable[Problem]) -> None:
         """Name every problem at once, each with its remedy; reached only when all machines answered."""
@@ -89,6 +89,11 @@ class StatusDraft:
             operation_ref=NameReference(name=operation.metadata.name),
         )
 
+    def observed(self, facts: ClusterFacts) -> None:
+        """Say how the nodes are, of a cluster that was there before."""
+        self._take_nodes(facts)
+        self._judge(facts)
+
     def settled(self, latest: Operation | None, facts: ClusterFacts) -> None:
         """No Operation is at work: say how the last one ended and how the nodes are."""
         self._take_nodes(facts)
@@ -97,12 +102,14 @@ class StatusDraft:
             why = next((c.message for c in latest.status.conditions if c.type == "Complete"), latest.status.progress)
             remedy = f"mend the cause, then: groundplane retry {self._scope.cluster.metadata.name}"
             self._conditions.set("Progressing", "False", f"Operation{how}", f"{latest.metadata.name}: {why} ({remedy})")
-            if not facts.reachable:
+            if self._deleting or not facts.reachable:
                 self._conditions.set("Ready", "False", f"Operation{how}", f"{latest.metadata.name}: {why}")
                 self._set(phase="Failed")
                 return
         elif latest is not None:
             self._conditions.set("Progressing", "False", "Done", f"{latest.metadata.name}: {latest.status.progress}")
+        else:
+            self._conditions.set("Progressing", "False", "Done", "nothing has to be changed")
         self._judge(facts)
 
     def finish(self) -> ClusterStatus:
@@ -120,9 +127,21 @@ class StatusDraft:
             found.append(("Warning" if bad else "Normal", condition.reason, message[:1024]))
         return found
 
+    @property
+    def stands(self) -> bool:
+        """Whether there is a cluster to look at, for its API has been seen."""
+        return bool(self._scope.cluster.status.cluster_id)
+
+    @property
+    def _deleting(self) -> bool:
+        return bool(self._scope.cluster.metadata.deletion_timestamp)
+
     def _blocked(self, kind: str, reason: str, message: str) -> None:
         self._conditions.set(kind, "False", reason, message)
-        if self._scope.cluster.status.phase in (None, "Pending", "Creating", "Failed"):
+        if self._deleting:
+            self._conditions.set("Ready", "False", "Deleting", message)
+            self._set(phase="Deleting")
+        elif not self.stands:
             self._conditions.set("Ready", "False", reason, message)
             self._set(phase="Pending")
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 import msgspec
 
 from groundplane.api.machine import Machine, MachineStatus
+from groundplane.api.meta import find_condition
 from groundplane.base.clock import Now, parse_rfc3339
 from groundplane.base.errors import Denied, GroundplaneError, Refused
 from groundplane.engine.conditions import Conditions
@@ -38,7 +39,10 @@ class MachineReconciler:
     async def __call__(self, key: ObjectKey) -> Again:
         """Look at one Machine."""
         machine = await self._objects.find(Machine, key.namespace, key.name)
-        if machine is None or machine.metadata.deletion_timestamp:
+        if machine is None:
+            await self._access.forget(key)
+            return Again()
+        if machine.metadata.deletion_timestamp:
             return Again()
         wait = self._until_due(machine)
         if wait > timedelta():
@@ -56,23 +60,23 @@ class MachineReconciler:
             facts=facts,
             conditions=conditions.values(),
         )
+        await self._objects.write_status(machine, status)
         if not machine.status.host_key and status.host_key and not machine.spec.ssh.host_key:
             await self._events.normal("Machine", machine.metadata, "HostKeyPinned", f"trusted {status.host_key}")
-        await self._objects.write_status(machine, status)
         return Again(SURVEY_EVERY.total_seconds())
 
     async def _unreachable(self, machine: Machine, error: GroundplaneError) -> Again:
         reason = type(error).__name__
         conditions = self._conditions(machine)
-        before = conditions.get("Reachable")
+        before = find_condition(machine.status.conditions, "Reachable")
         conditions.set("Reachable", "False", reason, str(error))
         conditions.set("Ready", "False", reason, str(error))
         status = msgspec.structs.replace(
             machine.status, observed_generation=machine.metadata.generation, conditions=conditions.values()
         )
+        await self._objects.write_status(machine, status)
         if before is None or (before.status, before.reason) != ("False", reason):
             await self._events.warning("Machine", machine.metadata, reason, str(error))
-        await self._objects.write_status(machine, status)
         wait = RETRY_DENIED if isinstance(error, Denied | Refused) else RETRY_UNREACHABLE
         return Again(wait.total_seconds())
 
