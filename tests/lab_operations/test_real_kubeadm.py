@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from groundplane_lab.binaries import ensure_binaries
 
 DATA = Path(__file__).parents[1] / "data" / "kubeadm"

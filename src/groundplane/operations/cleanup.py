@@ -70,7 +70,11 @@ done
 rmdir /var/log/pods /var/log/containers 2>/dev/null || true
 rm -rf /var/run/kubernetes /var/lib/dockershim
 rm -rf {run}/jobs {run}/kubeadm-init.yaml {run}/kubeadm-join.yaml
-rm -rf /var/lib/cni/networks/groundplane /var/lib/cni/results/groundplane-* /var/lib/cni/cache/results/groundplane-*
+rm -rf /var/lib/cni/networks/groundplane
+for kind in results cache/results; do
+    # kubelet and containerd name their loopback network so.
+    rm -rf /var/lib/cni/$kind/groundplane-* /var/lib/cni/$kind/cni-loopback-*
+done
 """
 
 _NETWORK = """
