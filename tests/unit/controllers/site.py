@@ -67,16 +67,12 @@ class Host:
 
     def facts(self) -> str:
         """What the survey prints, with this machine's own identity."""
+        mine = {" machine-id": f" machine-id={self.identity or self.name}", " hostname": f" hostname={self.name}"}
         lines = []
-        for line in _captured(self.captured).splitlines():
-            if line.startswith(" machine-id="):
-                line = f" machine-id={self.identity or self.name}"
-            elif line.startswith(" hostname="):
-                line = f" hostname={self.name}"
-            elif line.startswith(' {"owner"'):
-                continue
-            lines.append(line)
-            if line == "@@ owner" and self.owner:
+        for printed in _captured(self.captured).splitlines():
+            if not printed.startswith(' {"owner"'):
+                lines.append(mine.get(printed.partition("=")[0], printed))
+            if printed == "@@ owner" and self.owner:
                 lines.append(" " + json.dumps({"owner": self.owner}))
         return "\n".join(lines) + "\n"
 

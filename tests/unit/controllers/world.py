@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from groundplane.api.cluster import Cluster
-from groundplane.api.foundation import Foundation
 from groundplane.api.distribution import Distribution
+from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
 from groundplane.api.meta import SECRET_SSH, Condition, find_condition
 from groundplane.api.operation import Operation, OperationPhase

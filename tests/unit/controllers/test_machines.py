@@ -1,0 +1,132 @@
+"""A Machine: surveyed on a schedule, its host key trusted once, its login tried gently."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from pathlib import Path
+
+from groundplane.api.machine import Machine
+from groundplane.client.typed import SECRETS
+from groundplane.controllers import wiring
+from groundplane.controllers.machine.reconcile import RETRY_DENIED, RETRY_UNREACHABLE, SURVEY_EVERY
+
+from .site import Host
+from .world import PASSWORD, World, secret, world
+
+
+async def alone(site: World) -> Host:
+    """One machine with its Secret."""
+    await site.add(secret())
+    return await site.add_machine("shop-1", 1)
+
+
+async def password(site: World, word: bytes) -> None:
+    data = {"password": base64.b64encode(word).decode()}
+    await site.client.patch(SECRETS, "default", "key", {"data": data})
+
+
+async def test_the_first_host_key_is_pinned_in_the_status_and_told_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await alone(site)
+        for _ in range(3):
+            await site.look(Machine, "shop-1")
+            site.clock.advance(SURVEY_EVERY.total_seconds() + 1)
+        machine = await site.get(Machine, "shop-1")
+        assert machine.status.host_key.startswith("ssh-ed25519 ")
+        assert machine.status.facts is not None
+        assert machine.status.facts.network.hostname == "shop-1"
+        told = await site.told("HostKeyPinned")
+        assert [event["count"] for event in told] == [1]
+
+
+async def test_another_host_key_is_refused_and_what_was_seen_last_stays(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        await site.look(Machine, "shop-1")
+        before = (await site.get(Machine, "shop-1")).status
+        await site.site.reinstall(host)
+        site.clock.advance(SURVEY_EVERY.total_seconds() + 1)
+        again = await site.look(Machine, "shop-1")
+        if again.seconds == RETRY_UNREACHABLE.total_seconds():
+            # The first look met the end of the old connection.
+            again = await site.look(Machine, "shop-1")
+        after = (await site.get(Machine, "shop-1")).status
+        reachable = await site.condition(Machine, "shop-1", "Reachable")
+        assert (reachable.status, reachable.reason) == ("False", "HostKeyMismatch")
+        assert "spec.ssh.hostKey" in reachable.message
+        assert (after.facts, after.host_key) == (before.facts, before.host_key)
+        assert again.seconds == RETRY_DENIED.total_seconds()
+        assert host.asked == []
+
+
+async def test_a_machine_that_is_made_again_after_a_reinstallation_is_trusted_anew(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        await site.look(Machine, "shop-1")
+        old = (await site.get(Machine, "shop-1")).status.host_key
+        await site.delete(Machine, "shop-1")
+        await site.site.reinstall(host)
+        await site.add(site.machine(host, "shop", "ControlPlane"))
+        await site.look(Machine, "shop-1")
+        machine = await site.get(Machine, "shop-1")
+        assert machine.status.host_key
+        assert machine.status.host_key != old
+
+
+async def test_a_login_that_is_denied_is_tried_rarely_and_at_once_when_its_secret_is_mended(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        await password(site, b"wrong")
+        again = await site.look(Machine, "shop-1")
+        assert again.seconds == RETRY_DENIED.total_seconds() >= timedelta(minutes=5).total_seconds()
+        reachable = await site.condition(Machine, "shop-1", "Reachable")
+        assert (reachable.status, reachable.reason) == ("False", "HostDenied")
+        assert "wrong" not in reachable.message
+        await password(site, PASSWORD.encode())
+        document = await site.client.get(SECRETS, "default", "key")
+        machines = (await site.client.list(_machines())).items
+        assert [key.name for key in wiring.machines_of_secret(document, machines)] == ["shop-1"]
+        await site.look(Machine, "shop-1")
+        assert (await site.condition(Machine, "shop-1", "Reachable")).status == "True"
+        assert host.surveys == 1
+
+
+def _machines() -> object:
+    from groundplane.client.typed import RESOURCES
+
+    return RESOURCES[Machine]
+
+
+async def test_a_password_that_is_no_text_is_said_and_not_a_defect(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await alone(site)
+        await password(site, b"\xff\xfe")
+        await site.look(Machine, "shop-1")
+        reachable = await site.condition(Machine, "shop-1", "Reachable")
+        assert reachable.reason == "NoCredentials"
+        assert "UTF-8" in reachable.message
+
+
+async def test_a_machine_without_its_secret_says_which_one_is_missing(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await site.add_machine("shop-1", 1, key="absent")
+        again = await site.look(Machine, "shop-1")
+        reachable = await site.condition(Machine, "shop-1", "Reachable")
+        assert reachable.reason == "NoCredentials"
+        assert "absent" in reachable.message
+        assert again.seconds == RETRY_DENIED.total_seconds()
+
+
+async def test_a_good_survey_is_not_repeated_before_its_time(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        await site.look(Machine, "shop-1")
+        site.clock.advance(60)
+        again = await site.look(Machine, "shop-1")
+        assert host.surveys == 1
+        assert again.seconds is not None
+        assert 0 < again.seconds <= SURVEY_EVERY.total_seconds()
+        site.clock.advance(SURVEY_EVERY.total_seconds())
+        await site.look(Machine, "shop-1")
+        assert host.surveys == 2

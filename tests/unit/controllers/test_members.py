@@ -1,0 +1,64 @@
+"""The kubeconfig Secret of a managed cluster belongs to one Cluster object, not to a name."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.meta import SECRET_KUBECONFIG
+from groundplane.base.errors import Refused
+from groundplane.client.typed import SECRETS, from_struct
+from groundplane.controllers.members import Members
+
+from .world import World, cluster, world
+
+OLD = "00000000-0000-4000-8000-000000000000"
+
+
+async def left_behind(site: World, kind: str = SECRET_KUBECONFIG) -> None:
+    """A Secret of the name that the Cluster "shop" publishes to, of a Cluster that is gone."""
+    owner = {"apiVersion": "groundplane.dev/v1alpha1", "kind": "Cluster", "name": "shop", "uid": OLD}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": kind,
+        "metadata": {"name": "shop-kubeconfig", "namespace": "default", "ownerReferences": [owner]},
+        "data": {"kubeconfig": base64.b64encode(b"old").decode()},
+    }
+    await site.client.create(SECRETS, body)
+
+
+async def test_a_kubeconfig_of_an_earlier_cluster_of_the_name_does_not_count(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await site.add(cluster())
+        await left_behind(site)
+        members, shop = Members(site.objects, now=site.clock), await site.get(Cluster, "shop")
+        assert await members.kubeconfig("default", "shop", uid=shop.metadata.uid) is None
+        facts = await members.observe(shop)
+        assert not facts.kubeconfig_published
+
+
+async def test_publishing_takes_the_secret_over_with_its_owner(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await site.add(cluster())
+        await left_behind(site)
+        members, shop = Members(site.objects, now=site.clock), await site.get(Cluster, "shop")
+        await members.publish(from_struct(shop), b"new")
+        await members.publish(from_struct(shop), b"newer")
+        assert await members.kubeconfig("default", "shop", uid=shop.metadata.uid) == b"newer"
+        stored = await site.client.get(SECRETS, "default", "shop-kubeconfig")
+        assert [owner["uid"] for owner in stored["metadata"]["ownerReferences"]] == [shop.metadata.uid]
+
+
+async def test_a_secret_of_a_person_is_not_overwritten(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await site.add(cluster())
+        await left_behind(site, "Opaque")
+        members, shop = Members(site.objects, now=site.clock), await site.get(Cluster, "shop")
+        with pytest.raises(Refused, match="shop-kubeconfig"):
+            await members.publish(from_struct(shop), b"new")
+        stored = await site.client.get(SECRETS, "default", "shop-kubeconfig")
+        assert base64.b64decode(stored["data"]["kubeconfig"]) == b"old"
