@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from groundplane.base.settings import Settings
 from groundplane.base.tasks import TaskOwner
 from groundplane.catalog import runtimes
 from groundplane.controllers.manager import Manager
-from groundplane.kube.kubeconfig import Access, render_kubeconfig, write_kubeconfig
+from groundplane.kube.kubeconfig import Access, Kubeconfig, render_kubeconfig, write_kubeconfig
 from groundplane.server import certificates
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
@@ -35,6 +35,7 @@ from groundplane.store.sealing import Sealer
 from groundplane.store.sqlite import open_sqlite
 
 ADMINISTRATOR = "admin"
+CONTEXT = "groundplane"
 TOKEN_LIFE = timedelta(days=365)
 
 
@@ -103,8 +104,16 @@ def _first_administrator(settings: Settings, tokens: Tokens, url: str, authority
     """Make the first administrator and the kubeconfig once; return the token only when it was made now."""
     path = settings.home / "admin.kubeconfig"
     if path.exists():
+        _follow_address(path, url)
         return ""
     token = tokens.issue_token(ADMINISTRATOR, (ADMINISTRATORS,), TOKEN_LIFE)
     access = Access(server=url, ca=authority.read_bytes(), token=token)
-    write_kubeconfig(path, render_kubeconfig(access, name="groundplane"))
+    write_kubeconfig(path, render_kubeconfig(access, name=CONTEXT))
     return token
+
+
+def _follow_address(path: Path, url: str) -> None:
+    """Let our kubeconfig point to where the API is now: the port may be another one than the last time."""
+    known = Kubeconfig.load([path])
+    if known.current_context == CONTEXT and known.access().server != url:
+        write_kubeconfig(path, render_kubeconfig(replace(known.access(), server=url), name=CONTEXT))

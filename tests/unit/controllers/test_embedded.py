@@ -105,11 +105,14 @@ def refused(command: list[str]) -> str:
     return done.stderr
 
 
-def test_one_process_has_the_home_and_the_token_is_printed_the_first_time_only(engine: Engine) -> None:
+def test_one_process_has_the_home_the_token_is_printed_once_and_the_kubeconfig_follows_the_address(
+    engine: Engine,
+) -> None:
     first = engine.start()
     token = next(line.rpartition(" ")[2] for line in first.splitlines() if "administrator token" in line)
     took = engine.stop()
     assert took < 5
+    engine.port = free_port()
     second = engine.start()
     assert "administrator token" not in second
     # The running one is not disturbed by another that is refused.

@@ -150,6 +150,8 @@ async def test_a_cluster_whose_change_is_refused_is_still_looked_at(tmp_path: Pa
             host.owner, host.captured = "default/shop", "captured-lab-containerd-control-plane.txt"
         await site.look_settled()
         again = await site.look(Cluster, "shop")
+        assert (await site.condition(Cluster, "shop", "Progressing")).reason == "Refused"
+        assert (await site.condition(Cluster, "shop", "Ready")).reason == "Refused"
         assert again.seconds is not None
         site.clock.advance(5)
         assert await site.writes(Cluster, "shop") == 0

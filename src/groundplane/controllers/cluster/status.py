@@ -64,8 +64,7 @@ class StatusDraft:
 
     def refused(self, error: GroundplaneError) -> None:
         """The wanted change is one that Groundplane will not do."""
-        self._conditions.set("Progressing", "False", "Refused", str(error))
-        self._set(phase=self._scope.cluster.status.phase or "Pending")
+        self._blocked("Progressing", "Refused", str(error))
 
     def lost(self, message: str) -> None:
         """Deletion cannot go on by itself."""
