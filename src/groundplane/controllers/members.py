@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 
 import msgspec
 
@@ -10,7 +11,7 @@ from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts
 from groundplane.api.meta import API_VERSION, LABEL_CLUSTER, SECRET_KUBECONFIG
 from groundplane.base.clock import Now
-from groundplane.base.errors import Refused
+from groundplane.base.errors import Denied, Refused
 from groundplane.client.contract import Object
 from groundplane.client.errors import AlreadyExists
 from groundplane.client.typed import SECRETS
@@ -18,6 +19,14 @@ from groundplane.clusters.api import KubernetesDoor, observe
 
 from .names import kubeconfig_secret
 from .objects import Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at a managed cluster; `problem` is for a person to mend, empty when there is none."""
+
+    facts: ClusterFacts
+    problem: str = ""
 
 
 class Members:
@@ -35,15 +44,21 @@ class Members:
         data = secret.get("data", {}).get("kubeconfig")
         return base64.b64decode(data) if data else None
 
-    async def observe(self, cluster: Cluster) -> ClusterFacts:
-        """Look at the managed cluster; `reachable` is False when it does not answer or has no kubeconfig yet."""
+    async def observe(self, cluster: Cluster) -> Seen:
+        """Look at the managed cluster; `reachable` is False when it does not answer or has no kubeconfig yet.
+
+        One that does not let us in, such as after a rebuild by hand, is not reachable either, and `problem` says why.
+        """
         meta = cluster.metadata
         kubeconfig = await self.kubeconfig(meta.namespace, meta.name, uid=meta.uid)
         if kubeconfig is None:
-            return ClusterFacts()
-        async with KubernetesDoor(kubeconfig) as door:
-            facts = await observe(door, now=self._now)
-        return msgspec.structs.replace(facts, kubeconfig_published=True)
+            return Seen(ClusterFacts())
+        try:
+            async with KubernetesDoor(kubeconfig) as door:
+                facts = await observe(door, now=self._now)
+        except (Denied, Refused) as error:
+            return Seen(ClusterFacts(kubeconfig_published=True), str(error))
+        return Seen(msgspec.structs.replace(facts, kubeconfig_published=True))
 
     async def publish(self, cluster: Object, kubeconfig: bytes) -> None:
         """Keep the kubeconfig in the cluster's Secret; `cluster` is the Cluster as a document."""

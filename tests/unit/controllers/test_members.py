@@ -37,8 +37,23 @@ async def test_a_kubeconfig_of_an_earlier_cluster_of_the_name_does_not_count(tmp
         await left_behind(site)
         members, shop = Members(site.objects, now=site.clock), await site.get(Cluster, "shop")
         assert await members.kubeconfig("default", "shop", uid=shop.metadata.uid) is None
-        facts = await members.observe(shop)
-        assert not facts.kubeconfig_published
+        assert not (await members.observe(shop)).facts.kubeconfig_published
+
+
+async def test_a_kubeconfig_that_cannot_be_used_is_said_on_the_cluster_and_does_not_stop_its_controller(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as site:
+        await site.add_all()
+        await site.look_settled()
+        await site.end(await site.only_operation(), "Succeeded")
+        members, shop = Members(site.objects, now=site.clock), await site.get(Cluster, "shop")
+        await members.publish(from_struct(shop), b"kind: Config\n")
+        again = await site.look(Cluster, "shop")
+        assert again.seconds
+        ready = await site.condition(Cluster, "shop", "Ready")
+        assert (ready.status, ready.reason) == ("False", "Unreachable")
+        assert "kubeconfig" in ready.message
 
 
 async def test_publishing_takes_the_secret_over_with_its_owner(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ class Deletion:
             draft.unreachable(surveyed.errors, remedy=_ABANDON)
             return Again(LOOK_AGAIN)
         desired = Desired(target=target, machines={m.metadata.name: m for m in scope.kept})
-        plan = plan_delete(desired, surveyed.facts, await self._members.observe(scope.cluster))
+        seen = await self._members.observe(scope.cluster)
+        plan = plan_delete(desired, surveyed.facts, seen.facts)
         if not plan.steps:
             await self._finish(scope)
             return None

@@ -140,7 +140,7 @@ class ClusterReconciler:
         draft.preflight(problems)
         if any(problem.severity == "Error" for problem in problems):
             return await self._blocked(scope, draft)
-        observed = await self._members.observe(scope.cluster)
+        observed = (await self._members.observe(scope.cluster)).facts
         try:
             plan = plan_create(desired, surveyed.facts, observed)
         except Refused as error:

@@ -20,6 +20,7 @@ from groundplane.base.errors import GroundplaneError
 from groundplane.engine.conditions import Conditions
 from groundplane.plan.preflight import Problem
 
+from ..members import Seen
 from ..names import kubeconfig_secret
 from .scope import ClusterScope
 
@@ -88,20 +89,20 @@ class StatusDraft:
             operation_ref=NameReference(name=operation.metadata.name),
         )
 
-    def observed(self, facts: ClusterFacts) -> None:
+    def observed(self, seen: Seen) -> None:
         """Say how the nodes are, of a cluster that was there before."""
-        self._take_nodes(facts)
-        self._judge(facts)
+        self._take_nodes(seen.facts)
+        self._judge(seen)
 
-    def settled(self, latest: Operation | None, facts: ClusterFacts) -> None:
+    def settled(self, latest: Operation | None, seen: Seen) -> None:
         """No Operation is at work: say how the last one ended and how the nodes are."""
-        self._take_nodes(facts)
+        self._take_nodes(seen.facts)
         if latest is not None and latest.status.phase in ("Failed", "Cancelled"):
             how = latest.status.phase
             why = next((c.message for c in latest.status.conditions if c.type == "Complete"), latest.status.progress)
             remedy = f"mend the cause, then: groundplane retry {self._scope.cluster.metadata.name}"
             self._conditions.set("Progressing", "False", f"Operation{how}", f"{latest.metadata.name}: {why} ({remedy})")
-            if self._deleting or not facts.reachable:
+            if self._deleting or not seen.facts.reachable:
                 self._conditions.set("Ready", "False", f"Operation{how}", f"{latest.metadata.name}: {why}")
                 self._set(phase="Failed")
                 return
@@ -109,7 +110,7 @@ class StatusDraft:
             self._conditions.set("Progressing", "False", "Done", f"{latest.metadata.name}: {latest.status.progress}")
         else:
             self._conditions.set("Progressing", "False", "Done", "nothing has to be changed")
-        self._judge(facts)
+        self._judge(seen)
 
     def finish(self) -> ClusterStatus:
         """Return the status to write."""
@@ -160,10 +161,11 @@ class StatusDraft:
             kubeconfig_ref=NameReference(name=kubeconfig_secret(self._scope.cluster.metadata.name)),
         )
 
-    def _judge(self, facts: ClusterFacts) -> None:
+    def _judge(self, seen: Seen) -> None:
+        facts = seen.facts
         missing = [node.machine for node in self._status.nodes if not node.ready]
         if not facts.reachable:
-            self._verdict("Degraded", "Unreachable", "the cluster's API does not answer")
+            self._verdict("Degraded", "Unreachable", seen.problem or "the cluster's API does not answer")
         elif missing:
             self._verdict("Degraded", "NodesNotReady", f"nodes not ready: {', '.join(missing)}")
         elif facts.system_pods_pending:
