@@ -139,7 +139,7 @@ async def observe(door: KubernetesDoor, *, now: Now = utc_now) -> ClusterFacts:
         cluster_id=system["metadata"]["uid"] if system else "",
         version=version["gitVersion"] if version else "",
         nodes=sorted((_node(item) for item in _items(nodes)), key=lambda node: node.name),
-        system_pods_pending=sorted(pod["metadata"]["name"] for pod in _items(pods) if _is_pending(pod)),
+        system_pods_pending=sorted(pod["metadata"]["name"] for pod in _items(pods) if not runs(pod)),
     )
 
 
@@ -167,12 +167,21 @@ def _node(node: dict[str, Any]) -> NodeFacts:
     )
 
 
-def _is_pending(pod: dict[str, Any]) -> bool:
-    """A pod that has not done its work, is not ready for it, and is not on its way out."""
-    status = pod.get("status") or {}
-    if status.get("phase") == "Succeeded" or pod["metadata"].get("deletionTimestamp"):
+def runs(pod: dict[str, Any]) -> bool:
+    """Tell whether a pod does its work: it is ready, has done it, or is on its way out.
+
+    Of a static pod it is enough that its containers run: kubelet may notice only at its next sync, more than a minute
+    later, that a start-up probe has passed (https://github.com/kubernetes/kubernetes/issues/95140).
+    """
+    meta, status = pod["metadata"], pod.get("status") or {}
+    if status.get("phase") == "Succeeded" or meta.get("deletionTimestamp"):
+        return True
+    if status.get("phase") != "Running":
         return False
-    return not (status.get("phase") == "Running" and _condition(status, "Ready"))
+    static = "kubernetes.io/config.mirror" in (meta.get("annotations") or {})
+    containers = status.get("containerStatuses") or []
+    alive = bool(containers) and all("running" in (container.get("state") or {}) for container in containers)
+    return _condition(status, "Ready") or (static and alive)
 
 
 def _condition(status: dict[str, Any], kind: str) -> bool:

@@ -92,5 +92,8 @@ class Host(ReadHost, Protocol):
     async def write(self, path: str, content: bytes, *, mode: int = 0o644) -> None:
         """Write `content` to `path` whole or not at all (temporary file, fsync, rename); makes the parent folder."""
 
-    async def upload(self, source: str, path: str, *, mode: int = 0o644) -> None:
-        """Copy the local file `source` to `path`, resuming a part that an earlier try left; renamed when whole."""
+    async def upload(self, source: str, path: str, *, mode: int = 0o644, sha256: str = "") -> None:
+        """Copy the local file `source` to `path`, resuming a part that an earlier try left; renamed when whole.
+
+        The machine compares what arrived with `sha256`, or with the local file's own when that is empty.
+        """

@@ -144,9 +144,9 @@ class Ssh:
         result = await self._run(argv, content, timeout=120, writes=True)
         check_file(result, self._access, f"write {path}")
 
-    async def upload(self, source: str, path: str, *, mode: int = 0o644) -> None:
+    async def upload(self, source: str, path: str, *, mode: int = 0o644, sha256: str = "") -> None:
         channels = await self._pool.channels(self._access)
-        await Transfer(channels, await Source.of(source), path, mode).run()
+        await Transfer(channels, await Source.of(source, sha256), path, mode).run()
 
     async def _run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float, writes: bool) -> Result:
         channels = await self._pool.channels(self._access)

@@ -2,13 +2,15 @@
 
 The bytes go through a command's standard input and not through SFTP: that is the one way that works for root and
 for sudo users alike. What has arrived is kept as PATH.part.DIGEST; the machine itself compares the sha256 before
-it renames. A part that turns out wrong is removed and sent once more from its beginning.
+it renames. A part that turns out wrong is removed and sent once more from its beginning. What arrived is not synced:
+after a power cut the digest tells what has to be sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,23 +29,23 @@ _SLOWEST_BYTES_A_SECOND = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A local file, with its size and sha256 as they were when the transfer began."""
+    """A local file, with its size when the transfer began and the sha256 that the machine is to find."""
 
     path: Path
     size: int
     digest: str
 
     @staticmethod
-    async def of(path: str) -> Source:
-        """Read the file once, beside the event loop."""
-        return await asyncio.to_thread(_measure, Path(path))
+    async def of(path: str, sha256: str = "") -> Source:
+        """Look at the file, and hash it beside the event loop when the caller does not know its sha256."""
+        return await asyncio.to_thread(_measure, Path(path), sha256)
 
 
-def _measure(path: Path) -> Source:
+def _measure(path: Path, sha256: str) -> Source:
     try:
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return Source(path, file.tell(), digest)
+            digest = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
+            return Source(path, os.fstat(file.fileno()).st_size, digest)
     except OSError as exc:
         raise Refused(f"cannot read {path} to send it: {(exc.strerror or str(exc)).lower()}") from exc
 

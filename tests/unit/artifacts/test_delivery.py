@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from groundplane.api.distribution import Artifact, Source
-from groundplane.artifacts import ArtifactCorrupt, ArtifactDelivery, Depot
+from groundplane.artifacts import ArtifactDelivery, Depot
 from groundplane.artifacts.cache import sha256_of
+from groundplane.artifacts.delivery import Slots
 from groundplane.hosts.contract import FileStat
 
 from .conftest import WebSource, artifact_of
@@ -28,13 +29,13 @@ PATH = "/usr/bin/kubelet"
 
 
 class FolderMachine:
-    """A machine whose files are below `root`. `spoil` of its next uploads arrive damaged; `gate` holds them up."""
+    """A machine whose files are below `root`. `gate` holds its uploads up."""
 
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
         self.root = root / name
         self.uploads = 0
-        self.spoil = 0
+        self.order: list[str] = []
         self.together: set[str] = set()
         self.most = 0
         self.gate: asyncio.Barrier | None = None
@@ -50,8 +51,10 @@ class FolderMachine:
         local = self._local(path)
         return FileStat(mode=local.stat().st_mode & 0o7777, size=local.stat().st_size) if local.exists() else None
 
-    async def upload(self, source: str, path: str, *, mode: int = 0o644) -> None:
+    async def upload(self, source: str, path: str, *, mode: int = 0o644, sha256: str = "") -> None:
         self.uploads += 1
+        self.order.append(self.name)
+        assert sha256 == sha256_of(Path(source))
         self.together.add(self.name)
         self.most = max(self.most, len(self.together))
         if self.gate is not None:
@@ -59,9 +62,6 @@ class FolderMachine:
         local = self._local(path)
         local.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, local)
-        if self.spoil:
-            self.spoil -= 1
-            local.write_bytes(b"stale part" + CONTENT)
         local.chmod(mode)
         self.together.discard(self.name)
 
@@ -104,7 +104,7 @@ async def test_many_machines_at_once_cost_one_fetch_and_stay_within_the_slots(
     depot: Depot, web: WebSource, artifact: Artifact, tmp_path: Path
 ) -> None:
     web.files["bin/kubelet"] = CONTENT
-    slots = asyncio.Semaphore(3)
+    slots = Slots(3)
     delivery = ArtifactDelivery(depot, [Source(type="HTTP", url=web.url)], slots=slots)
     machines = [FolderMachine(f"shop-{n}", tmp_path) for n in range(9)]
     gate = asyncio.Barrier(3)
@@ -117,23 +117,38 @@ async def test_many_machines_at_once_cost_one_fetch_and_stay_within_the_slots(
     assert max(machine.most for machine in machines) == 3
 
 
-async def test_a_stale_part_on_the_machine_costs_a_second_upload(
-    delivery: ArtifactDelivery, artifact: Artifact, tmp_path: Path
+async def test_the_machines_that_all_others_wait_for_are_served_first(
+    depot: Depot, web: WebSource, artifact: Artifact, tmp_path: Path
 ) -> None:
-    machine = FolderMachine("shop-1", tmp_path)
-    machine.spoil = 1
-    await delivery.deliver(machine, artifact, PATH)
-    assert machine.uploads == 2
-    assert await machine.digest(PATH) == artifact.sha256
+    web.files["bin/kubelet"] = CONTENT
+    slots = Slots(1)
+    delivery = ArtifactDelivery(depot, [Source(type="HTTP", url=web.url)], slots=slots, first={"shop-3"})
+    machines = [FolderMachine(f"shop-{n}", tmp_path) for n in range(1, 4)]
+    for machine in machines:
+        machine.order = machines[0].order
+    async with slots.place(0):
+        deliveries = [asyncio.create_task(delivery.deliver(machine, artifact, PATH)) for machine in machines]
+        while slots.waiting < 3:
+            await asyncio.sleep(0.001)
+    await asyncio.gather(*deliveries)
+    assert machines[0].order == ["shop-3", "shop-1", "shop-2"]
 
 
-async def test_a_file_that_keeps_arriving_damaged_is_an_error_that_names_the_machine(
-    delivery: ArtifactDelivery, artifact: Artifact, tmp_path: Path
-) -> None:
-    machine = FolderMachine("shop-1", tmp_path)
-    machine.spoil = 2
-    with pytest.raises(ArtifactCorrupt, match=r"shop-1.*/usr/bin/kubelet"):
-        await delivery.deliver(machine, artifact, PATH)
+async def test_a_place_that_was_given_up_goes_to_the_next() -> None:
+    slots = Slots(1)
+
+    async def hold() -> None:
+        async with slots.place(1):
+            await asyncio.Event().wait()
+
+    async with slots.place(0):
+        quitter = asyncio.create_task(hold())
+        while not slots.waiting:
+            await asyncio.sleep(0)
+        quitter.cancel()
+        await asyncio.gather(quitter, return_exceptions=True)
+    async with asyncio.timeout(5), slots.place(1):
+        assert slots.waiting == 0
 
 
 def as_the_steps_see_it(delivery: ArtifactDelivery) -> Delivery:

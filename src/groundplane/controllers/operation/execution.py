@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from groundplane.api.machine import Machine
 from groundplane.api.operation import Operation
 from groundplane.api.target import Desired
-from groundplane.artifacts.delivery import ArtifactDelivery
+from groundplane.artifacts.delivery import ArtifactDelivery, Slots
 from groundplane.artifacts.sources import Depot
 from groundplane.client.contract import Object
 from groundplane.hosts.contract import Host
@@ -18,7 +18,6 @@ from groundplane.operations import CREATE, DELETE, Doors, Outcome, Runner, make_
 from ..members import Members
 from .record import Record
 
-UPLOADS_AT_ONCE = 64
 _STEPS = {"Create": CREATE, "Delete": DELETE}
 
 
@@ -27,7 +26,7 @@ class Uploads:
     """What all Operations of the process share: the way to the files, and how many are sent at once."""
 
     depot: Depot
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS_AT_ONCE))
+    slots: Slots = field(default_factory=Slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,10 @@ class Execution:
 
         doors = Doors(
             hosts=hosts,
-            delivery=ArtifactDelivery(uploads.depot, spec.target.sources, slots=uploads.slots),
+            # All others wait for the first control plane, so what it needs goes first.
+            delivery=ArtifactDelivery(
+                uploads.depot, spec.target.sources, slots=uploads.slots, first={hosts[spec.target.first].name}
+            ),
             journal=self.record,
             log=self.record.log,
             published_kubeconfig=published,

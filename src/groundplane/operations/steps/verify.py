@@ -1,8 +1,9 @@
 """verify: the cluster as a whole works: nodes Ready, system pods running, a test pod on every node reachable.
 
 The test pods run the release's pause image, which every node has, and are reached from every machine by ping: that
-shows the pod network across nodes without an image of its own. They and their namespace are gone afterwards.
-What was proven is noted in the journal, so that a run that was cut off behind it does not prove it again.
+shows the pod network across nodes without an image of its own, and that the scheduler works. They live in
+kube-system, which is always there, and are gone afterwards. What was proven is noted in the journal, so that a run
+that was cut off behind it does not prove it again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import json
 from typing import Any
 
 from groundplane.api.operation import PlannedChange
+from groundplane.clusters.api import runs
+from groundplane.clusters.errors import ClusterRefused
 
 from .. import nodes
 from ..artifact_set import sandbox_image_of
@@ -19,8 +22,9 @@ from ..scope import ClusterDoor, ReadScope, Scope
 from ..together import together
 from ..waiting import wait_until
 
-_NAMESPACE = "groundplane-probe"
-_PATH = f"/api/v1/namespaces/{_NAMESPACE}"
+_SYSTEM_PODS = "/api/v1/namespaces/kube-system/pods"
+_PROBE = "groundplane.dev/probe"
+_PROBES = f"{_SYSTEM_PODS}?labelSelector={_PROBE}"
 _NOTE = "verified"
 _PATIENCE = 600.0
 
@@ -53,9 +57,14 @@ class Verify:
             return await _pods_missing(scope, cluster)
 
         if scope.target.network.plugin != "none":
-            await wait_until(not_ready, what="all nodes Ready", seconds=_PATIENCE, clock=scope.clock)
-            await wait_until(not_running, what="the system pods running", seconds=_PATIENCE, clock=scope.clock)
-            await _probe(scope, cluster)
+            # The test pods tolerate nodes that are not Ready, so nobody waits for another.
+            await together(
+                [
+                    wait_until(not_ready, what="all nodes Ready", seconds=_PATIENCE, clock=scope.clock),
+                    wait_until(not_running, what="the system pods running", seconds=_PATIENCE, clock=scope.clock),
+                    _probe(scope, cluster),
+                ]
+            )
         await scope.journal.put(_NOTE, _proof(scope))
 
 
@@ -80,12 +89,8 @@ async def _nodes_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
 async def _pods_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
     if scope.target.network.plugin == "none":
         return ""
-    pods = await nodes.items(cluster, "/api/v1/namespaces/kube-system/pods")
-    waiting = [
-        f"{pod['metadata']['name']} {_why(pod)}"
-        for pod in pods
-        if not nodes.has_condition(pod, "Ready") and (pod.get("status") or {}).get("phase") != "Succeeded"
-    ]
+    pods = [pod for pod in await nodes.items(cluster, _SYSTEM_PODS) if _PROBE not in nodes.meta(pod, "labels")]
+    waiting = [f"{pod['metadata']['name']} {_why(pod)}" for pod in pods if not runs(pod)]
     return ", ".join(sorted(waiting)) or ("" if pods else "no pod in kube-system")
 
 
@@ -103,35 +108,39 @@ async def _probe(scope: Scope, cluster: ClusterDoor) -> None:
         scope.log("no test pod: the release has no pause image to run")
         return
     await _clear(scope, cluster)
-    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE}})
     try:
-        await _service_account(scope, cluster)
         for name in scope.target.members:
-            await cluster.apply(_pod(name, image))
+            await _create(scope, cluster, _pod(name, image))
         addresses = await _addresses(scope, cluster)
         await together([_reach(scope, name, addresses) for name in scope.target.members])
     finally:
         await _clear(scope, cluster)
 
 
-async def _service_account(scope: Scope, cluster: ClusterDoor) -> None:
-    """Wait for the namespace's default service account: pods are refused before it is there."""
+async def _create(scope: Scope, cluster: ClusterDoor, pod: dict[str, Any]) -> None:
+    """Create a test pod; pods are refused before the namespace's service account is there."""
 
     async def missing() -> str:
-        return "" if await cluster.get(f"{_PATH}/serviceaccounts/default") else "not there yet"
+        try:
+            await cluster.apply(pod)
+        except ClusterRefused as error:
+            return str(error)
+        return ""
 
-    await wait_until(missing, what=f"the service account of {_NAMESPACE}", seconds=60, clock=scope.clock, interval=0.2)
+    await wait_until(missing, what=f"test pod {pod['metadata']['name']}", seconds=60, clock=scope.clock, interval=0.5)
 
 
 def _pod(node: str, image: str) -> dict[str, Any]:
-    """A pod that belongs to one node and needs nothing but the pause image that is there."""
+    """A pod that the scheduler can put on one node only, and that needs nothing but the pause image there."""
     container = {"name": "pause", "image": image, "imagePullPolicy": "IfNotPresent"}
+    here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": f"on-{node}", "namespace": _NAMESPACE},
+        "metadata": {"name": f"groundplane-probe-{node}", "namespace": "kube-system", "labels": {_PROBE: "true"}},
         "spec": {
-            "nodeName": node,
+            "affinity": {"nodeAffinity": required},
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 0,
             "tolerations": [{"operator": "Exists"}],
@@ -146,10 +155,10 @@ async def _addresses(scope: Scope, cluster: ClusterDoor) -> dict[str, str]:
 
     async def missing() -> str:
         found.clear()
-        for pod in await nodes.items(cluster, f"{_PATH}/pods"):
+        for pod in await nodes.items(cluster, _PROBES):
             status = pod.get("status") or {}
             if status.get("phase") == "Running" and status.get("podIP"):
-                found[pod["spec"]["nodeName"]] = status["podIP"]
+                found[str(pod["spec"]["nodeName"])] = status["podIP"]
         waiting = [name for name in scope.target.members if name not in found]
         return f"none on {', '.join(waiting)}" if waiting else ""
 
@@ -177,12 +186,12 @@ async def _reach(scope: Scope, name: str, addresses: dict[str, str]) -> None:
 
 
 async def _clear(scope: Scope, cluster: ClusterDoor) -> None:
-    """Remove the namespace and wait until it is gone: a new one of its name is refused before."""
-    for pod in await nodes.items(cluster, f"{_PATH}/pods"):
-        await cluster.delete(f"{_PATH}/pods/{pod['metadata']['name']}")
-    await cluster.delete(_PATH)
+    """Remove the test pods, also those of a run that was cut off, and wait until they are gone."""
 
     async def missing() -> str:
-        return "" if await cluster.get(_PATH) is None else "it is still there"
+        left = await nodes.items(cluster, _PROBES)
+        for pod in left:
+            await cluster.delete(f"{_SYSTEM_PODS}/{pod['metadata']['name']}?gracePeriodSeconds=0")
+        return ", ".join(pod["metadata"]["name"] for pod in left)
 
-    await wait_until(missing, what=f"namespace {_NAMESPACE} gone", seconds=180, clock=scope.clock, interval=0.5)
+    await wait_until(missing, what="the test pods gone", seconds=180, clock=scope.clock, interval=0.5)
