@@ -149,6 +149,8 @@ class Channels:
         """Close a channel, and end what runs under `mark`; the slot is free only when sshd counts it no more."""
         if mark and not session.connection.is_closed():
             await self._end(session, mark)
+            # Not `close`: that would first send what is still buffered to a command that is given up.
+            process.channel.abort()
         process.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):

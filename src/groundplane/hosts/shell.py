@@ -60,12 +60,16 @@ if [ -f "$2" ]; then stat -c %s -- "$2"; else echo 0; fi
 """
 
 # $1 path, $2 part, $3 sha256, $4 mode, $5 offset, $6 size. What arrives is appended; only the whole is renamed.
+# The lock is held by whoever still has the part open: a sender that was given up but lives on must not go on writing
+# into a file that has got its name meanwhile.
 UPLOAD_SEND = """set -eu
+umask 077; exec 9>> "$2"; flock -w 30 9 || exit 67
 have=0; [ ! -f "$2" ] || have=$(stat -c %s -- "$2")
 [ "$have" -eq "$5" ] || exit 67
-(umask 077; cat >> "$2")
+cat >> "$2"
 [ "$(stat -c %s -- "$2")" -eq "$6" ] || exit 65
 if [ "$(sha256sum < "$2" | cut -c1-64)" != "$3" ]; then rm -f -- "$2"; exit 68; fi
+exec 9>&-
 chmod "$4" "$2"
 mv -f -- "$2" "$1"
 """
