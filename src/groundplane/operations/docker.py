@@ -10,6 +10,8 @@ from typing import Any
 
 from .errors import StepRefused
 
+# dockerd makes it at its first start; on the record beforehand, it goes again with the cluster.
+IDENTITY = "/etc/docker/key.json"
 _DRIVER = "native.cgroupdriver="
 
 

@@ -57,6 +57,8 @@ class RuntimeStep:
         if edited is not None:
             await ledger.write_note(host, "runtime-restart", {"unit": runtime.unit})
             await ledger.put(host, runtime.config, edited)
+        if runtime is DOCKER:
+            await ledger.record(host, docker.IDENTITY)
         wrong = runtime is DOCKER and bool(await _docker_driver(scope, host))
         await systemd.start(host, runtime.unit, restart=edited is not None or stale or wrong)
         if not await runtimes.answers(host, runtime):
