@@ -95,8 +95,9 @@ def stop(name: str) -> None:
 
 
 def power_off(name: str) -> None:
-    """Cut the machine's power: no process of it gets to say goodbye."""
-    docker("kill", "--signal", "KILL", container(name))
+    """Cut the machine's power, if it is on: no process of it gets to say goodbye."""
+    if running(name):
+        docker("kill", "--signal", "KILL", container(name))
 
 
 def execute(name: str, argv: Sequence[str]) -> str:

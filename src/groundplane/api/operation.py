@@ -64,7 +64,7 @@ class StepStatus(Struct, frozen=True):
     """`attempts` counts starts; `changes` is what the step itself planned and did."""
 
     name: Annotated[str, says("name of the step in the plan")]
-    state: Annotated[StepState, says("the state in one word")] = "Pending"
+    state: Annotated[StepState, says("the state in one word")]
     started_at: Annotated[str, says("when it was first started")] = ""
     finished_at: Annotated[str, says("when it ended")] = ""
     attempts: Annotated[int, says("how often it was started")] = 0

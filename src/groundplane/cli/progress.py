@@ -140,7 +140,7 @@ def duration(seconds: float) -> str:
 
 
 def _row(planned: PlannedStep, status: StepStatus | None, now: datetime) -> StepRow:
-    found = status or StepStatus(name=planned.name)
+    found = status or StepStatus(name=planned.name, state="Pending")
     spent = _elapsed(found.started_at, found.finished_at, now)
     machine = planned.machine or CLUSTER_WIDE
     return StepRow(planned.name, planned.title, machine, found.state, spent, found.message)
@@ -148,7 +148,7 @@ def _row(planned: PlannedStep, status: StepStatus | None, now: datetime) -> Step
 
 def _with_status(operation: Operation, now: datetime) -> list[tuple[StepRow, StepStatus]]:
     states = {status.name: status for status in operation.status.steps}
-    return [(row, states.get(row.name) or StepStatus(name=row.name)) for row in steps(operation, now)]
+    return [(row, states.get(row.name) or StepStatus(name=row.name, state="Pending")) for row in steps(operation, now)]
 
 
 def _is_news(previous: StepRow | None, row: StepRow) -> bool:

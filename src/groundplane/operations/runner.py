@@ -113,7 +113,11 @@ class Runner:
         self._runs = {
             planned.name: _Run(
                 planned,
-                StepStatus(name=planned.name, attempts=before[planned.name].attempts if planned.name in before else 0),
+                StepStatus(
+                    name=planned.name,
+                    state="Pending",
+                    attempts=before[planned.name].attempts if planned.name in before else 0,
+                ),
             )
             for planned in plan.steps
         }

@@ -37,7 +37,7 @@ class Record:
         self._meta = operation.metadata
         self._planned: Mapping[str, PlannedStep] = {step.name: step for step in operation.spec.plan.steps}
         self._order = [step.name for step in operation.spec.plan.steps]
-        self._steps = {name: StepStatus(name=name) for name in self._order}
+        self._steps = {name: StepStatus(name=name, state="Pending") for name in self._order}
         self._steps.update({step.name: step for step in status.steps if step.name in self._steps})
         self._status = status
         self._logbook = logbook
