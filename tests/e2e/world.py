@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,13 +121,21 @@ class World:
         answers: set[str] = set()
 
         def look() -> bool:
-            for machine in self.lab.machines:
-                with urllib.request.urlopen(f"http://{machine.address}:30080/", timeout=10) as answer:
-                    answers.add(answer.read().decode().strip())
-            return len(answers) >= 2
+            asked = [self._ask(machine.address) for machine in self.lab.machines]
+            answers.update(name for name in asked if name)
+            return all(asked) and len(answers) >= 2
 
         wait_for("both replicas to answer", look, seconds=60)
         return answers
+
+    def _ask(self, address: str) -> str:
+        """Ask the Service on one node; "" while it does not answer, for kube-proxy sets its rules a little later."""
+        try:
+            with urllib.request.urlopen(f"http://{address}:30080/", timeout=5) as answer:
+                name: str = answer.read().decode().strip()
+                return name
+        except (urllib.error.URLError, TimeoutError):
+            return ""
 
     def on(self, machine: str, *argv: str) -> str:
         """Run a command on a lab machine, past Groundplane."""
