@@ -18,7 +18,7 @@ from groundplane.api.distribution import Artifact, Source
 
 from .sources import Depot
 
-DEFAULT_UPLOADS = 8
+DEFAULT_UPLOADS = 6
 
 
 class Stat(Protocol):

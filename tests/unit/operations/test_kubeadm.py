@@ -13,8 +13,8 @@ from groundplane.operations import StepRefused
 from groundplane.operations.kubeadm import (
     Join,
     Token,
-    ca_hash,
     cri_socket,
+    discovery_document,
     format_of,
     init_documents,
     join_documents,
@@ -27,7 +27,7 @@ from .targets import MACHINES, target
 DATA = Path(__file__).parents[2] / "data" / "kubeadm"
 VERSIONS = {"v1beta2": "v1.20.2", "v1beta3": "v1.28.4", "v1beta4": "v1.33.0"}
 TOKEN = Token("abcdef.0123456789abcdef")
-JOIN = Join(TOKEN, ca_hash="sha256:" + "ab" * 32, certificate_key="cd" * 32)
+JOIN = Join(TOKEN, discovery="/run/groundplane/kubeadm-discovery.conf", certificate_key="cd" * 32)
 
 # Fields of cmd/kubeadm/app/apis/kubeadm/<format>/types.go in kubernetes/kubernetes.
 _ARGS = {"extraArgs": None, "extraVolumes": None}
@@ -195,20 +195,10 @@ def test_secrets_do_not_show_when_printed() -> None:
     assert JOIN.certificate_key not in repr(JOIN)
 
 
-def test_the_pin_is_that_of_openssl_also_with_serial_number_zero() -> None:
-    # Made by kubeadm v1.20.2 (serial number 0); the pin by `openssl x509 -pubkey | openssl pkey -pubin -outform der`.
-    certificate = (DATA / "ca-serial-0.crt").read_bytes()
-    assert ca_hash(certificate) == "sha256:549da3e2f9efa4bb2eb14ac0cc99df11e1cd0927ca59d36c894cb61a236b1b56"
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        b"",
-        b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----",
-        b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----",
-    ],
-)
-def test_what_is_no_certificate_is_refused(wrong: bytes) -> None:
-    with pytest.raises(StepRefused, match="cannot read the cluster's certificate authority"):
-        ca_hash(wrong)
+def test_a_joining_machine_is_told_address_and_authority_and_no_credentials() -> None:
+    document = discovery_document(target("v1.20.2"), b"PEM")
+    assert document["clusters"][0]["cluster"] == {
+        "server": "https://api.shop.example:443",
+        "certificate-authority-data": "UEVN",
+    }
+    assert "users" not in document

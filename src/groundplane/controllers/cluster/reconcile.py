@@ -34,7 +34,7 @@ from .status import StatusDraft
 
 OBSERVE_EVERY = 60.0
 RETRY_BLOCKED = 30.0
-SETTLE = 2.0
+SETTLE = 1.0
 
 
 class ClusterReconciler:

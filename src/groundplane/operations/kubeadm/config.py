@@ -7,8 +7,9 @@ name and value; before, maps.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -35,14 +36,13 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """What a machine needs to join. Secrets: token and certificate key (control planes only)."""
+    """What a machine needs to join: the file that `discovery_document` gave, a token to introduce itself with, and
+    for control planes the key of the certificates. Token and key are secret: `repr` leaves them out.
+    """
 
     token: Token
-    ca_hash: str
-    certificate_key: str = ""
-
-    def __repr__(self) -> str:
-        return f"Join(ca_hash={self.ca_hash!r})"
+    discovery: str
+    certificate_key: str = field(default="", repr=False)
 
 
 def render(documents: Sequence[Document]) -> bytes:
@@ -67,6 +67,24 @@ def init_documents(
     return [init, _cluster(target, machine, form), _kubelet(target), _kube_proxy(target)]
 
 
+def discovery_document(target: ClusterTarget, authority: bytes) -> Document:
+    """Return the kubeconfig by which a joining machine knows the cluster: its address and its CA, no credentials.
+
+    The CA came over SSH from the first control plane, so nothing has to be trusted on first use, and nobody waits for
+    the controller manager to sign a ConfigMap, as with discovery by token.
+    """
+    cluster = {
+        "server": f"https://{target.endpoint.host}:{target.endpoint.port}",
+        "certificate-authority-data": base64.b64encode(authority).decode(),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        # kubeadm takes an unnamed cluster, as in the ConfigMap kube-public/cluster-info; a context would need a user.
+        "clusters": [{"name": "", "cluster": cluster}],
+    }
+
+
 def join_documents(
     target: ClusterTarget, machine: Machine, join: Join, *, ignore: Sequence[str] = ()
 ) -> list[Document]:
@@ -75,13 +93,7 @@ def join_documents(
     document: Document = {
         "apiVersion": f"kubeadm.k8s.io/{form}",
         "kind": "JoinConfiguration",
-        "discovery": {
-            "bootstrapToken": {
-                "apiServerEndpoint": f"{target.endpoint.host}:{target.endpoint.port}",
-                "token": join.token.value,
-                "caCertHashes": [join.ca_hash],
-            }
-        },
+        "discovery": {"file": {"kubeConfigPath": join.discovery}, "tlsBootstrapToken": join.token.value},
         "nodeRegistration": _registration(target, machine, form, ignore),
     }
     if machine.metadata.name in target.control_planes:

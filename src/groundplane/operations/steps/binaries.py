@@ -7,6 +7,8 @@ delete, broken. The unit and drop-in are those of the Kubernetes packages, but f
 
 from __future__ import annotations
 
+import asyncio
+
 from groundplane.api.distribution import Artifact
 from groundplane.api.operation import PlannedChange
 
@@ -87,13 +89,9 @@ async def _install(scope: Scope, artifact: Artifact) -> None:
 
 
 async def _missing(scope: ReadScope) -> list[Artifact]:
-    wanted = await needed(scope.host, scope.target, "Binary")
-    return [
-        artifact
-        for artifact in wanted
-        if artifact.name not in RUNTIME_ARTIFACTS
-        and await scope.host.digest(f"{BIN}/{artifact.name}") != artifact.sha256
-    ]
+    wanted = [a for a in await needed(scope.host, scope.target, "Binary") if a.name not in RUNTIME_ARTIFACTS]
+    found = await asyncio.gather(*(scope.host.digest(f"{BIN}/{artifact.name}") for artifact in wanted))
+    return [artifact for artifact, digest in zip(wanted, found, strict=True) if digest != artifact.sha256]
 
 
 async def _plugins_missing(scope: ReadScope) -> list[Artifact]:

@@ -6,7 +6,6 @@ loaded this very artifact: another image under the same name is replaced. The ta
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from groundplane.api.distribution import Artifact
@@ -37,8 +36,11 @@ class Images:
         return [PlannedChange(what=f"image {a.image}", after=f"loaded into {name}") for a in await _missing(scope)]
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
-        notes = asyncio.Lock()
-        await together([_load(scope, artifact, notes) for artifact in await _missing(scope)], limit=_AT_ONCE)
+        runtime = runtime_of(scope.target)
+        missing = await _missing(scope)
+        await _note_found(scope, runtime, missing)
+        await together([_load(scope, runtime, artifact) for artifact in missing], limit=_AT_ONCE)
+        await _note_loaded(scope, runtime, missing)
 
 
 async def _missing(scope: ReadScope) -> list[Artifact]:
@@ -59,10 +61,29 @@ async def _noted(scope: ReadScope) -> dict[str, dict[str, Any]]:
     return images
 
 
-async def _load(scope: Scope, artifact: Artifact, notes: asyncio.Lock) -> None:
-    host, runtime = scope.door, runtime_of(scope.target)
-    path = f"{STAGE}/{artifact.sha256}.tar"
-    existed = artifact.image in await runtimes.images(host, runtime)
+async def _note_found(scope: Scope, runtime: Runtime, artifacts: list[Artifact]) -> None:
+    """Write down which of the references were there before ours, for delete; the first note of each stays."""
+    held = await runtimes.images(scope.door, runtime)
+    note = await ledger.note(scope.door, _NOTE) or {}
+    mine = note.setdefault(runtime.name, {})
+    for artifact in artifacts:
+        existed = mine.get(artifact.image, {}).get("existed", artifact.image in held)
+        mine[artifact.image] = {"artifact": "", "digest": "", "existed": existed}
+    await ledger.write_note(scope.door, _NOTE, note)
+
+
+async def _note_loaded(scope: Scope, runtime: Runtime, artifacts: list[Artifact]) -> None:
+    """Write down by which digest the runtime now has what was loaded."""
+    held = await runtimes.images(scope.door, runtime)
+    note = await ledger.note(scope.door, _NOTE) or {}
+    mine = note.setdefault(runtime.name, {})
+    for artifact in artifacts:
+        mine[artifact.image] |= {"artifact": artifact.sha256, "digest": held.get(artifact.image, "")}
+    await ledger.write_note(scope.door, _NOTE, note)
+
+
+async def _load(scope: Scope, runtime: Runtime, artifact: Artifact) -> None:
+    host, path = scope.door, f"{STAGE}/{artifact.sha256}.tar"
     try:
         await _room(scope, runtime, artifact)
         await scope.delivery.deliver(host, artifact, path, mode=0o600)
@@ -72,13 +93,6 @@ async def _load(scope: Scope, artifact: Artifact, notes: asyncio.Lock) -> None:
         await _room(scope, runtime, artifact)
         raise
     await host.run(["rm", "-f", path])
-    digest = (await runtimes.images(host, runtime)).get(artifact.image, "")
-    async with notes:
-        note = await ledger.note(host, _NOTE) or {}
-        mine = note.setdefault(runtime.name, {})
-        existed = mine.get(artifact.image, {}).get("existed", existed)
-        mine[artifact.image] = {"artifact": artifact.sha256, "digest": digest, "existed": existed}
-        await ledger.write_note(host, _NOTE, note)
     scope.log(f"loaded {artifact.image}")
 
 

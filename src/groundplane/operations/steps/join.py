@@ -16,12 +16,13 @@ from ..control_plane import preflight_skipped, remove_config, run_with_config, t
 from ..errors import NotYet, StepRefused
 from ..jobs import run_job, running
 from ..kubeadm import Join as JoinWith
-from ..kubeadm import Token, ca_hash, init_documents, join_documents, render
+from ..kubeadm import Token, discovery_document, init_documents, join_documents, render
 from ..places import ADMIN_CONF, BIN, CA, RUN
 from ..scope import ReadScope, Scope
 from ..waiting import wait_until
 
 _CERTIFICATES = "/api/v1/namespaces/kube-system/secrets/kubeadm-certs"
+_DISCOVERY = f"{RUN}/kubeadm-discovery.conf"
 
 
 class Join:
@@ -99,14 +100,21 @@ async def _join(scope: Scope) -> None:
         ca = await scope.hosts[scope.target.first].read(CA)
         if ca is None:
             raise NotYet(f"cannot read {CA} on host {first.name}: it is not there")
-        join = JoinWith(token, ca_hash=ca_hash(ca), certificate_key=key)
+        await _write_discovery(scope, ca)
+        join = JoinWith(token, discovery=_DISCOVERY, certificate_key=key)
         documents = join_documents(scope.target, scope.own, join, ignore=await control_plane.ignored(scope))
         await run_with_config(scope, "join", render(documents), await _options(scope))
     finally:
         await remove_config(scope.door, "join")
+        await scope.door.run(["rm", "-f", _DISCOVERY])
         await _delete_token(first, token)
     if scope.name in scope.target.control_planes:
         await (await nodes.door(scope)).delete(_CERTIFICATES)
+
+
+async def _write_discovery(scope: Scope, authority: bytes) -> None:
+    await scope.door.run(["mkdir", "-p", "-m", "700", RUN])
+    await scope.door.write(_DISCOVERY, render([discovery_document(scope.target, authority)]), mode=0o600)
 
 
 async def _options(scope: Scope) -> list[str]:
