@@ -1,0 +1,1 @@
+"""What every layer may use: errors, clock, tasks, settings, versions, logbook. Imports nothing of ours."""

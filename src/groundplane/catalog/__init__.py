@@ -1,0 +1,1 @@
+"""What is known of Kubernetes, runtimes, kubeadm and kernels, as data with source and date."""

@@ -1,0 +1,1 @@
+"""The command line: flags, options, one client call. `embedded` assembles the process."""

@@ -1,0 +1,1 @@
+"""One interface, two ends: the in-process API server, or HTTP to any Kubernetes API that has our kinds."""

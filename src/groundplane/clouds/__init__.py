@@ -1,0 +1,1 @@
+"""One module per cloud, behind an optional extra. Empty until a cloud is supported."""

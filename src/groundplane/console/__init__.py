@@ -1,0 +1,1 @@
+"""Serves the web console. Empty until part 5."""

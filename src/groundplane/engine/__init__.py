@@ -1,0 +1,1 @@
+"""What controllers run on: work queue, reconcile loop, conditions, events."""

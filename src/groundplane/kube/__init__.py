@@ -1,0 +1,1 @@
+"""The Kubernetes wire: kubeconfig, HTTP transport, errors. Shared by `client` and `clusters`."""

@@ -1,0 +1,1 @@
+"""Planning rules, preflight, fingerprints: pure functions from wanted and observed to a Plan."""

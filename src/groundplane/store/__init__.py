@@ -1,0 +1,1 @@
+"""The store: a contract in domain words, and SQLite behind it."""
