@@ -36,7 +36,7 @@ def kill_at_each_boundary(world: World, action: str) -> int:
     while not ended(world, action):
         now = done(world, action)
         if now - seen:
-            seen = now
+            seen |= now
             world.engine.kill()
             world.engine.start()
             kills += 1
@@ -68,7 +68,7 @@ def kill_at_each_boundary_of_deletion(world: World) -> int:
     while world.engine.get("clusters")["items"]:
         now = done(world, "Delete")
         if now - seen:
-            seen = now
+            seen |= now
             world.engine.kill()
             world.engine.start()
             kills += 1
