@@ -98,7 +98,7 @@ def test_labels_and_taints_of_a_machine_reach_its_node_and_a_person_can_approve_
 
     world.engine.cli("approve", name)
     watched = world.engine.cli("operation", "watch", name)
-    assert "verify" in watched.stdout
+    assert "Verify the cluster" in watched.stdout
     world.wait_ready()
     node = world.nodes()[worker["metadata"]["name"]]
     assert node["metadata"]["labels"]["rack"] == "r7"
