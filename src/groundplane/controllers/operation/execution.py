@@ -51,12 +51,11 @@ class Execution:
         async def publish(kubeconfig: bytes) -> None:
             await members.publish(self.cluster, kubeconfig)
 
+        # All others wait for the first control plane, so what it needs goes first. A deletion may have none left.
+        first = {hosts[name].name for name in spec.target.control_planes[:1]}
         doors = Doors(
             hosts=hosts,
-            # All others wait for the first control plane, so what it needs goes first.
-            delivery=ArtifactDelivery(
-                uploads.depot, spec.target.sources, slots=uploads.slots, first={hosts[spec.target.first].name}
-            ),
+            delivery=ArtifactDelivery(uploads.depot, spec.target.sources, slots=uploads.slots, first=first),
             journal=self.record,
             log=self.record.log,
             published_kubeconfig=published,
