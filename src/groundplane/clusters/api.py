@@ -124,8 +124,9 @@ async def observe(door: KubernetesDoor, *, now: Now = utc_now) -> ClusterFacts:
     """Look at the cluster once. `reachable` is False when it does not answer; raises ClusterDenied."""
     observed_at = rfc3339(now())
     try:
-        system, version, nodes, pods = await asyncio.gather(
-            door.get(f"/api/v1/namespaces/{SYSTEM_NAMESPACE}"),
+        # The first request goes alone: one that fails in the TLS handshake must not leave others in theirs.
+        system = await door.get(f"/api/v1/namespaces/{SYSTEM_NAMESPACE}")
+        version, nodes, pods = await asyncio.gather(
             door.get("/version"),
             door.get("/api/v1/nodes"),
             door.get(f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/pods"),
