@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -193,7 +194,9 @@ def _command(server: Server, namespace: str, *arguments: str) -> list[str]:
 def _background(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
     """Run a command whose output is read line by line; it does not outlive the block, whatever fails in it."""
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    # A test run in the background hands an ignored SIGINT down, and the command would ignore it too.
+    attend = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=attend) as process:
         assert process.stdout is not None
         try:
             yield process, process.stdout
