@@ -196,7 +196,8 @@ def _background(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], IO[
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     # A test run in the background hands an ignored SIGINT down, and the command would ignore it too.
     attend = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=attend) as process:
+    options: dict[str, Any] = {"preexec_fn": attend, "env": environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as process:
         assert process.stdout is not None
         try:
             yield process, process.stdout
