@@ -13,8 +13,12 @@ DATA = Path(__file__).parents[1] / "data" / "kubeadm"
 
 
 @pytest.mark.parametrize("name", ["init", "join-worker", "join-control-plane"])
-def test_kubeadm_accepts_the_document(name: str) -> None:
-    path = DATA / f"{name}-v1beta2.yaml"
+def test_kubeadm_accepts_the_document(name: str, tmp_path: Path) -> None:
+    # kubeadm wants the discovery file to be there, so the document points to one that is.
+    discovery, path = tmp_path / "discovery.conf", tmp_path / f"{name}.yaml"
+    discovery.touch()
+    text = (DATA / f"{name}-v1beta2.yaml").read_text()
+    path.write_text(text.replace("/run/groundplane/kubeadm-discovery.conf", str(discovery)))
     verb = ["config", "images", "list", "--config"] if name == "init" else ["config", "migrate", "--old-config"]
     done = subprocess.run([ensure_binaries() / "kubeadm", *verb, path], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
