@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -90,12 +91,25 @@ def _timed(engine: Engine, lab: Lab, artifacts: Path, folder: Path) -> tuple[flo
     engine.cli("kubeconfig", "cluster/demo", "--output", str(kubeconfig))
     cluster_kubectl(kubeconfig, "apply", "-f", str(ROOT / "examples/workload/echo.yaml"))
     cluster_kubectl(kubeconfig, "rollout", "status", "deployment/echo", "--timeout=120s")
-    with urllib.request.urlopen(f"http://{lab.machines[0].address}:30080/", timeout=30) as answer:
-        answer.read()
+    _until_it_answers(f"http://{lab.machines[0].address}:30080/")
     created = time.monotonic() - started
     started = time.monotonic()
     engine.cli("apply", "-f", str(manifests), "--wait")
     return created, time.monotonic() - started
+
+
+def _until_it_answers(url: str) -> None:
+    """Ask the Service until it answers: kube-proxy sets its rules a moment after the replicas are ready."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                answer.read()
+                return
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _write_manifests(lab: Lab, folder: Path) -> None:
