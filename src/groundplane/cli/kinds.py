@@ -5,27 +5,24 @@ from __future__ import annotations
 from groundplane.api.registry import KINDS
 from groundplane.base.errors import Refused
 from groundplane.client.contract import Resource
+from groundplane.client.typed import EVENTS, NAMESPACES, RESOURCES, SECRETS
 
-SECRET = Resource(group="", version="v1", plural="secrets", kind="Secret")
-NAMESPACE = Resource(group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False)
-EVENT = Resource(group="", version="v1", plural="events", kind="Event")
-
-OURS = {k.kind: Resource(group=k.group, version=k.version, plural=k.plural, kind=k.kind) for k in KINDS}
+OURS = {info.kind: RESOURCES[info.struct] for info in KINDS}
 CLUSTER = OURS["Cluster"]
 DISTRIBUTION = OURS["Distribution"]
 OPERATION = OURS["Operation"]
 
 _CORE_WORDS = {
-    ("secret", "secrets"): SECRET,
-    ("namespace", "namespaces", "ns"): NAMESPACE,
-    ("event", "events", "ev"): EVENT,
+    ("secret", "secrets"): SECRETS,
+    ("namespace", "namespaces", "ns"): NAMESPACES,
+    ("event", "events", "ev"): EVENTS,
 }
 _WORDS: dict[str, Resource] = {word: resource for words, resource in _CORE_WORDS.items() for word in words} | {
     word: OURS[info.kind]
     for info in KINDS
     for word in (info.kind.lower(), info.plural, info.singular, f"{info.plural}.{info.group}", *info.short_names)
 }
-_BY_TYPE = {(resource.group, resource.kind): resource for resource in (*OURS.values(), SECRET, NAMESPACE, EVENT)}
+_BY_TYPE = {(resource.group, resource.kind): resource for resource in (*OURS.values(), SECRETS, NAMESPACES, EVENTS)}
 
 # What refers to others comes after what it refers to, so that nothing waits for a later document.
 ORDER = ("Namespace", "Secret", "Distribution", "Foundation", "Cluster", "Machine")

@@ -39,8 +39,9 @@ def _of_api(target: Target) -> bytes:
 
 async def _of_cluster(api: Api, name: str) -> bytes:
     from groundplane.client.errors import NotFound
+    from groundplane.client.typed import SECRETS
 
-    from .kinds import CLUSTER, SECRET
+    from .kinds import CLUSTER
 
     cluster = await api.client.get(CLUSTER, api.namespace, name)
     reference = cluster.get("status", {}).get("kubeconfigRef")
@@ -49,7 +50,7 @@ async def _of_cluster(api: Api, name: str) -> bytes:
             f"cannot print the kubeconfig of cluster {name}: it has none yet",
             remedy=f"wait until its control plane is up: groundplane plan {name}",
         )
-    secret = await api.client.get(SECRET, api.namespace, reference["name"])
+    secret = await api.client.get(SECRETS, api.namespace, reference["name"])
     data = secret.get("data", {}).get("kubeconfig")
     if not data:
         raise NotFound(f"cannot print the kubeconfig of cluster {name}: secret {reference['name']} has no kubeconfig")

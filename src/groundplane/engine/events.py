@@ -14,10 +14,10 @@ import structlog
 from groundplane.api.meta import API_VERSION, ObjectMeta
 from groundplane.base.clock import Now, rfc3339
 from groundplane.base.errors import GroundplaneError
-from groundplane.client.contract import Client, Object, Resource
+from groundplane.client.contract import Client, Object
 from groundplane.client.errors import NotFound
+from groundplane.client.typed import EVENTS
 
-EVENTS = Resource(group="", version="v1", plural="events", kind="Event")
 COMPONENT = "groundplane"
 REPEAT = timedelta(hours=1)
 

@@ -92,9 +92,9 @@ def namespace(server: Server) -> str:
     """A namespace of this test's own."""
     name = f"t-{os.urandom(4).hex()}"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    from groundplane.cli.kinds import NAMESPACE
+    from groundplane.client.typed import NAMESPACES
 
-    server.do(lambda client: client.create(NAMESPACE, body))
+    server.do(lambda client: client.create(NAMESPACES, body))
     return name
 
 

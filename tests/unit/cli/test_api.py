@@ -24,9 +24,9 @@ from groundplane.api.meta import NameReference, ObjectMeta
 from groundplane.api.operation import Operation, OperationSpec, Plan, PlannedChange, PlannedStep
 from groundplane.api.target import resolve
 from groundplane.base.logbook import Logbook
-from groundplane.cli.kinds import CLUSTER, DISTRIBUTION, OPERATION, SECRET
+from groundplane.cli.kinds import CLUSTER, DISTRIBUTION, OPERATION
 from groundplane.client.http import HttpClient
-from groundplane.client.typed import from_struct
+from groundplane.client.typed import SECRETS, from_struct
 from groundplane.kube.kubeconfig import render_kubeconfig
 
 from .conftest import Cli, Server, run_cli
@@ -413,7 +413,7 @@ def test_the_kubeconfig_of_a_cluster_comes_from_its_secret(
         "type": "groundplane.dev/kubeconfig",
         "stringData": {"kubeconfig": "the kubeconfig\n"},
     }
-    server.do(lambda client: client.create(SECRET, secret))
+    server.do(lambda client: client.create(SECRETS, secret))
     set_status(server, namespace, [], kubeconfigRef={"name": "shop-kubeconfig"})
     assert cli("kubeconfig", "cluster/shop").out == "the kubeconfig\n"
 
