@@ -107,6 +107,10 @@ def _ensure_engine(report: Report) -> None:
         _start_engine()
 
 
+# The engine outlives this process on purpose; kept, for a Popen that is dropped while its child runs warns of it.
+_started: list[subprocess.Popen[bytes]] = []
+
+
 def _start_engine() -> None:
     log = lab_home() / "dockerd.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -114,6 +118,7 @@ def _start_engine() -> None:
         process = subprocess.Popen(
             ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
+    _started.append(process)
     _engine_file().write_text(json.dumps({"pid": process.pid, "startTime": _start_time(process.pid)}))
 
     def answered() -> bool | None:

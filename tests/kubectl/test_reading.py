@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 
@@ -22,10 +23,12 @@ spec: {role: Worker, address: 198.18.0.12, clusterRef: {name: shop}}
 """
 
 
+_networks = itertools.count()
+
+
 def machines(api: Api) -> None:
     """Two machines whose addresses no other test has."""
-    number = abs(hash(api.namespace)) % 250
-    api.ok("apply", "-f", "-", stdin=MACHINES.replace("198.18.0.", f"198.18.{number}."))
+    api.ok("apply", "-f", "-", stdin=MACHINES.replace("198.18.0.", f"198.18.{next(_networks)}."))
 
 
 def test_api_resources_lists_every_kind_with_its_short_name(api: Api) -> None:
