@@ -24,6 +24,7 @@ from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.auth import Tokens
 from groundplane.server.collector import Collector, create_namespaces
+from groundplane.server.definitions import publish_definitions
 from groundplane.server.http import Server
 from groundplane.server.run import listen, serve
 from groundplane.server.service import Service
@@ -37,6 +38,7 @@ async def main(home: Path) -> None:
     tokens = Tokens(home / "tokens")
     server = Server(service, asyncio.Event(), tokens.authenticate, Logbook(home / "logs"))
     await create_namespaces(service)
+    await publish_definitions(service)
     files = certificates.ensure(home)
     async with (
         TaskOwner("test-server") as owner,

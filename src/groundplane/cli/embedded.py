@@ -27,6 +27,7 @@ from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.auth import Tokens
 from groundplane.server.collector import Collector, create_namespaces
+from groundplane.server.definitions import publish_definitions
 from groundplane.server.http import Server
 from groundplane.server.local import LocalClient
 from groundplane.server.run import listen, serve
@@ -78,6 +79,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         files = certificates.ensure(settings.home, names=(settings.host,))
         service = Service(store, Admission(store, runtimes))
         await create_namespaces(service)
+        await publish_definitions(service)
         tokens = Tokens(settings.home / "tokens.json")
         logbook = Logbook(settings.home / "logs")
         stopping = asyncio.Event()

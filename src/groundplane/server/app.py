@@ -139,10 +139,6 @@ class Endpoint:
             await response(scope, receive, send)
 
 
-_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_COLLECTION_VERBS = {"GET": "list", "DELETE": "deletecollection"}
-
-
 def check_access(row: Row, incoming: Incoming) -> None:
     """Raise 401 for the anonymous and 403 for those who may not; nothing is allowed by default."""
     if row.access is Access.ANYONE:
@@ -154,17 +150,8 @@ def check_access(row: Row, incoming: Incoming) -> None:
         return
     group, plural = incoming.path("group"), incoming.path("resource")
     where = f' in the namespace "{incoming.path("namespace")}"' if incoming.path("namespace") else ""
-    verb = _verb(row, incoming)
-    why = f'User "{user.name}" cannot {verb} resource "{plural}" in API group "{group}"{where}'
+    why = f'User "{user.name}" cannot {incoming.verb} resource "{plural}" in API group "{group}"{where}'
     raise forbidden(group, plural, incoming.path("name"), why)
-
-
-def _verb(row: Row, incoming: Incoming) -> str:
-    if incoming.path("name") or row.method not in _COLLECTION_VERBS:
-        return _VERBS[row.method]
-    if row.method == "GET" and incoming.query.get("watch") in ("true", "1"):
-        return "watch"
-    return _COLLECTION_VERBS[row.method]
 
 
 async def _missing(scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version as package_version
 
-from .resources import VERBS, Resource, Resources
+from .resources import Resource, Resources
 from .status import Json
 
 # The release of Kubernetes whose API conventions this server follows; kubectl compares its own version with it.
@@ -84,7 +84,7 @@ def _entries(resource: Resource) -> list[Json]:
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": list(VERBS),
+        "verbs": list(resource.verbs),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
@@ -97,7 +97,8 @@ def _entries(resource: Resource) -> list[Json]:
 def _subresources(resource: Resource) -> list[tuple[str, str, list[str]]]:
     found = []
     if resource.has_status:
-        found.append(("status", resource.kind, ["get", "patch", "update"]))
+        verbs = ["get", "patch", "update"]
+        found.append(("status", resource.kind, [verb for verb in verbs if verb in resource.verbs]))
     if resource.has_log:
         found.append(("log", resource.kind, ["get"]))
     return found
@@ -141,7 +142,7 @@ def _aggregated_resource(resource: Resource) -> Json:
         "responseKind": _kind(resource.group, resource.version, resource.kind),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
-        "verbs": list(VERBS),
+        "verbs": list(resource.verbs),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)

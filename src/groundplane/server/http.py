@@ -15,10 +15,12 @@ from starlette.types import Receive, Scope, Send
 from .negotiation import JSON, decode_body, encode
 from .protobuf import PROTOBUF
 from .service import Call, FieldValidation, Options, Service, User
-from .status import Json, bad_request, no_such_path, timed_out, too_large
+from .status import Json, bad_request, method_not_allowed, no_such_path, timed_out, too_large
 
 # kube-apiserver's limit for a request's body.
 MAX_BODY = 3 * 1024 * 1024
+_VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_COLLECTION_VERBS = {"GET": "list", "HEAD": "list", "DELETE": "deletecollection"}
 WRITE_TYPES = (JSON, "application/yaml", PROTOBUF)
 
 
@@ -73,6 +75,16 @@ class Incoming:
         """Return a part of the path, "" when the route has no such part."""
         return str(self.request.path_params.get(name, ""))
 
+    @property
+    def verb(self) -> str:
+        """The verb of the API that is asked for, as access rules name it."""
+        method = self.request.method
+        if self.path("name") or method not in _COLLECTION_VERBS:
+            return _VERBS[method]
+        if method == "GET" and self.query.get("watch") in ("true", "1"):
+            return "watch"
+        return _COLLECTION_VERBS[method]
+
     def call(self) -> Call:
         """Return what is asked of which resource; raises 404 when there is no such resource, 400 for bad options."""
         group, version, plural = self.path("group"), self.path("version"), self.path("resource")
@@ -80,6 +92,10 @@ class Incoming:
         namespace = self.path("namespace")
         if resource is None or (namespace and not resource.namespaced):
             raise no_such_path()
+        if self.path("subresource") == "status" and not resource.has_status:
+            raise no_such_path()
+        if self.verb not in resource.verbs:
+            raise method_not_allowed(self.verb, group, plural, resource.refusal)
         return Call(self.user, resource, namespace, self.path("name"), self.path("subresource"), self._options())
 
     def _options(self) -> Options:

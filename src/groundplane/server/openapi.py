@@ -17,6 +17,8 @@ from .resources import APPLY, Resource, Resources
 from .status import Json
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+# Groups of Kubernetes whose types do not live in k8s.io/api/GROUP.
+_KUBERNETES_PACKAGES = {"apiextensions.k8s.io": "apiextensions-apiserver.pkg.apis.apiextensions"}
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _LIST_PARAMETERS = (
     "allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
@@ -28,8 +30,9 @@ _TYPES = {"limit": "integer", "timeoutSeconds": "integer", "allowWatchBookmarks"
 
 def component(resource: Resource, suffix: str = "") -> str:
     """Return the name of a resource's schema."""
-    if not resource.group:
-        return f"io.k8s.api.core.v1.{resource.kind}{suffix}"
+    if resource.group in ("", *_KUBERNETES_PACKAGES) or resource.group.endswith(".k8s.io"):
+        package = _KUBERNETES_PACKAGES.get(resource.group) or f"api.{resource.group.partition('.')[0] or 'core'}"
+        return f"io.k8s.{package}.{resource.version}.{resource.kind}{suffix}"
     return ".".join([*reversed(resource.group.split(".")), resource.version, resource.kind + suffix])
 
 
@@ -97,11 +100,19 @@ def _with_body(operation: Json, resource: Resource, types: tuple[str, ...] = ("a
 def _item_operations(resource: Resource) -> Json:
     name = component(resource)
     patch = _operation(resource, "patch", name, (*_WRITE_PARAMETERS, "force"))
-    return {
+    operations = {
         "get": _operation(resource, "get", name),
-        "put": _with_body(_operation(resource, "put", name, _WRITE_PARAMETERS), resource),
+        "update": _with_body(_operation(resource, "put", name, _WRITE_PARAMETERS), resource),
         "patch": _with_body(patch, resource, resource.patches),
+        "delete": _operation(resource, "delete", name, ("dryRun", "propagationPolicy")),
     }
+    return _served(resource, operations)
+
+
+def _served(resource: Resource, operations: Json) -> Json:
+    """Return the operations of verbs that the resource has, by HTTP method."""
+    methods = {"create": "post", "update": "put", "deletecollection": "delete", "list": "get"}
+    return {methods.get(verb, verb): value for verb, value in operations.items() if verb in resource.verbs}
 
 
 def _paths(resource: Resource) -> Json:
@@ -112,15 +123,13 @@ def _paths(resource: Resource) -> Json:
     lister = _operation(resource, "list", component(resource, "List"), _LIST_PARAMETERS)
     creator = _with_body(_operation(resource, "post", name, _WRITE_PARAMETERS), resource)
     purger = _operation(resource, "deletecollection", name, (*_LIST_PARAMETERS, "dryRun", "propagationPolicy"))
-    remover = _operation(resource, "delete", name, ("dryRun", "propagationPolicy"))
-    paths: Json = {
-        collection: {"get": lister, "post": creator, "delete": purger},
-        f"{collection}/{{name}}": {**_item_operations(resource), "delete": remover},
-    }
+    many = {"list": lister, "create": creator, "deletecollection": purger}
+    paths: Json = {collection: _served(resource, many), f"{collection}/{{name}}": _item_operations(resource)}
     if resource.namespaced:
         paths[f"{root}/{resource.plural}"] = {"get": lister}
     if resource.has_status:
-        paths[f"{collection}/{{name}}/status"] = _item_operations(resource)
+        part = _item_operations(resource)
+        paths[f"{collection}/{{name}}/status"] = {name: part[name] for name in part if name != "delete"}
     for path, item in paths.items():
         item["parameters"] = [
             {"name": part, "in": "path", "required": True, "schema": {"type": "string"}}

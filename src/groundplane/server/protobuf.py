@@ -53,14 +53,25 @@ _MESSAGES: dict[str, _Table] = {
         1: ("metadata", _META), 2: ("data", "bytemap"), 3: ("type", "text"), 4: ("stringData", "map"),
         5: ("immutable", "bool"),
     },
+    "ConfigMap": {
+        1: ("metadata", _META), 2: ("data", "map"), 3: ("binaryData", "bytemap"), 4: ("immutable", "bool"),
+    },
+    "Lease": {
+        1: ("metadata", _META),
+        2: ("spec", {
+            1: ("holderIdentity", "text"), 2: ("leaseDurationSeconds", "int"), 3: ("acquireTime", "microtime"),
+            4: ("renewTime", "microtime"), 5: ("leaseTransitions", "int"), 6: ("strategy", "text"),
+            7: ("preferredHolder", "text"),
+        }),
+    },
     "Namespace": {
         1: ("metadata", _META), 2: ("spec", {1: ("finalizers*", "text")}), 3: ("status", {1: ("phase", "text")}),
     },
     "Event": {
         1: ("metadata", _META), 2: ("involvedObject", _REFERENCE), 3: ("reason", "text"), 4: ("message", "text"),
         5: ("source", {1: ("component", "text"), 2: ("host", "text")}), 6: ("firstTimestamp", "time"),
-        7: ("lastTimestamp", "time"), 8: ("count", "int"), 9: ("type", "text"), 10: ("eventTime", "time"),
-        11: ("series", {1: ("count", "int"), 2: ("lastObservedTime", "time")}), 12: ("action", "text"),
+        7: ("lastTimestamp", "time"), 8: ("count", "int"), 9: ("type", "text"), 10: ("eventTime", "microtime"),
+        11: ("series", {1: ("count", "int"), 2: ("lastObservedTime", "microtime")}), 12: ("action", "text"),
         13: ("related", _REFERENCE), 14: ("reportingComponent", "text"), 15: ("reportingInstance", "text"),
     },
     "SelfSubjectReview": {1: ("metadata", _META)},
@@ -133,6 +144,7 @@ def _value(value: int | bytes, kind: Any) -> Any:
         "text": bytes.decode,
         "bytes": bytes,
         "time": _time,
+        "microtime": _micro_time,
         "fields": _raw_json,
     }
     return readers[kind](value)
@@ -141,6 +153,14 @@ def _value(value: int | bytes, kind: Any) -> Any:
 def _time(value: bytes) -> str | None:
     seconds = _message(value, {1: ("seconds", "int")}).get("seconds", 0)
     return rfc3339(datetime.fromtimestamp(seconds, UTC)) if seconds > 0 else None
+
+
+def _micro_time(value: bytes) -> str | None:
+    parts = _message(value, {1: ("seconds", "int"), 2: ("nanos", "int")})
+    if parts.get("seconds", 0) <= 0:
+        return None
+    moment = datetime.fromtimestamp(parts["seconds"], UTC).replace(microsecond=parts.get("nanos", 0) // 1000)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _raw_json(value: bytes) -> Any:

@@ -50,7 +50,10 @@ def _no_causes(obj: Json, old: Json | None) -> list[Cause]:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource. `fields` are what field selectors know; `generation`: counts changes of what is wanted."""
+    """One resource. `fields` are what field selectors know; `generation`: counts changes of what is wanted.
+
+    `refusal` tells what to do instead of a verb that is not among `verbs`.
+    """
 
     group: str
     version: str
@@ -71,6 +74,8 @@ class Resource:
     prepare: Prepare = _nothing
     check: Check = _no_causes
     label_names: bool = False
+    verbs: tuple[str, ...] = VERBS
+    refusal: str = ""
 
     @property
     def api_version(self) -> str:

@@ -66,6 +66,7 @@ _SHAPES: tuple[tuple[str, dict[str, Handler], tuple[tuple[str, str], ...]], ...]
     (f"{_ITEM}/log", {"GET": handlers.log}, _LOG),
     (_ITEM, _OBJECT, ()),
     ("/namespaces/{namespace}/{resource}", _OBJECTS, ()),
+    ("/{resource}/{name}/status", _PART, _STATUS),
     ("/{resource}/{name}", _OBJECT, ()),
     ("/{resource}", _OBJECTS, ()),
 )

@@ -131,8 +131,10 @@ def revision_too_large(asked: int, current: int) -> StatusError:
     return StatusError(504, "Timeout", f"Timeout: {message}", details={"causes": causes, "retryAfterSeconds": 1})
 
 
-def method_not_allowed(verb: str, group: str, plural: str) -> StatusError:
+def method_not_allowed(verb: str, group: str, plural: str, why: str = "") -> StatusError:
     message = f'{verb} is not supported on resources of kind "{_qualified(group, plural)}"'
+    if why:
+        message += f": {why}"
     return StatusError(405, "MethodNotAllowed", message, details=_named(group, plural, ""))
 
 

@@ -19,6 +19,7 @@ from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.auth import Tokens
 from groundplane.server.collector import create_namespaces
+from groundplane.server.definitions import publish_definitions
 from groundplane.server.http import Limits, Server
 from groundplane.server.service import Service
 from groundplane.store.memory import open_memory
@@ -63,6 +64,7 @@ def start(tmp_path: Path) -> Start:
         store = await open_memory()
         service = Service(store, Admission(store, runtimes), bookmark_seconds=0.05)
         await create_namespaces(service)
+        await publish_definitions(service)
         tokens = Tokens(tmp_path / "tokens")
         logbook = Logbook(tmp_path / "logs")
         server = Server(service, asyncio.Event(), tokens.authenticate, logbook, Limits(request=5, body=1))

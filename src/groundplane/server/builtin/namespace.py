@@ -1,0 +1,61 @@
+"""Namespace (core/v1): a scope for names, which goes away only when it is empty."""
+
+from __future__ import annotations
+
+from groundplane.api.schema import validator
+
+from ..resources import Resource, metadata_field
+from ..status import Json
+from ..table import AGE, NAME, Column
+from .common import PATCHES, TEXT, kind_schema, path
+
+DEFAULT_NAMESPACE = "default"
+SYSTEM_NAMESPACE = "groundplane-system"
+KEPT_NAMESPACES = (DEFAULT_NAMESPACE, SYSTEM_NAMESPACE)
+NAMESPACE_FINALIZER = "kubernetes"
+
+_SCHEMA = kind_schema(
+    "Namespace provides a scope for names.",
+    {
+        "spec": {
+            "type": "object",
+            "default": {},
+            "properties": {"finalizers": {"type": "array", "items": TEXT}},
+        },
+        "status": {
+            "type": "object",
+            "properties": {"phase": {"type": "string", "enum": ["Active", "Terminating"]}},
+        },
+    },
+)
+
+
+def _prepare(obj: Json, old: Json | None) -> None:
+    spec = obj.setdefault("spec", {})
+    if old is None:
+        spec["finalizers"] = [NAMESPACE_FINALIZER]
+        obj["status"] = {"phase": "Active"}
+    else:
+        obj["spec"] = old["spec"]
+    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
+
+
+def namespace() -> Resource:
+    """Return the resource."""
+    return Resource(
+        group="",
+        version="v1",
+        plural="namespaces",
+        singular="namespace",
+        kind="Namespace",
+        schema=_SCHEMA,
+        validate=validator(_SCHEMA),
+        short_names=("ns",),
+        namespaced=False,
+        has_status=True,
+        label_names=True,
+        patches=PATCHES,
+        prepare=_prepare,
+        columns=(NAME, Column("Status", "string", lambda obj, _: obj["status"]["phase"]), AGE),
+        fields={"metadata.name": metadata_field("name"), "status.phase": path("status", "phase")},
+    )
