@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from bench import create_cluster
+from bench import api_server, create_cluster
 from bench.figures import save, table
 
-BENCHMARKS = {"create_cluster": create_cluster.run}
+BENCHMARKS = {"create_cluster": create_cluster.run, "api_server": api_server.run}
 
 
 def main(names: list[str]) -> int:

@@ -13,13 +13,16 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`goal` bounds the ratio where there is a peer, else our own value; None is a figure without a goal."""
+    """`goal` bounds the ratio where there is a peer, else our own value; None is a figure without a goal.
+
+    The bound is an upper one, or a lower one where more is better (a rate)."""
 
     name: str
     unit: str
     ours: float
     peer: float | None = None
     goal: float | None = None
+    more_is_better: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -31,7 +34,8 @@ class Figure:
         """Whether the goal was met; None when there is none."""
         if self.goal is None:
             return None
-        return (self.ratio if self.ratio is not None else self.ours) <= self.goal
+        value = self.ratio if self.ratio is not None else self.ours
+        return value >= self.goal if self.more_is_better else value <= self.goal
 
 
 def compared(name: str, ours: Sequence[float], peer: Sequence[float], goal: float) -> Figure:
@@ -59,7 +63,7 @@ def table(name: str, figures: Sequence[Figure]) -> str:
                 f"{each.ours:.2f}",
                 "" if each.peer is None else f"{each.peer:.2f}",
                 "" if each.ratio is None else f"{each.ratio:.2f}",
-                "" if each.goal is None else f"≤ {each.goal:g}",
+                "" if each.goal is None else f"{'≥' if each.more_is_better else '≤'} {each.goal:g}",
                 {True: "yes", False: "NO", None: ""}[each.met],
             )
         )

@@ -12,6 +12,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
@@ -29,13 +30,36 @@ TOKEN = "the-token-of-the-test-administrator"
 GUEST_TOKEN = "the-token-of-somebody-without-rights"
 
 
+@dataclass(frozen=True, slots=True)
+class RealKube:
+    """Both processes, just started, and the administrator's access."""
+
+    access: Access
+    etcd: subprocess.Popen[bytes]
+    server: subprocess.Popen[bytes]
+
+
 @contextmanager
 def real_kube(folder: Path) -> Iterator[Access]:
     """Run etcd and kube-apiserver with their data in `folder`; give the administrator's access."""
-    etcd, port, peer, secure = _extract_etcd(folder), *_free_ports(3)
+    etcd = extract_etcd(folder)
+    with start_real_kube(folder, etcd, fsync=False) as started:
+        _wait_ready(started.access, folder, started.server)
+        yield started.access
+
+
+@contextmanager
+def start_real_kube(folder: Path, etcd: Path, *, fsync: bool) -> Iterator[RealKube]:
+    """Start the etcd that was extracted and kube-apiserver, and do not wait; without fsync etcd is for tests only."""
+    port, peer, secure = _free_ports(3)
     ca = _files(folder)
     client = f"http://127.0.0.1:{port}"
-    etcd_command = [etcd, "--data-dir", folder / "etcd-data", "--unsafe-no-fsync"]
+    etcd_command: list[str | Path] = [
+        etcd,
+        "--data-dir",
+        folder / "etcd-data",
+        *([] if fsync else ["--unsafe-no-fsync"]),
+    ]
     etcd_command += ["--listen-client-urls", client, "--advertise-client-urls", client]
     etcd_command += ["--listen-peer-urls", f"http://127.0.0.1:{peer}", "--log-level", "warn"]
     server_command: list[str | Path] = [ensure_binaries() / "kube-apiserver", f"--etcd-servers={client}"]
@@ -47,9 +71,12 @@ def real_kube(folder: Path) -> Iterator[Access]:
     server_command += [f"--service-account-signing-key-file={folder}/server.key"]
     server_command += ["--service-cluster-ip-range=10.0.0.0/24", "--disable-admission-plugins=ServiceAccount"]
     access = Access(f"https://127.0.0.1:{secure}", ca=ca, token=TOKEN)
-    with (folder / "log").open("wb") as log, _running(etcd_command, log), _running(server_command, log) as server:
-        _wait_ready(access, folder, server)
-        yield access
+    with (
+        (folder / "log").open("ab") as log,
+        _running(etcd_command, log) as store,
+        _running(server_command, log) as server,
+    ):
+        yield RealKube(access, store, server)
 
 
 @contextmanager
@@ -78,7 +105,8 @@ def _wait_ready(access: Access, folder: Path, server: subprocess.Popen[bytes]) -
             raise RuntimeError(f"kube-apiserver (exit {server.poll()}) did not become ready:\n{tail}")
 
 
-def _extract_etcd(folder: Path) -> Path:
+def extract_etcd(folder: Path) -> Path:
+    """Unpack the lab's etcd image into `folder` and return the binary."""
     image = ensure_artifacts() / "images" / "etcd.tar"
     with tarfile.open(image) as outer:
         member = outer.extractfile("manifest.json")
