@@ -22,7 +22,8 @@ from groundplane.catalog import runtimes
 from groundplane.server import certificates
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
-from groundplane.server.auth import Tokens
+from groundplane.server.authn.assembly import authenticators
+from groundplane.server.authn.tokens import Tokens
 from groundplane.server.collector import Collector, create_namespaces
 from groundplane.server.definitions import publish_definitions
 from groundplane.server.http import Server
@@ -36,7 +37,7 @@ async def main(home: Path) -> None:
     store = await open_sqlite(home / "state.db", sealed={"secrets": Sealer(home / "seal.key")})
     service = Service(store, Admission(store, runtimes))
     tokens = Tokens(home / "tokens")
-    server = Server(service, asyncio.Event(), tokens.authenticate, Logbook(home / "logs"))
+    server = Server(service, asyncio.Event(), authenticators(tokens), Logbook(home / "logs"))
     await create_namespaces(service)
     await publish_definitions(service)
     files = certificates.ensure(home)

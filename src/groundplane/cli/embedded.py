@@ -25,7 +25,8 @@ from groundplane.kube.kubeconfig import Access, Kubeconfig, render_kubeconfig, w
 from groundplane.server import certificates
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
-from groundplane.server.auth import Tokens
+from groundplane.server.authn.assembly import authenticators
+from groundplane.server.authn.tokens import Tokens
 from groundplane.server.collector import Collector, create_namespaces
 from groundplane.server.definitions import publish_definitions
 from groundplane.server.http import Server
@@ -83,7 +84,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         tokens = Tokens(settings.home / "tokens.json")
         logbook = Logbook(settings.home / "logs")
         stopping = asyncio.Event()
-        server = Server(service, stopping, tokens.authenticate, logbook, address=f"{settings.host}:{settings.port}")
+        server = Server(service, stopping, authenticators(tokens), logbook, address=f"{settings.host}:{settings.port}")
         manager = Manager(LocalClient(service), settings, logbook)
         async with serve(build(server), files, bound, stopping) as listening, TaskOwner("engine") as owner:
             owner.start(Collector(service).run(), name="collector")

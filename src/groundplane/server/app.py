@@ -12,16 +12,16 @@ import uuid
 from typing import Any
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .auth import ANONYMOUS, may
+from .authn.contract import Asking, CredentialsRefused
 from .http import Incoming, Server, Stream, answer
 from .routes import ROUTES, Access, Row
-from .service import User
 from .status import StatusError, explain, forbidden, timed_out, unauthorized
 
 _log = structlog.get_logger(__name__)
@@ -101,18 +101,12 @@ class Authentication:
         self._server = server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = Headers(scope=scope).get("authorization", "")
-        scope["groundplane.user"] = self._identify(given)
+        asking = Asking(scope["method"], scope["headers"], scope.get("groundplane.peer"))
+        try:
+            scope["groundplane.user"] = await self._server.authn.authenticate(asking) or ANONYMOUS
+        except CredentialsRefused as error:
+            raise unauthorized() from error
         await self._app(scope, receive, send)
-
-    def _identify(self, given: str) -> User:
-        if not given:
-            return ANONYMOUS
-        scheme, _, token = given.partition(" ")
-        user = self._server.authenticate(token.strip()) if scheme.lower() == "bearer" else None
-        if user is None:
-            raise unauthorized()
-        return user
 
 
 class Endpoint:

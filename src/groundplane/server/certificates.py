@@ -1,13 +1,13 @@
-"""The server's own certificate authority and its certificate: made once, kept in the home, renewed before they expire.
+"""The server's certificate authorities and its certificate: made once, kept in the home, renewed before they expire.
 
 Keys have mode 0600 from their first byte. A new CA makes every kubeconfig stale, so it lives long; the server's
-certificate is short-lived and made anew when it nears its end or lacks a name.
+certificate is short-lived and made anew when it nears its end or lacks a name. Clients have a CA of their own: what
+vouches for users can then never pass for the server, nor the server's certificate for a user.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from groundplane.base.clock import Now, utc_now
 from groundplane.base.errors import Denied
+from groundplane.base.files import write_private
 
 CA_LIFE = timedelta(days=3650)
 SERVER_LIFE = timedelta(days=365)
@@ -39,20 +40,55 @@ class Certificates:
     ca_key: Path
     server: Path
     server_key: Path
+    client_ca: Path
+    client_ca_key: Path
 
 
 def ensure(home: Path, *, names: tuple[str, ...] = (), now: Now = utc_now) -> Certificates:
     """Return the certificates of `home`, made or renewed as needed. `names`: further DNS names and addresses."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    files = Certificates(home / "ca.crt", home / "ca.key", home / "server.crt", home / "server.key")
+    files = Certificates(home / "ca.crt", home / "ca.key", home / "server.crt", home / "server.key",
+                         home / "client-ca.crt", home / "client-ca.key")  # fmt: skip
     wanted = tuple(dict.fromkeys((*ALWAYS_NAMED, *names)))
     moment = now()
     renewed = not _good(files.ca, files.ca_key, moment)
     if renewed:
-        _make_authority(files, moment)
+        _make_authority(files.ca, files.ca_key, "groundplane", moment)
+    if not _good(files.client_ca, files.client_ca_key, moment):
+        _make_authority(files.client_ca, files.client_ca_key, "groundplane-clients", moment)
     if renewed or not _good(files.server, files.server_key, moment) or not _covers(files, wanted):
         _make_server(files, wanted, moment)
     return files
+
+
+def until(path: Path) -> datetime:
+    """Return when the certificate of this file ends."""
+    return _load(path).not_valid_after_utc
+
+
+def issue_client(
+    files: Certificates, user: str, groups: tuple[str, ...], ttl: timedelta, *, now: Now = utc_now
+) -> tuple[bytes, bytes]:
+    """Return a client certificate and its key as PEM; neither is kept. It ends no later than the client CA."""
+    authority, authority_key = _load(files.client_ca), _load_key(files.client_ca_key)
+    key = ec.generate_private_key(ec.SECP256R1())
+    moment = now()
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+    subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, user)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(authority.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(min(moment, moment + ttl) - _BACKDATE)
+        .not_valid_after(min(moment + ttl, authority.not_valid_after_utc))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), _private(key)
 
 
 def _good(certificate: Path, key: Path, now: datetime) -> bool:
@@ -89,10 +125,10 @@ def _covers(files: Certificates, wanted: tuple[str, ...]) -> bool:
     return have >= set(wanted)
 
 
-def _make_authority(files: Certificates, now: datetime) -> None:
+def _make_authority(path: Path, key_path: Path, title: str, now: datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     # A number in the name keeps an old and a new CA of the same home apart.
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"groundplane-ca-{int(now.timestamp())}")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{title}-ca-{int(now.timestamp())}")])
     usage = x509.KeyUsage(
         digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False, key_encipherment=False,
         data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
@@ -110,8 +146,8 @@ def _make_authority(files: Certificates, now: datetime) -> None:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    _save(files.ca_key, _private(key), 0o600)
-    _save(files.ca, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_private(key_path, _private(key))
+    write_private(path, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
 
 
 def _make_server(files: Certificates, names: tuple[str, ...], now: datetime) -> None:
@@ -132,8 +168,8 @@ def _make_server(files: Certificates, names: tuple[str, ...], now: datetime) -> 
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    _save(files.server_key, _private(key), 0o600)
-    _save(files.server, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_private(files.server_key, _private(key))
+    write_private(files.server, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
 
 
 def _name(text: str) -> x509.GeneralName:
@@ -147,13 +183,3 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _save(path: Path, content: bytes, mode: int) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

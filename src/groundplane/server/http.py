@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from .authn.contract import Authenticator
 from .negotiation import JSON, decode_body, encode
 from .protobuf import PROTOBUF
 from .service import Call, FieldValidation, Options, Service, User
@@ -45,7 +46,7 @@ class Server:
 
     service: Service
     stopping: asyncio.Event
-    authenticate: Callable[[str], User | None]
+    authn: Authenticator
     log: OperationLog | None = None
     limits: Limits = Limits()
     address: str = ""

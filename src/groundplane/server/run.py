@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from groundplane.base.errors import Refused
 
 from .certificates import Certificates
+from .connection import DEFAULT_LIMITS, ConnectionLimits, factory
 
 STOP_SECONDS = 2
 
@@ -32,12 +33,28 @@ class CannotListen(Refused):
 class _Uvicorn(uvicorn.Server):
     """Uvicorn that tells when it accepts and leaves signals alone."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
         super().__init__(config)
+        self._limits = limits
         self.accepting = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Listen with our own protocol and a handshake that has to be done in time, which uvicorn cannot set."""
+        await self.lifespan.startup()
+        make = factory(self._limits, config=self.config, server_state=self.server_state, app_state={})
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                make,
+                sock=bound,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=self._limits.handshake,
+                ssl_shutdown_timeout=self._limits.drain,
+            )
+            for bound in sockets or ()
+        ]
+        self.started = True
         self.accepting.set()
 
     @contextlib.contextmanager
@@ -78,6 +95,8 @@ def _config(app: ASGIApp, certificates: Certificates) -> uvicorn.Config:
     def context(config: uvicorn.Config, make: Any) -> ssl.SSLContext:
         made: ssl.SSLContext = make()
         made.minimum_version = ssl.TLSVersion.TLSv1_2
+        made.verify_mode = ssl.CERT_OPTIONAL
+        made.load_verify_locations(cafile=str(certificates.client_ca))
         return made
 
     return uvicorn.Config(
@@ -97,10 +116,15 @@ def _config(app: ASGIApp, certificates: Certificates) -> uvicorn.Config:
 
 @asynccontextmanager
 async def serve(
-    app: ASGIApp, certificates: Certificates, bound: socket.socket, stopping: asyncio.Event
+    app: ASGIApp,
+    certificates: Certificates,
+    bound: socket.socket,
+    stopping: asyncio.Event,
+    *,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
 ) -> AsyncIterator[Listening]:
     """Serve `app` on the bound socket for the length of the block."""
-    server = _Uvicorn(_config(app, certificates))
+    server = _Uvicorn(_config(app, certificates), limits)
     running = asyncio.create_task(server.serve([bound]), name="api-server")
     accepting = asyncio.create_task(server.accepting.wait(), name="api-server/accepting")
     try:

@@ -154,6 +154,12 @@ def too_large(limit: int) -> StatusError:
     return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
 
 
+def too_many_requests() -> StatusError:
+    """Return kube-apiserver's answer when it has too many requests in flight."""
+    message = "Too many requests, please try again later."
+    return StatusError(429, "TooManyRequests", message, details={"retryAfterSeconds": 1})
+
+
 def timed_out(what: str) -> StatusError:
     return StatusError(504, "Timeout", f"Timeout: {what}", details={"retryAfterSeconds": 1})
 

@@ -12,9 +12,10 @@ import httpx2
 import pytest
 from cryptography import x509
 
+from groundplane.base.files import FileOpenToOthers
 from groundplane.server import certificates
 from groundplane.server.app import build
-from groundplane.server.auth import Tokens, TokensRefused
+from groundplane.server.authn.tokens import Tokens
 from groundplane.server.run import STOP_SECONDS, CannotListen, listen, serve
 
 from .conftest import Start
@@ -127,5 +128,5 @@ def test_a_tokens_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     tokens = Tokens(tmp_path / "tokens")
     token = tokens.issue_token("ada", (), timedelta(hours=1))
     (tmp_path / "tokens").chmod(0o640)
-    with pytest.raises(TokensRefused, match="0640"):
+    with pytest.raises(FileOpenToOthers, match="0640"):
         tokens.authenticate(token)
