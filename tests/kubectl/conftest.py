@@ -1,4 +1,7 @@
-"""Real kubectl against the real server: a process of its own, SQLite, TLS, bearer tokens."""
+"""Real kubectl of three minors against the real server: a process of its own, SQLite, TLS, bearer tokens.
+
+Every test that takes `api` runs once with each kubectl, in a namespace of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-KUBECTL = Path(sys.executable).with_name("kubectl")
+from support.kubectls import KUBECTLS, Kubectl, ensure_kubectl
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -21,7 +25,13 @@ class Api:
     """The running server as kubectl sees it."""
 
     folder: Path
+    program: Path
+    kubectl: Kubectl
     namespace: str = "default"
+
+    def within(self, namespace: str) -> Api:
+        """Return the same kubectl in another namespace."""
+        return replace(self, namespace=namespace)
 
     def start(self, *arguments: str, user: str = "admin") -> subprocess.Popen[str]:
         """Start kubectl in the background, with pipes."""
@@ -53,10 +63,14 @@ class Api:
         return found
 
     def _command(self, arguments: tuple[str, ...], user: str) -> list[str]:
-        settings = [f"--kubeconfig={self.folder}/kubeconfig", f"--cache-dir={self.folder}/cache", f"--context={user}"]
+        settings = [
+            f"--kubeconfig={self.folder}/kubeconfig",
+            f"--cache-dir={self.folder}/cache-{self.kubectl.minor}",
+            f"--context={user}",
+        ]
         # kubectl warns of a namespace given beside a thing that has none.
         scope = [] if arguments[1:2] == ("namespace",) else [f"--namespace={self.namespace}"]
-        return [str(KUBECTL), *settings, *scope, *arguments]
+        return [str(self.program), *settings, *scope, *arguments]
 
 
 def _kubeconfig(started: dict[str, str]) -> str:
@@ -94,11 +108,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert (folder / "log").read_text() == ""
 
 
-@pytest.fixture
+@pytest.fixture(params=KUBECTLS, ids=lambda kubectl: kubectl.minor)
 def api(server: Path, request: pytest.FixtureRequest) -> Api:
-    """Give a namespace of its own to every test."""
+    """Give a namespace of its own to every test, with each kubectl."""
     name = "t" + "".join(c for c in request.node.name.lower().replace("_", "-") if c.isalnum() or c == "-")[-50:]
-    api = Api(server, name.strip("-"))
+    api = Api(server, ensure_kubectl(request.param), request.param, name.strip("-"))
     api.ok("create", "namespace", api.namespace)
     return api
 

@@ -48,6 +48,9 @@ SYSTEM: tuple[Row, ...] = (
     Row("GET", "/openapi/v3/api/{version}", Access.KNOWN, system.openapi_v3, _CORE),
     Row("GET", "/openapi/v3/apis/{group}/{version}", Access.KNOWN, system.openapi_v3),
     Row("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", Access.KNOWN, system.self_subject_review),
+    # kubectl 1.27 asks here, without looking into discovery, where this version is not.
+    Row("POST", "/apis/authentication.k8s.io/v1beta1/selfsubjectreviews", Access.KNOWN,
+        system.self_subject_review_beta),
     Row("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", Access.KNOWN,
         system.self_subject_access_review),
 )  # fmt: skip

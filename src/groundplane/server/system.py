@@ -6,7 +6,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from groundplane.base.errors import GroundplaneError
 
-from . import discovery, negotiation, openapi
+from . import discovery, negotiation, openapi, openapi_protobuf
 from .auth import may
 from .http import Incoming, answer
 from .status import Json, bad_request, no_such_path
@@ -91,16 +91,28 @@ async def openapi_v3(incoming: Incoming) -> Response:
 
 
 async def openapi_v2(incoming: Incoming) -> Response:
+    if openapi_protobuf.wanted(incoming.accept):
+        encoded = openapi_protobuf.encode(openapi.v2(incoming.server.service.resources))
+        return Response(encoded, media_type=openapi_protobuf.MEDIA_TYPE)
     negotiation.require_json(incoming.accept)
     return answer(openapi.v2(incoming.server.service.resources))
 
 
 async def self_subject_review(incoming: Incoming) -> Response:
     """Say who the caller is (`kubectl auth whoami`)."""
+    return await _who(incoming, "v1")
+
+
+async def self_subject_review_beta(incoming: Incoming) -> Response:
+    """Say it to kubectl 1.27, which knows no later version."""
+    return await _who(incoming, "v1beta1")
+
+
+async def _who(incoming: Incoming, version: str) -> Response:
     await incoming.document()
     user = incoming.user
     info = {"username": user.name, "groups": list(user.groups)}
-    return answer(_review("authentication.k8s.io/v1", "SelfSubjectReview", {}, {"userInfo": info}), code=201)
+    return answer(_review(f"authentication.k8s.io/{version}", "SelfSubjectReview", {}, {"userInfo": info}), code=201)
 
 
 async def self_subject_access_review(incoming: Incoming) -> Response:
