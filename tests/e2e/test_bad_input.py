@@ -143,7 +143,7 @@ def test_a_corrupt_artifact_fails_the_step_by_name_and_a_retry_does_only_the_res
 
     world.apply([good])
     wait_for("a second Operation", lambda: len(world.operations()) == 2, seconds=60)
-    second = world.finished("Create")
+    second = world.finished("Create", seconds=300)
     assert second["status"]["phase"] == "Succeeded", second["status"]["progress"]
     planned = {step["name"] for step in second["spec"]["plan"]["steps"]}
     assert not planned & {name for name in finished if name.startswith(("claim/", "host-settings/"))}

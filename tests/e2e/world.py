@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.error
 import urllib.request
@@ -21,14 +22,16 @@ POLL = 0.2
 T = TypeVar("T")
 
 
-def wait_for(what: str, look: Callable[[], T | None], *, seconds: float = 300) -> T:
-    """Look until there is something; the look itself takes most of the time."""
+def wait_for(
+    what: str, look: Callable[[], T | None], *, seconds: float = 300, otherwise: Callable[[], str] = lambda: ""
+) -> T:
+    """Look until there is something; the look itself takes most of the time. `otherwise` says what there was."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s; {otherwise()}"
         time.sleep(POLL)
 
 
@@ -94,7 +97,17 @@ class World:
             operation = self.operation(action)
             return operation if operation and operation.get("status", {}).get("finishedAt") else None
 
-        return wait_for(f"an Operation of action {action} to end", look, seconds=seconds)
+        what = f"an Operation of action {action} to end"
+        return wait_for(what, look, seconds=seconds, otherwise=self.situation)
+
+    def situation(self) -> str:
+        """What an engineer would look at first: the state of every step, and the end of the log."""
+        states = [
+            {"name": each["metadata"]["name"], "rv": each["metadata"]["resourceVersion"], **each.get("status", {})}
+            for each in self.operations()
+        ]
+        log = (self.engine.home.parent / "engine.err").read_text(errors="replace")[-6000:]
+        return f"{json.dumps(states, indent=1)}\n{log}"
 
     def wait_ready(self, *, seconds: int = 300) -> None:
         """Wait as a user does."""
@@ -108,8 +121,6 @@ class World:
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """The managed cluster's Nodes by name."""
-        import json
-
         found = json.loads(cluster_kubectl(self.kubeconfig(), "get", "nodes", "-o", "json").stdout)
         return {item["metadata"]["name"]: item for item in found["items"]}
 

@@ -60,7 +60,7 @@ class Channels:
             self._count += 1
             mark = f"{session.mark}.{self._count}." if writes else ""
             line = shell.command_line(argv, sudo=session.sudo, timeout=timeout, mark=mark)
-            process = await _open(session.connection, line)
+            process = await self._opened(session, line, mark)
             finished = False
             try:
                 tell(process, self._head(session.sudo))
@@ -68,6 +68,20 @@ class Channels:
                 finished = True
             finally:
                 await asyncio.shield(self._leave(session, process, mark="" if finished else mark))
+
+    async def _opened(self, session: _Session, line: str, mark: str) -> Process:
+        """Start the command. Cancelled while sshd is starting it, wait until it is there, and end it."""
+        opening = asyncio.ensure_future(_open(session.connection, line))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._leave_opening(session, opening, mark))
+            raise
+
+    async def _leave_opening(self, session: _Session, opening: asyncio.Future[Process], mark: str) -> None:
+        # A command that could not be started leaves nothing to end, and its caller is gone.
+        with contextlib.suppress(OSError, asyncssh.Error):
+            await self._leave(session, await opening, mark=mark)
 
     async def run(self, argv: Sequence[str], *, stdin: bytes, timeout: float, writes: bool) -> Result:
         """Run `argv` as root to its end, or to the end of its time."""

@@ -25,6 +25,7 @@ MISSING = 66
 NOT_THERE_YET = 67
 CORRUPT = 68
 NOT_A_FILE = 69
+BUSY = 71
 SUDO_ATE_NOTHING = 70
 
 # With a password, sudo reads one line from standard input if it asks at all. When it did not ask, that line must
@@ -63,7 +64,7 @@ if [ -f "$2" ]; then stat -c %s -- "$2"; else echo 0; fi
 # The lock is held by whoever still has the part open: a sender that was given up but lives on must not go on writing
 # into a file that has got its name meanwhile.
 UPLOAD_SEND = """set -eu
-umask 077; exec 9>> "$2"; flock -w 30 9 || exit 67
+umask 077; exec 9>> "$2"; flock -w 30 9 || exit 71
 have=0; [ ! -f "$2" ] || have=$(stat -c %s -- "$2")
 [ "$have" -eq "$5" ] || exit 67
 cat >> "$2"
@@ -76,12 +77,13 @@ mv -f -- "$2" "$1"
 
 # Ends every process that carries the mark $1 in its environment: TERM, and KILL for what is left after a second.
 END_MARKED = """
-marked() { for e in /proc/[0-9]*/environ; do
-  tr '\\0' '\\n' 2>/dev/null < "$e" | grep -q "^GROUNDPLANE_RUN=$1" || continue
-  p=${e#/proc/}; echo "${p%/environ}"; done; }
+marked() { grep -lsaF -e "GROUNDPLANE_RUN=$1" /proc/[0-9]*/environ | cut -d / -f 3; }
 found=$(marked "$1"); [ -n "$found" ] || exit 0
-kill -TERM $found 2>/dev/null; sleep 1
-found=$(marked "$1"); [ -z "$found" ] || kill -KILL $found 2>/dev/null
+kill -TERM $found 2>/dev/null
+for tenth in 1 2 3 4 5 6 7 8 9 10; do
+  sleep 0.1; found=$(marked "$1"); [ -n "$found" ] || exit 0
+done
+kill -KILL $found 2>/dev/null
 exit 0
 """
 

@@ -122,6 +122,11 @@ def check_file(result: Result, access: HostAccess, doing: str) -> None:
         raise Refused(f"cannot {doing} on {place}: there is a directory of that name")
     if result.status == shell.CUT_SHORT:
         raise HostUnreachable(f"cannot {doing} on {place}: the content did not arrive whole")
+    if result.status == shell.BUSY:
+        raise HostUnreachable(
+            f"cannot {doing} on {place}: an earlier upload of it still holds the file",
+            remedy="it ends with its connection; look there for a process that has the file open",
+        )
     if result.status == shell.SUDO_ATE_NOTHING:
         raise Unexpected(f"cannot {doing} on {place}: sudo did not ask for the password that it asked for before")
     raise CommandFailed(place, result.argv, result.status, result.stderr)

@@ -181,6 +181,39 @@ def test_what_machines_are_built_with_cannot_be_changed(spec: dict[str, Any]) ->
     assert cause.field.rsplit(".", 1)[1] in str(spec)
 
 
+def test_the_manifest_of_a_running_cluster_is_refused_without_being_repeated() -> None:
+    before, after = (
+        {"plugin": "manifest", "manifest": f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}"} for name in "ab"
+    )
+    running = example("Cluster", spec={"network": before}, **RUNNING)
+    cause = only(admit(example("Cluster", spec={"network": after}, **RUNNING), running, EMPTY))
+    assert (cause.field, cause.value) == ("spec.network.manifest", "…")
+
+
+RUNNING = {"status": {"clusterID": "5f0c7a3e-0000-4000-8000-000000000001"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "spec"),
+    [
+        ("spec.components.apiServer", {"components": {"apiServer": {"args": {"v": "4"}}}}),
+        ("spec.components.controllerManager", {"components": {"controllerManager": {"args": {"v": "4"}}}}),
+        ("spec.components.scheduler", {"components": {"scheduler": {"args": {"v": "4"}}}}),
+        ("spec.components.etcd", {"components": {"etcd": {"args": {"max-txn-ops": "256"}}}}),
+        ("spec.components.kubelet", {"components": {"kubelet": {"args": {"v": "4"}}}}),
+        ("spec.components.kubeProxy", {"components": {"kubeProxy": {"config": {"mode": "ipvs"}}}}),
+        ("spec.addons.dns", {"addons": {"dns": "None"}}),
+    ],
+)
+def test_what_nothing_changes_on_a_running_cluster_is_refused_there_and_free_before(
+    path: str, spec: dict[str, Any]
+) -> None:
+    assert admit(example("Cluster", spec=spec), example("Cluster"), EMPTY).ok
+    cause = only(admit(example("Cluster", spec=spec, **RUNNING), example("Cluster", **RUNNING), EMPTY))
+    assert cause.field == path
+    assert "does not change it on running nodes" in cause.message
+
+
 def test_what_is_stored_stays_changeable_beside_its_spec_whatever_the_rules_are_today() -> None:
     broken = example("Cluster", spec={"network": {"podCIDR": "x"}})
     released = example("Cluster", spec={"network": {"podCIDR": "x"}}, metadata={"finalizers": []})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import socket
@@ -109,6 +110,31 @@ async def test_a_cancelled_command_is_ended_on_the_machine(access: HostAccess, t
             await task
         assert not alive(pid_file)
         assert (await host.run(["echo", "still here"])).text == "still here"
+
+
+async def test_a_command_cancelled_while_it_is_being_started_leaves_nothing_behind(access: HostAccess) -> None:
+    word = f"7{os.getpid()}{time.monotonic_ns()}"
+    async with HostPool() as pool:
+        host = pool.connect(access)
+        await host.run(["true"])
+        for step in range(40):
+            task = asyncio.create_task(host.run(["sh", "-c", "cat; sleep 100", word]))
+            await asyncio.sleep(step * 0.0005)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert (await host.run(["echo", "still here"])).text == "still here"
+        assert running_with(word) == []
+
+
+def running_with(word: str) -> list[str]:
+    """Pids of the processes that have a word among their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if word.encode() in path.read_bytes().split(b"\0"):
+                found.append(path.parent.name)
+    return found
 
 
 async def test_a_cut_connection_ends_its_commands_and_the_next_call_connects_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from groundplane.base.errors import Refused
+from groundplane.hosts import shell
 from groundplane.hosts.errors import CommandFailed, HostUnreachable
 from groundplane.hosts.ssh import HostAccess, HostPool
 from support.sshd import Sshd
@@ -60,6 +62,24 @@ async def test_an_upload_that_was_cut_goes_on_where_it_was(sshd: Sshd, access: H
     assert target.read_bytes() == content
     # The same file went on to grow: it was not sent anew.
     assert target.stat().st_ino == inode
+
+
+async def test_a_part_that_another_sender_holds_is_left_alone_and_the_wait_has_an_end(
+    access: HostAccess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell, "UPLOAD_SEND", shell.UPLOAD_SEND.replace("-w 30", "-w 0.2"))
+    source, content = make_source(tmp_path, 1000)
+    target = tmp_path / "file"
+    with part_of(target, content).open("ab") as part:
+        fcntl.flock(part, fcntl.LOCK_EX)
+        async with HostPool() as pool:
+            host = pool.connect(access)
+            with pytest.raises(HostUnreachable, match="an earlier upload of it still holds the file"):
+                await host.upload(str(source), str(target))
+            assert not target.exists()
+            fcntl.flock(part, fcntl.LOCK_UN)
+            await host.upload(str(source), str(target))
+    assert target.read_bytes() == content
 
 
 async def test_a_spoilt_part_is_thrown_away_and_sent_again(access: HostAccess, tmp_path: Path) -> None:

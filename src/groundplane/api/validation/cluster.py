@@ -32,6 +32,15 @@ NODE_PREFIX_SPAN = 16
 DEFAULT_NODE_PREFIX = 24
 _NODE_PREFIX_FLAG = "node-cidr-mask-size"
 _ONCE = "machines are built with it; delete the Cluster and create it again"
+_COMPONENTS = {
+    "kubelet": "kubelet",
+    "kube_proxy": "kubeProxy",
+    "api_server": "apiServer",
+    "controller_manager": "controllerManager",
+    "scheduler": "scheduler",
+    "etcd": "etcd",
+}
+_RUNNING = "the cluster runs, and this release does not change it on running nodes; set it before the cluster is made"
 
 
 def admit_cluster(cluster: Cluster, old: Cluster | None, world: World) -> Verdict:
@@ -40,6 +49,7 @@ def admit_cluster(cluster: Cluster, old: Cluster | None, world: World) -> Verdic
     verdict = Verdict(metadata_causes(cluster.metadata.name, cluster.metadata.generate_name))
     if old is not None:
         verdict.extend(_immutable(spec, old.spec))
+        verdict.extend(_built(spec, old))
     if spec.provider == "Imported":
         rule = "importing clusters is not part of this release; choose Machines"
         verdict.add(forbidden("spec.provider", spec.provider, rule))
@@ -71,6 +81,23 @@ def _immutable(spec: ClusterSpec, old: ClusterSpec) -> Iterator[Cause]:
     }
     for path, (before, after) in pairs.items():
         if cause := frozen(path, before, after, _ONCE):
+            yield cause
+
+
+def _built(spec: ClusterSpec, old: Cluster) -> Iterator[Cause]:
+    """What no plan changes once kubeadm has made the cluster: a change that nothing carries out is refused."""
+    if not old.status.cluster_id:
+        return
+    before, after = old.spec, spec
+    pairs = {
+        f"spec.components.{name}": (getattr(before.components, field), getattr(after.components, field))
+        for field, name in _COMPONENTS.items()
+    }
+    pairs["spec.addons.dns"] = (before.addons.dns, after.addons.dns)
+    if before.network.manifest != after.network.manifest:
+        yield forbidden("spec.network.manifest", "…", f"is immutable: {_RUNNING}")
+    for path, (was, now) in pairs.items():
+        if cause := frozen(path, was, now, _RUNNING):
             yield cause
 
 
