@@ -24,6 +24,9 @@ CHUNK = 256 * 1024
 _CLOSE_SECONDS = 5.0
 _OPEN_SECONDS = 20.0
 _OPEN_PAUSE = 0.1
+_END_TRIES = 5
+_EXIT_SECONDS = 2.0
+_EXIT_PAUSE = 0.02
 Process = asyncssh.SSHClientProcess[bytes]
 
 
@@ -162,7 +165,11 @@ class Channels:
     async def _leave(self, session: _Session, process: Process, *, mark: str) -> None:
         """Close a channel, and end what runs under `mark`; the slot is free only when sshd counts it no more."""
         if mark and not session.connection.is_closed():
-            await self._end(session, mark)
+            # A command that sshd has not quite started has no mark yet: look again until sshd says that it ended.
+            for _ in range(_END_TRIES):
+                await self._end(session, mark)
+                if await _exited(process):
+                    break
             # Not `close`: that would first send what is still buffered to a command that is given up.
             process.channel.abort()
         process.close()
@@ -193,6 +200,14 @@ async def _open(connection: asyncssh.SSHClientConnection, line: str) -> Process:
             await asyncio.sleep(_OPEN_PAUSE)
         else:
             return process
+
+
+async def _exited(process: Process) -> bool:
+    """Wait a moment for what sshd says when a command has ended."""
+    deadline = time.monotonic() + _EXIT_SECONDS
+    while process.returncode is None and not process.channel.is_closing() and time.monotonic() < deadline:
+        await asyncio.sleep(_EXIT_PAUSE)
+    return process.returncode is not None
 
 
 async def communicate(process: Process, stdin: bytes) -> tuple[bytes, bytes]:
