@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ SETTINGS_HELP = {
     "GROUNDPLANE_CACHE": "directory of artifacts, content-addressed; safe to delete",
     "GROUNDPLANE_KUBECONFIG": "kubeconfig of the Groundplane API that the command line talks to",
     "GROUNDPLANE_LISTEN": "address and port of the API, such as 127.0.0.1:7443",
+    "GROUNDPLANE_SEAL_COMMAND": "command that prints the keys which seal Secrets, in place of `seal.key` in the home",
 }
 
 
@@ -27,6 +29,7 @@ class Settings:
     kubeconfig: Path
     host: str
     port: int
+    seal_command: tuple[str, ...] = ()
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -36,4 +39,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     cache = Path(environment.get("GROUNDPLANE_CACHE") or Path.home() / ".cache/groundplane").absolute()
     kubeconfig = Path(environment.get("GROUNDPLANE_KUBECONFIG") or home / "admin.kubeconfig").absolute()
     host, _, port = (environment.get("GROUNDPLANE_LISTEN") or "127.0.0.1:7443").rpartition(":")
-    return Settings(home=home, cache=cache, kubeconfig=kubeconfig, host=host.strip("[]"), port=int(port))
+    command = tuple(shlex.split(environment.get("GROUNDPLANE_SEAL_COMMAND") or ""))
+    return Settings(
+        home=home, cache=cache, kubeconfig=kubeconfig, host=host.strip("[]"), port=int(port), seal_command=command
+    )

@@ -33,6 +33,8 @@ from groundplane.server.http import Server
 from groundplane.server.local import LocalClient
 from groundplane.server.run import listen, serve
 from groundplane.server.service import ADMINISTRATORS, Service
+from groundplane.store.keys import KeyFile, source_of
+from groundplane.store.restore import finish
 from groundplane.store.sealing import Sealer
 from groundplane.store.sqlite import open_sqlite
 
@@ -73,7 +75,11 @@ async def run_embedded(settings: Settings, *, ready: Callable[[Ready], None]) ->
 async def embedded(settings: Settings) -> AsyncIterator[Ready]:
     """Run the engine for the length of the block."""
     _make_home(settings.home)
-    sealer = Sealer(settings.home / "seal.key")
+    finish(settings.home)
+    keys = source_of(settings.home, settings.seal_command)
+    if isinstance(keys, KeyFile):
+        keys.make()
+    sealer = Sealer(keys)
     store = await open_sqlite(settings.home / "state.db", sealed={"secrets": sealer})
     try:
         bound = listen(settings.host, settings.port)

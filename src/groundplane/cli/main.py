@@ -26,6 +26,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "operation": ("groundplane.cli.operation", "operation", "Watch, read and cancel operations."),
     "kubeconfig": ("groundplane.cli.kubeconfig", "kubeconfig", "Print the kubeconfig of the API or of a cluster."),
     "bundle": ("groundplane.cli.bundle", "bundle", "Make and read bundles for sites without internet."),
+    "backup": ("groundplane.cli.backup", "backup", "Write all data into one file, or check such a file."),
+    "restore": ("groundplane.cli.backup", "restore", "Put a backup in place of the data of a stopped Groundplane."),
     "lab": ("groundplane_lab.cli", "lab", "Lab machines with real systemd and sshd, on this host."),
     "version": ("groundplane.cli.version", "version", "Print the version."),
 }

@@ -7,16 +7,18 @@ answered finds the write in the next read, and a watch never runs ahead of a lis
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from .contract import Change, Encode, Entry, Key, Page
 from .index import Index
 from .watchers import Watcher, Watchers
-from .writer import Compaction, Disk, Keep, State, Write, Writer
+from .writer import Compaction, Disk, Errand, Keep, State, Write, Writer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,12 @@ class RevisionStore:
         done: Future[None] = Future()
         self._writer.submit(Compaction(revision, done))
         await asyncio.shield(asyncio.wrap_future(done))
+
+    async def between_writes(self, work: Callable[[], T]) -> T:
+        """Run `work` in the writer's thread, after what is queued now and with nothing beside it on the disk."""
+        done: Future[T] = Future()
+        self._writer.submit(Errand(work, done))
+        return await asyncio.shield(asyncio.wrap_future(done))
 
     async def revision(self) -> int:
         return self._index.revision

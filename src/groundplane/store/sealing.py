@@ -1,17 +1,15 @@
-"""Sealing: values that must never lie in the clear on a disk, under keys in one file.
+"""Sealing: values that must never lie in the clear on a disk.
 
 An envelope is magic, key id, nonce and AES-256-GCM ciphertext; the object's key is the associated data, so a value
-moved to another name does not open. The key file holds one base64 key a line: the first seals, all of them unseal,
-which is what rotation needs. This module protects what is at rest; in memory values are plain.
+moved to another name does not open. The first of the given keys seals, all of them unseal, which is what rotation
+needs (see `resealing`). This module protects what is at rest; in memory values are plain.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import os
-import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -20,50 +18,76 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from groundplane.base.errors import Denied
 
 from .contract import Key
+from .keys import ID_SIZE, KeyFile, KeyFileRefused, Keys, key_id
 
-_MAGIC = b"GPS1"
-_ID_SIZE = 8
+MAGIC = b"GPS1"
 _NONCE_SIZE = 12
-_KEY_SIZE = 32
-_HEAD = len(_MAGIC) + _ID_SIZE + _NONCE_SIZE
-
-
-class KeyFileRefused(Denied):
-    """The key file is open to others, unreadable or not a key file."""
+_HEAD = len(MAGIC) + ID_SIZE + _NONCE_SIZE
 
 
 class CannotUnseal(Denied):
-    """No key of the key file opens this value."""
+    """No key at hand opens this value."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ring:
+    """The keys at one moment; replaced as a whole, for the writer's thread seals while another one reloads."""
+
+    active: bytes
+    ciphers: Mapping[bytes, AESGCM]
 
 
 class Sealer:
-    """Seals and unseals under the keys of `keyfile`, which is created (mode 0600) when it is not there."""
+    """Seals and unseals under the keys of a source; a path means a key file, made when it is not there."""
 
-    def __init__(self, keyfile: Path) -> None:
-        self._keyfile = keyfile
-        if not keyfile.exists():
-            _create(keyfile)
-        keys = _read(keyfile)
-        self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
-        self._active = _key_id(keys[0])
+    def __init__(self, keys: Path | Keys) -> None:
+        if isinstance(keys, Path):
+            keys = KeyFile(keys)
+            keys.make()
+        self.keys: Keys = keys
+        given = keys.read()
+        self._ring = _Ring(key_id(given[0]), {key_id(key): AESGCM(key) for key in given})
+
+    @property
+    def active(self) -> bytes:
+        """The id of the key that seals."""
+        return self._ring.active
+
+    @property
+    def others(self) -> list[bytes]:
+        """The ids of the keys that only unseal."""
+        return [known for known in self._ring.ciphers if known != self._ring.active]
+
+    def reload(self) -> None:
+        """Read the source again. Keys that it does not give any more still unseal here, until they are forgotten."""
+        given = self.keys.read()
+        fresh = {key_id(key): AESGCM(key) for key in given}
+        self._ring = _Ring(key_id(given[0]), {**self._ring.ciphers, **fresh})
+
+    def forget(self, ids: list[bytes]) -> None:
+        """Drop keys under which nothing is left; the one that seals stays."""
+        ring = self._ring
+        kept = {known: cipher for known, cipher in ring.ciphers.items() if known == ring.active or known not in ids}
+        self._ring = _Ring(ring.active, kept)
 
     def seal(self, key: Key, value: bytes) -> bytes:
         """Return the envelope of `value` that opens only under `key`."""
+        ring = self._ring
         nonce = os.urandom(_NONCE_SIZE)
-        sealed = self._ciphers[self._active].encrypt(nonce, value, _associated(key))
-        return _MAGIC + self._active + nonce + sealed
+        sealed = ring.ciphers[ring.active].encrypt(nonce, value, _associated(key))
+        return MAGIC + ring.active + nonce + sealed
 
     def unseal(self, key: Key, envelope: bytes) -> bytes:
-        """Return the plain value; raises CannotUnseal, naming the object and the key file."""
+        """Return the plain value; raises CannotUnseal, naming the object and where the keys come from."""
         what = f"cannot unseal {'/'.join(part for part in key if part)}"
-        if not envelope.startswith(_MAGIC) or len(envelope) < _HEAD:
+        if not envelope.startswith(MAGIC) or len(envelope) < _HEAD:
             raise CannotUnseal(f"{what}: the stored value is not a sealed one", remedy="restore the data from a backup")
-        key_id = envelope[len(_MAGIC) : len(_MAGIC) + _ID_SIZE]
-        cipher = self._ciphers.get(key_id)
+        used = sealed_under(envelope)
+        cipher = self._ring.ciphers.get(used)
         if cipher is None:
             raise CannotUnseal(
-                f"{what}: it was sealed under key {key_id.hex()}, which is not in {self._keyfile}",
-                remedy=f"put the key file that was in use when it was written back at {self._keyfile}",
+                f"{what}: it was sealed under key {used.hex()}, which is not in {self.keys.name}",
+                remedy="put the key file back that was in use when it was written (or that key, among the others)",
             )
         try:
             return cipher.decrypt(envelope[_HEAD - _NONCE_SIZE : _HEAD], envelope[_HEAD:], _associated(key))
@@ -74,49 +98,13 @@ class Sealer:
             ) from exc
 
 
+def sealed_under(envelope: bytes) -> bytes:
+    """Return the id of the key of an envelope."""
+    return envelope[len(MAGIC) : len(MAGIC) + ID_SIZE]
+
+
 def _associated(key: Key) -> bytes:
     return "/".join(key).encode()
 
 
-def _key_id(key: bytes) -> bytes:
-    return hashlib.sha256(b"groundplane seal key\0" + key).digest()[:_ID_SIZE]
-
-
-def _create(keyfile: Path) -> None:
-    """Write a new key so that it is either whole on disk or not there."""
-    keyfile.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = keyfile.with_name(f".{keyfile.name}.{os.getpid()}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(os.urandom(_KEY_SIZE)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(keyfile)
-    folder = os.open(keyfile.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _read(keyfile: Path) -> list[bytes]:
-    try:
-        mode = stat.S_IMODE(keyfile.stat().st_mode)
-        lines = keyfile.read_text("ascii").split()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise KeyFileRefused(f"cannot read key file {keyfile}: {exc}") from exc
-    if mode & 0o077:
-        raise KeyFileRefused(
-            f"cannot use key file {keyfile}: its mode {mode:04o} lets others read it",
-            remedy=f"chmod 600 {keyfile}, and replace the key if someone may have read it",
-        )
-    try:
-        keys = [base64.b64decode(line, validate=True) for line in lines]
-    except binascii.Error as exc:
-        raise KeyFileRefused(f"cannot use key file {keyfile}: a line is not base64") from exc
-    if not keys or any(len(key) != _KEY_SIZE for key in keys):
-        raise KeyFileRefused(
-            f"cannot use key file {keyfile}: it must hold base64 keys of {_KEY_SIZE} bytes, one a line",
-            remedy="restore the key file from a backup",
-        )
-    return keys
+__all__ = ["MAGIC", "CannotUnseal", "KeyFileRefused", "Sealer", "sealed_under"]

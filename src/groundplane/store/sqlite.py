@@ -13,10 +13,11 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from groundplane.base.errors import Refused
 
@@ -24,6 +25,11 @@ from .contract import Change, Entry, Key, StoreFailed
 from .index import Index
 from .revisions import RevisionStore, StoreOptions
 from .sealing import CannotUnseal, Sealer
+
+T = TypeVar("T")
+
+# A folder beside the data: a restore that was decided and waits to be finished (see `restore`).
+READY = "restore.ready"
 
 # Each entry is one version; its statements run in one transaction. Never edit one that was released.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -46,13 +52,17 @@ class StoreInUse(Refused):
     """Another process works on this data."""
 
 
+class RestoreUnfinished(Refused):
+    """A restore was cut off: until it is finished the folder holds neither the old data nor the new."""
+
+
 class StoreTooNew(Refused):
     """The data was written by a newer Groundplane."""
 
 
 async def open_sqlite(
     path: Path, *, sealed: Mapping[str, Sealer] | None = None, options: StoreOptions | None = None
-) -> RevisionStore:
+) -> SqliteStore:
     """Open or create the store at `path`; `sealed` maps resources to the sealer of their values.
 
     Raises StoreInUse, StoreTooNew, StoreFailed, CannotUnseal.
@@ -63,7 +73,19 @@ async def open_sqlite(
     except BaseException:
         disk.close()
         raise
-    return RevisionStore(disk, index, options)
+    return SqliteStore(disk, index, options)
+
+
+class SqliteStore(RevisionStore):
+    """A store on a disk, and work on that disk between two writes."""
+
+    def __init__(self, disk: SqliteDisk, index: Index, options: StoreOptions | None = None) -> None:
+        super().__init__(disk, index, options)
+        self._disk = disk
+
+    async def work(self, verb: str, action: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `action` in the writer's thread, which holds up writes; raises StoreFailed "cannot {verb} …"."""
+        return await self.between_writes(lambda: self._disk.work(verb, action))
 
 
 class SqliteDisk:
@@ -74,8 +96,9 @@ class SqliteDisk:
         self._sealed = sealed
         self._revision: int | None = None
         self._db: sqlite3.Connection | None = None
-        self._lock = _lock(path)
+        self._lock = lock_data(path)
         try:
+            check_finished(path.parent)
             self._connect()
         except BaseException:
             self.close()
@@ -120,6 +143,11 @@ class SqliteDisk:
             db.execute("COMMIT")
             db.execute("PRAGMA incremental_vacuum(1000)").fetchall()
 
+    def work(self, verb: str, action: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something else with the database; `action` leaves the log's meaning as it is."""
+        with self._work(verb) as db:
+            return action(db)
+
     def close(self) -> None:
         self._disconnect()
         os.close(self._lock)
@@ -146,7 +174,7 @@ class SqliteDisk:
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL").fetchall()
             db.execute("PRAGMA synchronous = FULL")
-            _migrate(db, self._path)
+            migrate(db, self._path)
             if self._revision is not None:
                 # A transaction that failed was answered as failed: whatever it left is not to come back.
                 db.execute("DELETE FROM log WHERE revision > ?", (self._revision,))
@@ -193,7 +221,16 @@ def _compacted(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT revision FROM marks WHERE name = 'compacted'").fetchone()[0])
 
 
-def _lock(path: Path) -> int:
+def check_finished(folder: Path) -> None:
+    """Raise RestoreUnfinished when a restore was cut off here."""
+    if (folder / READY).exists():
+        raise RestoreUnfinished(
+            f"cannot use the data in {folder}: a restore was cut off there",
+            remedy="start Groundplane there, which finishes it, or restore again",
+        )
+
+
+def lock_data(path: Path) -> int:
     """Take the lock beside the data, which the kernel gives back when the process ends in whatever way."""
     file = path.with_name(path.name + ".lock")
     try:
@@ -215,7 +252,7 @@ def _lock(path: Path) -> int:
     return handle
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
+def migrate(db: sqlite3.Connection, path: Path) -> None:
     db.execute("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL)")
     version = db.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0]
     if version > len(MIGRATIONS):

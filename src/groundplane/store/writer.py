@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
 
@@ -58,6 +58,14 @@ class Compaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """Other work on the disk, done in this thread so that nothing else happens on the disk meanwhile."""
+
+    work: Callable[[], Any]
+    done: Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What the disk holds at start; `sizes` are revision and bytes of each kept change, oldest first."""
 
@@ -90,14 +98,14 @@ class Writer:
         self._keep = keep
         self._sizes = deque(state.sizes)
         self._size = sum(size for _, size in state.sizes)
-        self._queue: queue.SimpleQueue[Write | Compaction | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Write | Compaction | Errand | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="groundplane-store-writer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, wish: Write | Compaction) -> None:
+    def submit(self, wish: Write | Compaction | Errand) -> None:
         """Queue a wish; its `done` is answered by `committed` or with the error. Not after `stop`."""
         if self._closed:
             raise StoreFailed("cannot write: the store is closed")
@@ -123,12 +131,14 @@ class Writer:
             for wish in wishes:
                 if isinstance(wish, Compaction):
                     self._answer_compaction(wish)
+                elif isinstance(wish, Errand):
+                    _run_errand(wish)
             self._compact_by_itself()
         self._disk.close()
 
-    def _take(self) -> tuple[list[Write | Compaction], bool]:
+    def _take(self) -> tuple[list[Write | Compaction | Errand], bool]:
         """Wait for one wish and take all others that are there; False when the end was asked for."""
-        taken: list[Write | Compaction] = []
+        taken: list[Write | Compaction | Errand] = []
         first = self._queue.get()
         while first is not None:
             taken.append(first)
@@ -254,6 +264,15 @@ def _last(old: Entry | None) -> bytes:
     if old is None:
         raise Unexpected("cannot write an object without a value")
     return old.value
+
+
+def _run_errand(errand: Errand) -> None:
+    try:
+        result = errand.work()
+    except Exception as exc:  # noqa: BLE001 - this loop owns the thread: whatever it was goes to who asked
+        errand.done.set_exception(exc)
+    else:
+        errand.done.set_result(result)
 
 
 def _fail(writes: list[Write], error: GroundplaneError) -> None:
