@@ -96,6 +96,40 @@ def to_fields(paths: Iterable[Path]) -> Json:
     return tree
 
 
+def whole_fields(obj: Json) -> Json:
+    """Return the FieldsV1 of every field of an object: `to_fields(leaves(obj, containers=True))`, in one walk."""
+    tree: Json = {}
+    for name in sorted(obj):
+        element = f"f:{name}"
+        if name == "metadata" and isinstance(obj[name], dict):
+            # The excluded fields all lie here and at the top; metadata itself has no owner.
+            below = {key: value for key, value in obj[name].items() if key not in _SYSTEM_METADATA}
+            if below:
+                tree[element] = _members(below, (element,))
+        elif (element,) not in EXCLUDED:
+            tree[element] = _fields(obj[name], (element,))
+    return tree
+
+
+def _members(value: Json, path: Path) -> Json:
+    return {element: _fields(value[element[2:]], (*path, element)) for element in sorted(f"f:{key}" for key in value)}
+
+
+def _fields(value: Any, path: Path) -> Json:
+    if isinstance(value, dict) and value:
+        tree = _members(value, path)
+    elif isinstance(value, list) and (path in _KEYED or path in _SETS):
+        # Lists of this kind are few and short: the general way will do.
+        found: dict[Path, Any] = {}
+        _walk_items(value, path, found, True)
+        tree = to_fields(below[len(path) :] for below in found if below != path)
+    else:
+        return {}
+    if tree:
+        tree["."] = {}
+    return tree
+
+
 def from_fields(fields: Json) -> frozenset[Path]:
     """Read FieldsV1."""
     found: set[Path] = set()

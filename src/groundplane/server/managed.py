@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .fieldset import Path, from_fields, is_set, item_element, leaves, list_key, show, to_fields
+from .fieldset import Path, from_fields, is_set, item_element, leaves, list_key, show, to_fields, whole_fields
 from .status import Json, apply_conflict, bad_request
 
 
@@ -73,26 +73,33 @@ def write(obj: Json, managers: Managers) -> None:
     for owner, (paths, time) in sorted(managers.items(), key=lambda item: (item[0].operation, item[1][1], item[0])):
         if not paths:
             continue
-        entry: Json = {
-            "manager": owner.manager,
-            "operation": owner.operation,
-            "apiVersion": owner.api_version,
-            "time": time,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": to_fields(paths),
-        }
-        if owner.subresource:
-            entry["subresource"] = owner.subresource
-        entries.append(entry)
+        entries.append(_entry(owner, time, to_fields(paths)))
     if entries:
         obj["metadata"]["managedFields"] = entries
     else:
         obj["metadata"].pop("managedFields", None)
 
 
+def _entry(owner: Owner, time: str, fields: Json) -> Json:
+    entry: Json = {
+        "manager": owner.manager,
+        "operation": owner.operation,
+        "apiVersion": owner.api_version,
+        "time": time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+    if owner.subresource:
+        entry["subresource"] = owner.subresource
+    return entry
+
+
 def track_update(old: Json | None, new: Json, writer: Writer) -> None:
     """Record in `new` that `writer` made it out of `old` by create, update or patch."""
     given = new["metadata"].get("managedFields")
+    if old is None and given is None:
+        _own_all(new, writer)
+        return
     # An explicitly emptied list asks to forget all owners (metav1: "can be reset by setting it to a list of one {}").
     managers = read(new) if given is not None or old is None else read(old)
     before = leaves(old, containers=True) if old is not None else {}
@@ -107,6 +114,13 @@ def track_update(old: Json | None, new: Json, writer: Writer) -> None:
     owned = (kept | {path for path in changed if writer.owns(path)}) - removed
     managers[mine] = (owned, since if owned == kept else writer.time)
     write(new, managers)
+
+
+def _own_all(new: Json, writer: Writer) -> None:
+    """Give a new object's fields to its one owner: what comparing with nothing would find, without comparing."""
+    fields = whole_fields({name: value for name, value in new.items() if writer.owns((f"f:{name}",))})
+    if fields:
+        new["metadata"]["managedFields"] = [_entry(writer.owner("Update"), writer.time, fields)]
 
 
 def apply(live: Json, config: Json, writer: Writer, *, force: bool) -> Json:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from groundplane.api.cause import Cause
+from groundplane.api.cleaning import Clean, cleaner
 from groundplane.api.registry import KINDS, KindInfo
 from groundplane.api.schema import Schema, Validate, object_schema, validator
 
@@ -76,16 +77,15 @@ class Resource:
     label_names: bool = False
     verbs: tuple[str, ...] = VERBS
     refusal: str = ""
+    # Made from the others: pruning and defaulting, group and version as objects carry them, the name in the store.
+    clean: Clean = field(init=False)
+    api_version: str = field(init=False)
+    stored: str = field(init=False)
 
-    @property
-    def api_version(self) -> str:
-        """Group and version as objects carry them."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def stored(self) -> str:
-        """The resource's name in the store."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clean", cleaner(self.schema))
+        object.__setattr__(self, "api_version", f"{self.group}/{self.version}" if self.group else self.version)
+        object.__setattr__(self, "stored", f"{self.plural}.{self.group}" if self.group else self.plural)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from groundplane.api.schema import apply_defaults, prune, unknown_fields
+from groundplane.api.schema import unknown_fields
 from groundplane.base.clock import Now, rfc3339, utc_now
 from groundplane.store.contract import Entry, Key, NotThere, Store
 
@@ -132,8 +132,9 @@ def writer(service: Service, call: Call) -> Writer:
 async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> Json:
     """Prune, default, check and admit an object; return what may be stored. Raises 400 or 422 with every cause."""
     resource = call.resource
-    _report_unknown(call, obj)
-    clean = apply_defaults(prune(obj, resource.schema), resource.schema)
+    clean, left_out = resource.clean(obj)
+    if left_out:
+        _report_unknown(call, obj)
     _drop_empty(clean["metadata"])
     causes = resource.validate(clean)
     if not causes:

@@ -15,6 +15,7 @@ from msgspec import inspect
 
 from groundplane.api import generate
 from groundplane.api.cause import Verdict, json_type
+from groundplane.api.cleaning import cleaner
 from groundplane.api.crd import crd, crd_yaml
 from groundplane.api.examples import EXAMPLES
 from groundplane.api.registry import BY_KIND, BY_PLURAL, KINDS, KindInfo
@@ -75,6 +76,31 @@ def values_of(schema: Schema) -> st.SearchStrategy[Any]:
 few = settings(max_examples=12)
 SCHEMAS = {info.kind: object_schema(info) for info in KINDS}
 SPECS = {info.kind: values_of(SCHEMAS[info.kind]["properties"]["spec"]) for info in KINDS}
+
+
+# Documents as anybody may send them: fields that are not there, nulls, wrong types.
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | st.sampled_from(["", "a"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["metadata", "spec", "nmae", "labels", "ssh", "taints", "jump"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@every_kind
+@few
+@given(data=st.data())
+def test_one_pass_prunes_and_fills_in_as_pruning_and_then_defaulting_do(info: KindInfo, data: st.DataObject) -> None:
+    schema = SCHEMAS[info.kind]
+    doc = {"metadata": {"name": "x"}, "spec": data.draw(SPECS[info.kind]), "extra": data.draw(ANYTHING)}
+    for given_doc in (doc, {"spec": data.draw(ANYTHING), "metadata": data.draw(ANYTHING)}):
+        before = msgspec.json.encode(given_doc)
+        cleaned, left_out = cleaner(schema)(given_doc)
+        assert cleaned == apply_defaults(prune(given_doc, schema), schema)
+        assert left_out is bool(unknown_fields(given_doc, schema))
+        assert msgspec.json.encode(given_doc) == before
 
 
 @every_kind

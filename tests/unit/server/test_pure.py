@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundplane.server import managed, patching, protobuf, selectors, table
-from groundplane.server.fieldset import Path, from_fields, leaves, to_fields
+from groundplane.server.fieldset import Path, from_fields, leaves, to_fields, whole_fields
 from groundplane.server.status import StatusError
 
 JSON_VALUES = st.recursive(
@@ -110,6 +110,25 @@ def test_field_sets_survive_their_written_form(obj: Any) -> None:
     for containers in (False, True):
         paths = set(leaves({"spec": obj}, containers=containers))
         assert from_fields(to_fields(paths)) == paths
+
+
+OWNERS = st.lists(st.fixed_dictionaries({"uid": st.sampled_from("ab"), "name": st.text(max_size=1)}), max_size=2)
+METADATA = st.fixed_dictionaries(
+    {"name": st.just("x")},
+    optional={
+        "labels": st.dictionaries(st.sampled_from("ab"), st.text(max_size=1)),
+        "finalizers": st.lists(st.sampled_from(["a/b", "c/d"]), max_size=2, unique=True),
+        "ownerReferences": OWNERS,
+        "uid": st.just("u"),
+    },
+)
+CONDITIONS = st.lists(st.fixed_dictionaries({"type": st.sampled_from("ab"), "status": st.just("True")}), max_size=2)
+
+
+@given(OBJECTS, METADATA, CONDITIONS)
+def test_the_fields_of_a_whole_object_are_those_of_its_leaves(obj: Any, metadata: Any, conditions: Any) -> None:
+    whole = {"apiVersion": "v1", "kind": "X", "metadata": metadata, "spec": obj, "status": {"conditions": conditions}}
+    assert whole_fields(whole) == to_fields(leaves(whole, containers=True))
 
 
 def as_writer(name: str) -> managed.Writer:
