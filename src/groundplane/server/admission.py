@@ -2,12 +2,20 @@
 
 A change that leaves the spec alone is not judged again. The other objects are decoded only when a rule asks for
 them, and once per revision of each.
+
+One rule is broken by two objects that do not see each other: two Machines of one address. Whoever writes a Machine
+therefore holds its address (`Admission.claim`) from the judgement until the write is stored; writes with other
+addresses, and all other kinds, do not wait. A rule that looks from one kind to another needs no claim: had both been
+written one after the other, in the order in which they were judged, they would have passed as well.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -72,6 +80,14 @@ class Snapshot:
         return self.decoded.all(self.entries["distributions"], Distribution)
 
 
+@dataclass(slots=True)
+class _Claim:
+    """The lock of one claim, and how many hold or want it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
 class Admission:
     """Judges objects of our kinds; those of other groups have no rules here."""
 
@@ -79,6 +95,24 @@ class Admission:
         self._store = store
         self._runtimes = runtimes
         self._decoded = _Decoded()
+        self._claims: dict[tuple[str, str], _Claim] = {}
+
+    @asynccontextmanager
+    async def claim(self, resource: Resource, obj: Json, old: Json | None = None) -> AsyncIterator[None]:
+        """Hold, for the block, what no other object may have at the same time; nobody waits for another claim."""
+        wanted = _claimed(resource, obj)
+        if wanted is None or (old is not None and old.get("spec") == obj.get("spec")):
+            yield
+            return
+        claim = self._claims.setdefault(wanted, _Claim())
+        claim.users += 1
+        try:
+            async with claim.lock:
+                yield
+        finally:
+            claim.users -= 1
+            if not claim.users:
+                del self._claims[wanted]
 
     async def judge(self, resource: Resource, obj: Json, old: Json | None) -> Verdict:
         """Return causes and warnings for an object that fits its schema."""
@@ -99,3 +133,15 @@ class Admission:
             page = await self._store.list(f"{plural}.{GROUP}", revision=revision)
             entries[plural], revision = page.entries, page.revision
         return Snapshot(entries, self._decoded, self._runtimes)
+
+
+def _claimed(resource: Resource, obj: Json) -> tuple[str, str] | None:
+    """Return what tells the host of a Machine apart, as `validation` does; None of anything that has no such rule."""
+    if resource.group != GROUP or resource.kind != "Machine":
+        return None
+    spec = _child(obj, "spec")
+    return (str(_child(_child(_child(spec, "ssh"), "jump"), "address")), str(_child(spec, "address")))
+
+
+def _child(value: Any, name: str) -> Any:
+    return (value.get(name) or "") if isinstance(value, dict) else ""

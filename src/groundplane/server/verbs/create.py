@@ -33,10 +33,15 @@ async def create(service: Service, call: Call, body: Any, *, applied: bool = Fal
         obj.pop("status", None)
     generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
     meta.stamp_new(obj, resource, call.namespace, service.timestamp())
-    clean = await prepare(service, call, obj, None)
-    if not applied:
-        clean["metadata"].pop("managedFields", None)
-        track_update(None, clean, writer(service, call))
+    async with service.admission.claim(resource, obj):
+        clean = await prepare(service, call, obj, None)
+        if not applied:
+            clean["metadata"].pop("managedFields", None)
+            track_update(None, clean, writer(service, call))
+        return await _store_named(service, call, clean, generated=generated)
+
+
+async def _store_named(service: Service, call: Call, clean: Json, *, generated: bool) -> bytes:
     for _ in range(_NAME_ATTEMPTS):
         try:
             return await _store(service, call, clean)
@@ -44,7 +49,7 @@ async def create(service: Service, call: Call, body: Any, *, applied: bool = Fal
             if not generated:
                 break
             clean["metadata"]["name"] = meta.generate_name(str(clean["metadata"]["generateName"]))
-    raise already_exists(resource.group, resource.plural, str(clean["metadata"]["name"]))
+    raise already_exists(call.resource.group, call.resource.plural, str(clean["metadata"]["name"]))
 
 
 async def _store(service: Service, call: Call, obj: Json) -> bytes:

@@ -95,11 +95,10 @@ async def rewrite(service: Service, call: Call, transform: Transform, *, applied
         old = decode(entry.value)
         wanted = transform(decode(entry.value))
         _check_preconditions(call, wanted, old)
-        new = await _finish(service, call, wanted, old, applied=applied)
-        if not _differs(new, old):
-            return entry.value
         try:
-            return await _store(service, call, entry, new)
+            async with service.admission.claim(call.resource, wanted, old):
+                new = await _finish(service, call, wanted, old, applied=applied)
+                return await _store(service, call, entry, new) if _differs(new, old) else entry.value
         except RevisionConflict:
             continue
         except NotThere as error:
