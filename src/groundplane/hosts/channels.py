@@ -205,7 +205,8 @@ async def _open(connection: asyncssh.SSHClientConnection, line: str) -> Process:
 async def _exited(process: Process) -> bool:
     """Wait a moment for what sshd says when a command has ended."""
     deadline = time.monotonic() + _EXIT_SECONDS
-    while process.returncode is None and not process.channel.is_closing() and time.monotonic() < deadline:
+    # asyncssh gives no event for the exit status alone.
+    while process.returncode is None and not process.channel.is_closing() and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(_EXIT_PAUSE)
     return process.returncode is not None
 
