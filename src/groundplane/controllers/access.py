@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from groundplane.api.facts import MachineFacts
-from groundplane.api.machine import Machine
+from groundplane.api.machine import JumpHost, Machine
 from groundplane.api.meta import SECRET_SSH, NameReference
 from groundplane.base.clock import Now
 from groundplane.base.errors import GroundplaneError, Refused
@@ -72,6 +72,7 @@ class Access:
         known = self._known.pop(key, None)
         if known is not None:
             self._seen.pop(_host_name(key), None)
+            self._seen.pop(_jump_name(key), None)
             for access in known.accesses:
                 await self._pool.forget(access)
                 if access.jump is not None:
@@ -114,16 +115,24 @@ class Access:
         """Return the host key that the pool trusted on first use, or ""."""
         return self._seen.get(_host_name(_key(machine)), "")
 
+    def seen_jump_host_key(self, machine: Machine) -> str:
+        """Return the jump host and its key that was trusted on first use as "[address]:port key", or ""."""
+        jump, key = machine.spec.ssh.jump, self._seen.get(_jump_name(_key(machine)), "")
+        return _pin(jump) + key if jump is not None and key else ""
+
     async def _access(self, machine: Machine) -> HostAccess:
         ssh = machine.spec.ssh
         jump = None
         if ssh.jump is not None:
+            # A key is pinned for the jump host that showed it; another one is trusted on first use again.
+            pin, pinned = _pin(ssh.jump), machine.status.jump_host_key
             jump = HostAccess(
-                name=f"jump host of {_host_name(_key(machine))}",
+                name=_jump_name(_key(machine)),
                 address=ssh.jump.address,
                 port=ssh.jump.port,
                 user=ssh.jump.user,
-                host_key=ssh.jump.host_key,
+                host_key=ssh.jump.host_key or (pinned.removeprefix(pin) if pinned.startswith(pin) else ""),
+                key_field="spec.ssh.jump.hostKey",
                 **await self._credentials(machine, ssh.jump.secret_ref),
             )
         return HostAccess(
@@ -175,6 +184,14 @@ class Access:
 
 def _key(machine: Machine) -> ObjectKey:
     return ObjectKey(machine.metadata.namespace, machine.metadata.name)
+
+
+def _jump_name(key: ObjectKey) -> str:
+    return f"jump host of {_host_name(key)}"
+
+
+def _pin(jump: JumpHost) -> str:
+    return f"[{jump.address}]:{jump.port} "
 
 
 def _host_name(key: ObjectKey) -> str:

@@ -13,6 +13,7 @@ class HostAccess:
     answers password and keyboard-interactive logins. A user other than root becomes root by sudo, with
     `sudo_password` or, when that is empty, with `password` where sudo asks for one; `sudo=False` stays the user.
     `host_key` is the pinned key ("ssh-ed25519 AAAA…"); empty means: trust the first one seen, then pin it.
+    `key_field` is where a person sets it, for messages.
     """
 
     name: str
@@ -25,6 +26,7 @@ class HostAccess:
     sudo: bool = True
     sudo_password: str = field(default="", repr=False)
     host_key: str = ""
+    key_field: str = "spec.ssh.hostKey"
     jump: HostAccess | None = None
 
     @property

@@ -169,8 +169,8 @@ class Link:
         return HostKeyMismatch(
             f"cannot trust {self.access.place}: its host key is {fingerprint(seen)}, "
             f"but the pinned one is {fingerprint(self.pinned)}",
-            remedy="if the machine was reinstalled, set spec.ssh.hostKey to its new key; if not, someone may be "
-            "answering in its place",
+            remedy=f"if the machine was reinstalled, set {self.access.key_field} to its new key; if not, someone may "
+            "be answering in its place",
         )
 
     def _denied(self) -> HostDenied:
@@ -219,7 +219,7 @@ def _normal(access: HostAccess) -> str:
     except asyncssh.KeyImportError as exc:
         raise HostDenied(
             f"cannot trust {access.place}: the pinned host key cannot be read: {exc}",
-            remedy='spec.ssh.hostKey is a line such as "ssh-ed25519 AAAA…"',
+            remedy=f'{access.key_field} is a line such as "ssh-ed25519 AAAA…"',
         ) from exc
 
 

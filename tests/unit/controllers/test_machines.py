@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+
+import asyncssh
+import msgspec
+import pytest
 
 from groundplane.api.machine import Machine
 from groundplane.client.typed import SECRETS
 from groundplane.controllers import wiring
+from groundplane.controllers.access import Access
 from groundplane.controllers.machine.reconcile import RETRY_DENIED, RETRY_UNREACHABLE, SURVEY_EVERY
+from groundplane.hosts.errors import HostKeyMismatch
 
 from .site import Host
 from .world import PASSWORD, World, secret, world
@@ -58,6 +66,40 @@ async def test_another_host_key_is_refused_and_what_was_seen_last_stays(tmp_path
         assert (after.facts, after.host_key) == (before.facts, before.host_key)
         assert again.seconds == RETRY_DENIED.total_seconds()
         assert host.asked == []
+
+
+@contextlib.asynccontextmanager
+async def restarted(site: World) -> AsyncIterator[Access]:
+    """The doors as a new process has them."""
+    access = Access(site.objects, now=site.clock)
+    try:
+        yield access
+    finally:
+        await access.close()
+
+
+def pinned_to(machine: Machine, line: str) -> Machine:
+    return msgspec.structs.replace(machine, status=msgspec.structs.replace(machine.status, jump_host_key=line))
+
+
+async def test_the_first_key_of_a_jump_host_is_pinned_and_another_is_refused_after_a_restart(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await site.add(secret())
+        host = await site.site.add("shop-1", "198.18.9.11")
+        unpinned = site.machine(host, "shop", "ControlPlane")
+        del unpinned["spec"]["ssh"]["jump"]["hostKey"]
+        await site.add(unpinned)
+        await site.look(Machine, "shop-1")
+        pinned = (await site.get(Machine, "shop-1")).status.jump_host_key
+        assert pinned == f"[localhost]:{site.site.port} {site.site.host_key}"
+        other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+        seen = await site.get(Machine, "shop-1")
+        async with restarted(site) as access:
+            with pytest.raises(HostKeyMismatch, match=r"jump host of shop-1.*set spec\.ssh\.jump\.hostKey"):
+                await access.look(pinned_to(seen, f"[localhost]:{site.site.port} {other}"))
+        async with restarted(site) as access:
+            elsewhere = await access.look(pinned_to(seen, f"[elsewhere]:22 {other}"))
+            assert elsewhere.network.hostname == "shop-1"
 
 
 async def test_a_machine_that_is_made_again_after_a_reinstallation_is_trusted_anew(tmp_path: Path) -> None:

@@ -56,8 +56,12 @@ async def test_one_apply_leads_to_surveyed_machines_and_one_operation(tmp_path: 
         await until(site, Cluster, waiting)
         operation = await site.only_operation()
         assert operation.spec.target.members == ["shop-1", "shop-2", "shop-3"]
-        for name in operation.spec.target.members:
-            assert is_true((await site.get(Machine, name)).status.conditions, "Ready")
+
+        async def ready() -> bool:
+            machines = [await site.get(Machine, name) for name in operation.spec.target.members]
+            return all(is_true(machine.status.conditions, "Ready") for machine in machines)
+
+        await until(site, Machine, ready)
 
 
 async def test_a_world_at_rest_is_not_written_to(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ class MachineReconciler:
         status = MachineStatus(
             observed_generation=machine.metadata.generation,
             host_key=self._access.seen_host_key(machine) or machine.status.host_key,
+            jump_host_key=self._jump_host_key(machine),
             facts=facts,
             conditions=conditions.values(),
         )
@@ -71,14 +72,21 @@ class MachineReconciler:
         before = find_condition(machine.status.conditions, "Reachable")
         conditions.set("Reachable", "False", reason, str(error))
         conditions.set("Ready", "False", reason, str(error))
+        # The jump host may well have been reached, and it is pinned at first sight, whatever lies behind it.
         status = msgspec.structs.replace(
-            machine.status, observed_generation=machine.metadata.generation, conditions=conditions.values()
+            machine.status,
+            observed_generation=machine.metadata.generation,
+            jump_host_key=self._jump_host_key(machine),
+            conditions=conditions.values(),
         )
         await self._objects.write_status(machine, status)
         if before is None or (before.status, before.reason) != ("False", reason):
             await self._events.warning("Machine", machine.metadata, reason, str(error))
         wait = RETRY_DENIED if isinstance(error, Denied | Refused) else RETRY_UNREACHABLE
         return Again(wait.total_seconds())
+
+    def _jump_host_key(self, machine: Machine) -> str:
+        return self._access.seen_jump_host_key(machine) or machine.status.jump_host_key
 
     def _until_due(self, machine: Machine) -> timedelta:
         """Return how long the last survey stays good; zero or less when a survey is due."""
