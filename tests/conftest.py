@@ -8,6 +8,14 @@ from typing import Any
 
 import pytest
 
+from groundplane.base.logs import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _plain_log() -> None:
+    """Log as the process does; structlog's own default renders every local variable of a traceback."""
+    configure_logging()
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

@@ -11,21 +11,24 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import uvloop
 
 from groundplane.base.logbook import Logbook
+from groundplane.base.logs import configure_logging
 from groundplane.base.tasks import TaskOwner
 from groundplane.catalog import runtimes
 from groundplane.server import certificates
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
-from groundplane.server.authn.assembly import authenticators
 from groundplane.server.authn.tokens import Tokens
 from groundplane.server.collector import Collector, create_namespaces
+from groundplane.server.config import read_config
 from groundplane.server.definitions import publish_definitions
+from groundplane.server.front import front
 from groundplane.server.http import Server
 from groundplane.server.run import listen, serve
 from groundplane.server.service import Service
@@ -37,14 +40,17 @@ async def main(home: Path) -> None:
     store = await open_sqlite(home / "state.db", sealed={"secrets": Sealer(home / "seal.key")})
     service = Service(store, Admission(store, runtimes))
     tokens = Tokens(home / "tokens")
-    server = Server(service, asyncio.Event(), authenticators(tokens), Logbook(home / "logs"))
+    stopping = asyncio.Event()
     await create_namespaces(service)
     await publish_definitions(service)
     files = certificates.ensure(home)
-    async with (
-        TaskOwner("test-server") as owner,
-        serve(build(server), files, listen("127.0.0.1", 0), server.stopping) as listening,
-    ):
+    config = read_config(home / "server.yaml" if (home / "server.yaml").exists() else None)
+    async with front(home, config, tokens) as guard, AsyncExitStack() as stack:
+        server = Server(service, stopping, guard.authn, Logbook(home / "logs"), guard.limits, audit=guard.audit)
+        owner = await stack.enter_async_context(TaskOwner("test-server"))
+        bound = listen("127.0.0.1", 0)
+        serving = serve(build(server), files, bound, stopping, limits=guard.connections)
+        listening = await stack.enter_async_context(serving)
         owner.start(Collector(service).run(), name="collector")
         started = {
             "url": listening.url,
@@ -59,4 +65,5 @@ async def main(home: Path) -> None:
 
 
 if __name__ == "__main__":
+    configure_logging()
     uvloop.run(main(Path(sys.argv[1])))

@@ -42,3 +42,8 @@ class Denied(GroundplaneError):
 
 class Unexpected(GroundplaneError):
     """A promise inside Groundplane was broken; this is a defect to report."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return a foreign error's text without its line ends."""
+    return " ".join(str(error).split())

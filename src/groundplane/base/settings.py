@@ -17,6 +17,7 @@ SETTINGS_HELP = {
     "GROUNDPLANE_KUBECONFIG": "kubeconfig of the Groundplane API that the command line talks to",
     "GROUNDPLANE_LISTEN": "address and port of the API, such as 127.0.0.1:7443",
     "GROUNDPLANE_SEAL_COMMAND": "command that prints the keys which seal Secrets, in place of `seal.key` in the home",
+    "GROUNDPLANE_CONFIG": "file with the settings of the built-in API server: OIDC, audit, sessions, limits",
 }
 
 
@@ -30,6 +31,7 @@ class Settings:
     host: str
     port: int
     seal_command: tuple[str, ...] = ()
+    config: Path | None = None
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -40,6 +42,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     kubeconfig = Path(environment.get("GROUNDPLANE_KUBECONFIG") or home / "admin.kubeconfig").absolute()
     host, _, port = (environment.get("GROUNDPLANE_LISTEN") or "127.0.0.1:7443").rpartition(":")
     command = tuple(shlex.split(environment.get("GROUNDPLANE_SEAL_COMMAND") or ""))
+    config = environment.get("GROUNDPLANE_CONFIG") or (home / "server.yaml" if (home / "server.yaml").exists() else "")
     return Settings(
-        home=home, cache=cache, kubeconfig=kubeconfig, host=host.strip("[]"), port=int(port), seal_command=command
+        home=home,
+        cache=cache,
+        kubeconfig=kubeconfig,
+        host=host.strip("[]"),
+        port=int(port),
+        seal_command=command,
+        config=Path(config).absolute() if config else None,
     )

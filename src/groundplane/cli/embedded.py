@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
+from starlette.types import ASGIApp
+
 from groundplane.base.errors import Denied
 from groundplane.base.logbook import Logbook
 from groundplane.base.settings import Settings
@@ -25,10 +27,11 @@ from groundplane.kube.kubeconfig import Access, Kubeconfig, render_kubeconfig, w
 from groundplane.server import certificates
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
-from groundplane.server.authn.assembly import authenticators
 from groundplane.server.authn.tokens import Tokens
 from groundplane.server.collector import Collector, create_namespaces
+from groundplane.server.config import read_config
 from groundplane.server.definitions import publish_definitions
+from groundplane.server.front import Front, front
 from groundplane.server.http import Server
 from groundplane.server.local import LocalClient
 from groundplane.server.run import listen, serve
@@ -90,15 +93,25 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         tokens = Tokens(settings.home / "tokens.json")
         logbook = Logbook(settings.home / "logs")
         stopping = asyncio.Event()
-        server = Server(service, stopping, authenticators(tokens), logbook, address=f"{settings.host}:{settings.port}")
         manager = Manager(LocalClient(service), settings, logbook)
-        async with serve(build(server), files, bound, stopping) as listening, TaskOwner("engine") as owner:
+        async with (
+            front(settings.home, read_config(settings.config), tokens) as guard,
+            serve(
+                _app(settings, guard, service, logbook, stopping), files, bound, stopping, limits=guard.connections
+            ) as listening,
+            TaskOwner("engine") as owner,
+        ):
             owner.start(Collector(service).run(), name="collector")
             owner.start(manager.run(), name="controllers")
             token = _first_administrator(settings, tokens, listening.url, files.ca)
             yield Ready(url=listening.url, kubeconfig=settings.home / "admin.kubeconfig", token=token)
     finally:
         await store.close()
+
+
+def _app(settings: Settings, guard: Front, service: Service, logbook: Logbook, stopping: asyncio.Event) -> ASGIApp:
+    address = f"{settings.host}:{settings.port}"
+    return build(Server(service, stopping, guard.authn, logbook, guard.limits, address, guard.audit))
 
 
 def _make_home(home: Path) -> None:

@@ -71,13 +71,15 @@ def running(home: Path) -> int:
     return 0
 
 
-def start(home: Path, listen: str, *, patience: float) -> Ready:
+def start(home: Path, listen: str, *, patience: float, config: Path | None = None) -> Ready:
     """Start an engine in the background and return once it says that it is ready."""
     log = log_file(home)
     for folder in (home, log.parent):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "groundplane.cli.main", "up", "--home", str(home), "--listen", listen]
+    if config is not None:
+        command += ["--config", str(config)]
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         log_start = output.tell()
         process = subprocess.Popen(

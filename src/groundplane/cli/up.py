@@ -18,24 +18,30 @@ if TYPE_CHECKING:
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 _HOME = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.option("--listen", help="Address and port of the API; the default is GROUNDPLANE_LISTEN, else 127.0.0.1:7443.")
 @click.option("--home", type=_HOME, help="Directory of the engine; the default is GROUNDPLANE_HOME.")
+@click.option("--config", type=_FILE, help="Settings file of the API server; the default is GROUNDPLANE_CONFIG.")
 @click.option("--detach", is_flag=True, help="Run in the background and return when it is ready.")
 @click.option("--ready-fd", type=int, hidden=True, help="Descriptor to which the background engine reports.")
-def up(*, listen: str | None, home: Path | None, detach: bool, ready_fd: int | None) -> None:
+def up(*, listen: str | None, home: Path | None, config: Path | None, detach: bool, ready_fd: int | None) -> None:
     """Start Groundplane with the embedded engine."""
-    settings = _settings(listen, home)
+    settings = _settings(listen, home, config)
     if detach:
         _detached(settings)
         return
     import asyncio
 
+    from groundplane.base.logs import configure_logging
+
     from . import process
     from .embedded import run_embedded
     from .ready import Ready
+
+    configure_logging()
 
     def ready(engine: embedded.Ready) -> None:
         told = Ready(url=engine.url, kubeconfig=engine.kubeconfig, token=engine.token)
@@ -59,13 +65,14 @@ def down(*, home: Path | None) -> None:
     click.echo(f"stopped process {pid}" if pid else f"no Groundplane runs in {settings.home}")
 
 
-def _settings(listen: str | None, home: Path | None) -> Settings:
+def _settings(listen: str | None, home: Path | None, config: Path | None = None) -> Settings:
     """Flags win over the environment."""
     import os
 
     from groundplane.base.settings import read_settings
 
-    flags = {"GROUNDPLANE_LISTEN": listen or "", "GROUNDPLANE_HOME": str(home or "")}
+    flags = {"GROUNDPLANE_LISTEN": listen or "", "GROUNDPLANE_HOME": str(home or ""),
+             "GROUNDPLANE_CONFIG": str(config or "")}  # fmt: skip
     try:
         return read_settings(os.environ | {name: value for name, value in flags.items() if value})
     except ValueError as exc:
@@ -82,7 +89,8 @@ def _detached(settings: Settings) -> None:
         ready = Ready(url="", kubeconfig=settings.home / "admin.kubeconfig")
     else:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        ready = process.start(settings.home, f"{host}:{settings.port}", patience=_START_SECONDS)
+        address = f"{host}:{settings.port}"
+        ready = process.start(settings.home, address, patience=_START_SECONDS, config=settings.config)
     target = Target(kubeconfig=str(ready.kubeconfig))
     target.run(_answers(target))
     _tell(ready)

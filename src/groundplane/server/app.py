@@ -8,7 +8,6 @@ access checked, and the handler run under its deadline.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import Any
 
 import structlog
@@ -18,9 +17,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .audit.middleware import Begun, Recorded, annotate, audit_id
 from .auth import ANONYMOUS, may
 from .authn.contract import Asking, CredentialsRefused
 from .http import Incoming, Server, Stream, answer
+from .inflight import InFlight
 from .routes import ROUTES, Access, Row
 from .status import StatusError, explain, forbidden, timed_out, unauthorized
 
@@ -59,7 +60,10 @@ class Errors:
                 # The answer has begun and cannot be taken back: the connection is cut, which the client notices.
                 _log.warning("answer broken off", path=scope["path"], error=type(error).__name__)
                 raise StreamCut from error
-            await _answer_status(explain(error), scope, receive, watched)
+            status = explain(error)
+            # A Status that `explain` had to make up: what went wrong is a defect.
+            scope["groundplane.panic"] = status.reason == "InternalError" and status is not error
+            await _answer_status(status, scope, receive, watched)
 
 
 class StreamCut(Exception):
@@ -87,9 +91,10 @@ class SecurityHeaders:
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
-                headers["audit-id"] = str(uuid.uuid4())
+                headers["audit-id"] = scope["groundplane.audit_id"]
             await send(message)
 
+        scope["groundplane.audit_id"] = audit_id(scope)
         await self._app(scope, receive, dressed)
 
 
@@ -119,7 +124,14 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["path_params"] = {**scope["path_params"], **dict(self._row.fixed)}
         incoming = Incoming(self._server, Request(scope, receive), scope["groundplane.user"])
-        check_access(self._row, incoming)
+        try:
+            check_access(self._row, incoming)
+        except StatusError as error:
+            annotate(scope, "authorization.k8s.io/decision", "forbid")
+            annotate(scope, "authorization.k8s.io/reason", error.message if error.code == 403 else "")
+            raise
+        annotate(scope, "authorization.k8s.io/decision", "allow")
+        annotate(scope, "authorization.k8s.io/reason", "")
         try:
             async with asyncio.timeout(self._server.limits.request):
                 response: Any = await self._row.handler(incoming)
@@ -166,4 +178,8 @@ class _Routes:
 
 def build(server: Server) -> ASGIApp:
     """Return the application that serves `server`."""
-    return SecurityHeaders(Errors(Authentication(_Routes(server), server)))
+    routes: ASGIApp = InFlight(_Routes(server), server.limits.in_flight)
+    if server.audit is None:
+        return SecurityHeaders(Errors(Authentication(routes, server)))
+    # Outside Errors, for the answer to an error is recorded too; inside, once it is known who asks.
+    return SecurityHeaders(Recorded(Errors(Authentication(Begun(routes, server.audit), server)), server.audit))

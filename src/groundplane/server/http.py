@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from starlette.datastructures import QueryParams
@@ -12,7 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from .audit.middleware import Audit
 from .authn.contract import Authenticator
+from .inflight import InFlightLimits
 from .negotiation import JSON, decode_body, encode
 from .protobuf import PROTOBUF
 from .service import Call, FieldValidation, Options, Service, User
@@ -31,13 +33,25 @@ class OperationLog(Protocol):
     def read(self, uid: str, *, step: str = "", follow: bool = False) -> AsyncIterator[bytes]: ...
 
 
+class Part(Protocol):
+    """A part of the server that can be in trouble while the server goes on; shown by /readyz?verbose to anybody."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def trouble(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds: a request without a stream, one body, and one chunk of a stream that the reader does not take."""
+    """Seconds of a request without a stream, of one body, and of one chunk of a stream that the reader does not take;
+    how many requests may be in flight."""
 
     request: float = 60.0
     body: float = 30.0
     slow_reader: float = 30.0
+    in_flight: InFlightLimits = field(default_factory=InFlightLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,13 @@ class Server:
     log: OperationLog | None = None
     limits: Limits = Limits()
     address: str = ""
+    audit: Audit | None = None
+    parts: tuple[Part, ...] = ()
+
+    def troubles(self) -> list[tuple[str, str]]:
+        """Return what is wrong with the parts of the server that it can do without for a while."""
+        parts = [*self.parts, *([self.audit] if self.audit else [])]
+        return [(part.name, part.trouble) for part in parts if part.trouble]
 
 
 @dataclass(frozen=True, slots=True)

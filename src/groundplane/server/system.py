@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.responses import PlainTextResponse, Response
 
 from groundplane.base.errors import GroundplaneError
@@ -25,15 +27,17 @@ async def ready(incoming: Incoming) -> Response:
     except GroundplaneError as error:
         failure = error.message
     stopping = "the server is stopping" if incoming.server.stopping.is_set() else ""
-    return _checks(incoming, [("ping", ""), ("store", failure), ("shutdown", stopping)])
+    return _checks(incoming, [("ping", ""), ("store", failure), ("shutdown", stopping)], incoming.server.troubles())
 
 
-def _checks(incoming: Incoming, checks: list[tuple[str, str]]) -> Response:
+def _checks(incoming: Incoming, checks: list[tuple[str, str]], troubles: Sequence[tuple[str, str]] = ()) -> Response:
     failed = [name for name, failure in checks if failure]
     if not failed and "verbose" not in incoming.query:
         return PlainTextResponse("ok")
     # Why a check failed is in the log, not in an answer that anybody may read.
     lines = [f"[-]{name} failed: reason withheld" if failure else f"[+]{name} ok" for name, failure in checks]
+    # What is wrong and yet no reason to send requests elsewhere.
+    lines += [f"[!]{name} degraded: {trouble}" for name, trouble in troubles]
     name = incoming.request.url.path.strip("/")
     lines.append(f"{name} check {'failed' if failed else 'passed'}")
     return PlainTextResponse("\n".join(lines) + "\n", status_code=500 if failed else 200)

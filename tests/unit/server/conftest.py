@@ -17,7 +17,8 @@ from groundplane.base.logbook import Logbook
 from groundplane.catalog import runtimes
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
-from groundplane.server.authn.assembly import authenticators
+from groundplane.server.authn.bearer import Bearer
+from groundplane.server.authn.chain import Chain
 from groundplane.server.authn.tokens import Tokens
 from groundplane.server.collector import create_namespaces
 from groundplane.server.definitions import publish_definitions
@@ -68,7 +69,7 @@ def start(tmp_path: Path) -> Start:
         await publish_definitions(service)
         tokens = Tokens(tmp_path / "tokens")
         logbook = Logbook(tmp_path / "logs")
-        server = Server(service, asyncio.Event(), authenticators(tokens), logbook, Limits(request=5, body=1))
+        server = Server(service, asyncio.Event(), Chain(Bearer(tokens)), logbook, Limits(request=5, body=1))
         token = tokens.issue_token("admin", ("system:masters",), timedelta(hours=1))
         bearer = {"authorization": f"Bearer {token}"}
         transport = httpx2.ASGITransport(build(server))

@@ -1,0 +1,47 @@
+"""How many requests are worked on at a time: more are answered 429 with Retry-After, as by kube-apiserver.
+
+Reads and writes are counted apart, so that a flood of lists does not stop writes. Watches and followed logs last and
+are not counted; administrators are let through, for they may have to see what is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .requestinfo import request_info
+from .service import User
+from .status import too_many_requests
+
+
+@dataclass(frozen=True, slots=True)
+class InFlightLimits:
+    """The defaults are those of kube-apiserver."""
+
+    reading: int = 400
+    mutating: int = 200
+
+
+class InFlight:
+    """Counts the requests under way."""
+
+    def __init__(self, app: ASGIApp, limits: InFlightLimits) -> None:
+        self._app = app
+        self._most = {False: limits.reading, True: limits.mutating}
+        self._now = {False: 0, True: 0}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        info = request_info(scope["method"], scope["path"], scope["query_string"])
+        user: User = scope["groundplane.user"]
+        if info.long_running or user.administrator:
+            await self._app(scope, receive, send)
+            return
+        kind = info.mutating
+        if self._now[kind] >= self._most[kind]:
+            raise too_many_requests()
+        self._now[kind] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._now[kind] -= 1

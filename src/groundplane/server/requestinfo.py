@@ -1,0 +1,71 @@
+"""What a request is about, read from method, path and query alone, by the rules of kube-apiserver's RequestInfo.
+
+Known before any route is looked for, so that a request which is refused on the way is described like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+_VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_COLLECTION_VERBS = {"get": "list", "delete": "deletecollection"}
+_OF_NAMESPACE = ("status", "finalize")
+_ONE_NAME = re.compile(r"(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """A request to a resource (`resource` is set) or to a path; `verb` is lower case."""
+
+    verb: str
+    path: str
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    subresource: str = ""
+    name: str = ""
+
+    @property
+    def long_running(self) -> bool:
+        """Whether the answer is a stream that lasts: it has no deadline and is not counted as in flight."""
+        return self.verb == "watch" or self.subresource == "log"
+
+    @property
+    def mutating(self) -> bool:
+        """Whether it may change something."""
+        return self.verb not in ("get", "list", "watch", "head", "options")
+
+
+def request_info(method: str, path: str, query: bytes = b"") -> RequestInfo:
+    """Return what the request is about."""
+    parts = path.strip("/").split("/")
+    if parts[0] == "api" and len(parts) >= 3:
+        group, version, rest = "", parts[1], parts[2:]
+    elif parts[0] == "apis" and len(parts) >= 4:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return RequestInfo(method.lower(), path)
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 1:
+        namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in _OF_NAMESPACE:
+            rest = rest[2:]
+    name = rest[1] if len(rest) > 1 else ""
+    verb = _VERBS.get(method, method.lower())
+    if not name and verb in _COLLECTION_VERBS:
+        verb, name = _collection(verb, query)
+    return RequestInfo(verb, path, group, version, namespace, rest[0], rest[2] if len(rest) > 2 else "", name)
+
+
+def _collection(verb: str, query: bytes) -> tuple[str, str]:
+    """Return the verb, and the name when a field selector asks for one object."""
+    if not query:
+        return _COLLECTION_VERBS[verb], ""
+    asked = parse_qs(query.decode("latin-1"))
+    if verb == "get" and asked.get("watch", [""])[0] in ("true", "1"):
+        verb = "watch"
+    one = _ONE_NAME.search(asked.get("fieldSelector", [""])[0])
+    return _COLLECTION_VERBS.get(verb, verb), one[1] if one else ""

@@ -1,0 +1,31 @@
+"""The process's own log."""
+
+import io
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from groundplane.base.logs import configure_logging
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    before = structlog.get_config()
+    made = io.StringIO()
+    configure_logging(made)
+    yield made
+    structlog.configure(**before)
+
+
+def test_a_traceback_shows_where_and_no_values(stream: io.StringIO) -> None:
+    def fails(secret: str) -> None:
+        raise RuntimeError(f"{len(secret)} characters")
+
+    try:
+        fails("hun" + "ter2-hun" + "ter2")
+    except RuntimeError as error:
+        structlog.get_logger("x").error("request failed", exc_info=error)
+    assert "RuntimeError: 15 characters" in stream.getvalue()
+    assert "in fails" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()
