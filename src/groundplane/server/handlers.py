@@ -15,6 +15,7 @@ from groundplane.base.errors import GroundplaneError
 from . import table
 from .http import WRITE_TYPES, Incoming, Stream, answer
 from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, form
+from .query import flag, revision
 from .service import Call, decode, fetch
 from .status import Json, StatusError, explain, revision_too_large
 from .verbs import delete as deleting
@@ -48,7 +49,7 @@ def _shape(incoming: Incoming, call: Call, value: bytes) -> bytes | Json:
 
 async def get_one(incoming: Incoming) -> Response:
     call = incoming.call()
-    asked = listing.revision(incoming.query.get("resourceVersion", ""))
+    asked = revision(incoming.query.get("resourceVersion", ""))
     current = await incoming.server.service.store.revision()
     if asked is not None and asked > current:
         raise revision_too_large(asked, current)
@@ -59,7 +60,7 @@ async def get_one(incoming: Incoming) -> Response:
 async def get_many(incoming: Incoming) -> Response | Stream:
     call = incoming.call()
     wanted = form(incoming.accept)
-    if incoming.query.get("watch") in ("true", "1"):
+    if flag(incoming.query, "watch"):
         return await _watch(incoming, call, wanted)
     options = listing.parse_options(call, incoming.query)
     found = await listing.listing(incoming.server.service, call, options)

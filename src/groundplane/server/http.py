@@ -17,6 +17,7 @@ from .authn.contract import Authenticator
 from .inflight import InFlightLimits
 from .negotiation import JSON, decode_body, encode
 from .protobuf import PROTOBUF
+from .query import flag
 from .service import Call, FieldValidation, Options, Service, User
 from .status import Json, bad_request, method_not_allowed, no_such_path, timed_out, too_large
 
@@ -103,7 +104,7 @@ class Incoming:
         method = self.request.method
         if self.path("name") or method not in _COLLECTION_VERBS:
             return _VERBS[method]
-        if method == "GET" and self.query.get("watch") in ("true", "1"):
+        if method == "GET" and flag(self.query, "watch"):
             return "watch"
         return _COLLECTION_VERBS[method]
 

@@ -14,6 +14,7 @@ from groundplane.client.errors import error_from_status
 
 from . import selectors
 from .auth import CONTROLLER
+from .query import revision
 from .resources import APPLY, MERGE
 from .service import Call, Options, Service, User, decode, fetch
 from .status import explain, no_such_path
@@ -92,7 +93,7 @@ class LocalClient:
     ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
         with _translated(f"watch {resource.plural}"):
             call = self._call(resource, namespace or "")
-            chosen = listing.ListOptions(revision=listing.revision(resource_version))
+            chosen = listing.ListOptions(revision=revision(resource_version))
             options = watching.WatchOptions(chosen, bookmarks=True, seconds=_FOREVER)
         async with aclosing(watching.watching(self._service, call, options, self._closed)) as events:
             yield _events(events, resource)

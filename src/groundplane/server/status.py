@@ -30,13 +30,14 @@ class StatusError(Refused):
         self.code = code
         self.reason = reason
         self.details = details or {}
+        self.metadata: Json = {}
 
     def body(self) -> Json:
         """Return the Status document as it goes over the wire."""
         status: Json = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
@@ -121,8 +122,12 @@ def forbidden(group: str, plural: str, name: str, why: str) -> StatusError:
     return StatusError(403, "Forbidden", message, details=_named(group, plural, name))
 
 
-def expired(message: str) -> StatusError:
-    return StatusError(410, "Expired", message)
+def expired(message: str, *, token: str = "") -> StatusError:
+    """Return 410; with a `token`, a list can be continued by it, though not as one snapshot."""
+    error = StatusError(410, "Expired", message)
+    if token:
+        error.metadata["continue"] = token
+    return error
 
 
 def revision_too_large(asked: int, current: int) -> StatusError:

@@ -43,11 +43,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A consistent answer: `revision` is that of the snapshot, `after` the key after which the next page starts."""
+    """A consistent answer: `revision` is that of the snapshot, `after` the key after which the next page starts.
+
+    `remaining` counts the entries of the snapshot that come after this page.
+    """
 
     entries: list[Entry]
     revision: int
     after: Key | None = None
+    remaining: int = 0
 
 
 class NotThere(Refused):

@@ -80,7 +80,7 @@ class Index:
             start = max(start, bisect_right(keys, after))
         stop = min(end, start + limit) if limit else end
         chosen = [entries[key] for key in keys[start:stop]]
-        return Page(chosen, revision, after=chosen[-1].key if chosen and stop < end else None)
+        return Page(chosen, revision, after=chosen[-1].key if chosen and stop < end else None, remaining=end - stop)
 
     def changes(self, resource: str, *, namespace: str | None, after: int) -> list[Change]:
         """Return the kept changes later than revision `after`, oldest first; raises Compacted."""

@@ -9,14 +9,25 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from groundplane.api.cause import Cause, forbidden, not_supported
 from groundplane.store.contract import Compacted, Entry, Key
 
 from .. import selectors
+from ..query import number, revision
 from ..selectors import Predicate
 from ..service import Call, Service, decode
-from ..status import Json, bad_request, expired, revision_too_large
+from ..status import Json, StatusError, bad_request, expired, invalid, revision_too_large
 
-_MATCHES = ("", "Exact", "NotOlderThan")
+_MATCH, _EXACT, _NOT_OLDER = "resourceVersionMatch", "Exact", "NotOlderThan"
+_FORMAT = "groundplane/v1"
+# In place of a revision: go on at the newest one.
+_NEWEST = -1
+_INCONSISTENT = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,40 +56,75 @@ class Listing:
         meta: Json = {"resourceVersion": str(self.revision)}
         if self.token:
             meta["continue"] = self.token
+        if self.remaining:
+            meta["remainingItemCount"] = self.remaining
         return meta
 
 
 def parse_options(call: Call, query: Mapping[str, str]) -> ListOptions:
-    """Read the options from the query; raises 400 naming what is malformed."""
+    """Read the options of a list from the query; raises 400 and 422 naming what is wrong."""
+    _refuse(_list_causes(query))
+    return _options(call, query)
+
+
+def parse_watch_options(call: Call, query: Mapping[str, str]) -> ListOptions:
+    """Read the options of a watch from the query; raises 400 and 422 naming what is wrong."""
+    _refuse(_watch_causes(query))
+    return _options(call, query)
+
+
+def _options(call: Call, query: Mapping[str, str]) -> ListOptions:
     resource = call.resource
     matches = selectors.build(query.get("labelSelector", ""), query.get("fieldSelector", ""), resource.fields)
-    match = query.get("resourceVersionMatch", "")
-    text = query.get("resourceVersion", "")
-    if match not in _MATCHES:
-        raise bad_request(f"resourceVersionMatch: Unsupported value: {match!r}: supported values: {_MATCHES[1:]}")
-    if match and not text and "sendInitialEvents" not in query:
-        raise bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
-    token = query.get("continue", "")
-    if token and text not in ("", "0"):
-        raise bad_request("specifying resource version is not allowed when using continue")
-    return ListOptions(matches, number(query, "limit"), token, revision(text), match)
+    token, text = query.get("continue", ""), query.get("resourceVersion", "")
+    if token:
+        _read_token(token, call)
+        if text not in ("", "0"):
+            raise bad_request("specifying resource version is not allowed when using continue")
+    asked = revision(text)
+    return ListOptions(matches, number(query, "limit"), token, asked, query.get("resourceVersionMatch", ""))
 
 
-def number(query: Mapping[str, str], name: str) -> int:
-    """Read a number that is not negative from the query; 0 when it is not there."""
-    text = query.get(name, "") or "0"
-    if not text.isdigit():
-        raise bad_request(f"invalid {name}: {text!r} is not a number")
-    return int(text)
+# apimachinery/pkg/apis/meta/internalversion/validation: the rules and texts of the next two functions.
 
 
-def revision(text: str) -> int | None:
-    """Read a resourceVersion; None when it is empty."""
-    if not text:
-        return None
-    if not text.isdigit():
-        raise bad_request(f"Invalid value: {text!r}: a resourceVersion is a number")
-    return int(text)
+def _list_causes(query: Mapping[str, str]) -> list[Cause]:
+    causes: list[Cause] = []
+    match, given = query.get("resourceVersionMatch", ""), query.get("resourceVersion", "")
+    if match and not given:
+        causes.append(_forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"))
+    if match and query.get("continue"):
+        causes.append(_forbidden("resourceVersionMatch is forbidden when continue is provided"))
+    if match not in ("", _EXACT, _NOT_OLDER):
+        causes.append(not_supported(_MATCH, match, (_EXACT, _NOT_OLDER, "")))
+    if match == _EXACT and given == "0":
+        causes.append(_forbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
+    if "sendInitialEvents" in query:
+        causes.append(forbidden("sendInitialEvents", None, "sendInitialEvents is forbidden for list"))
+    return causes
+
+
+def _watch_causes(query: Mapping[str, str]) -> list[Cause]:
+    causes: list[Cause] = []
+    match, initial = query.get("resourceVersionMatch", ""), "sendInitialEvents" in query
+    if initial and match != _NOT_OLDER:
+        causes.append(_forbidden(f"sendInitialEvents requires setting resourceVersionMatch to {_NOT_OLDER}"))
+    if match and not initial:
+        causes.append(_forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"))
+    if match not in ("", _NOT_OLDER):
+        causes.append(not_supported(_MATCH, match, (_NOT_OLDER,)))
+    if match and query.get("continue"):
+        causes.append(_forbidden("resourceVersionMatch is forbidden when continue is provided"))
+    return causes
+
+
+def _forbidden(rule: str) -> Cause:
+    return forbidden(_MATCH, None, rule)
+
+
+def _refuse(causes: list[Cause]) -> None:
+    if causes:
+        raise invalid("meta.k8s.io", "ListOptions", "", causes)
 
 
 async def listing(service: Service, call: Call, options: ListOptions) -> Listing:
@@ -93,17 +139,15 @@ async def listing(service: Service, call: Call, options: ListOptions) -> Listing
                 call.resource.stored, namespace=namespace, limit=wanted, after=after, revision=at
             )
         except Compacted as error:
-            raise expired(
-                "The provided continue parameter is too old to display a consistent list result. You can start a new "
-                "list without the continue parameter."
-                if options.token
-                else f"The resourceVersion for the provided list is too old: {at}"
-            ) from error
+            raise _too_old(options, after) from error
         at, after = page.revision, page.after
         matches = options.matches
         found += page.entries if matches is None else [e for e in page.entries if matches(decode(e.value))]
         if after is None or (options.limit and len(found) >= options.limit):
-            return Listing(found, at, _token(at, after) if after is not None else "")
+            if after is None:
+                return Listing(found, at)
+            # With a selector nobody knows how many of the rest would match.
+            return Listing(found, at, _token(at, after), page.remaining if matches is None else None)
 
 
 async def _start(service: Service, call: Call, options: ListOptions) -> tuple[int, Key | None]:
@@ -115,20 +159,37 @@ async def _start(service: Service, call: Call, options: ListOptions) -> tuple[in
     current = await service.store.revision()
     if asked > current:
         raise revision_too_large(asked, current)
-    exact = options.match == "Exact" or (not options.match and options.limit)
+    exact = options.match == _EXACT or (not options.match and options.limit)
     return (asked if exact else 0), None
 
 
+def _too_old(options: ListOptions, after: Key | None) -> StatusError:
+    if options.token and after is not None:
+        return expired(_INCONSISTENT, token=_token(_NEWEST, after))
+    return expired("The resourceVersion for the provided list is too old.")
+
+
 def _token(at: int, after: Key) -> str:
-    raw = msgspec.json.encode({"v": "groundplane/v1", "rv": at, "namespace": after.namespace, "name": after.name})
+    raw = msgspec.json.encode({"v": _FORMAT, "rv": at, "namespace": after.namespace, "name": after.name})
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _read_token(token: str, call: Call) -> tuple[int, Key]:
+class _Token(msgspec.Struct):
+    v: str
+    rv: int
+    namespace: str
+    name: str
+
+
+def _read_token(text: str, call: Call) -> tuple[int, Key]:
+    opening = "invalid continue token: continue key is not valid"
     try:
-        raw = msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=dict[str, str | int])
-        if raw["v"] != "groundplane/v1":
-            raise KeyError("v")
-        return int(raw["rv"]), Key(call.resource.stored, str(raw["namespace"]), str(raw["name"]))
-    except (binascii.Error, ValueError, KeyError, msgspec.DecodeError) as error:
-        raise bad_request("continue key is not valid: it was not made by this server") from error
+        token = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Token)
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise bad_request(f"{opening}: it was not made by this server") from error
+    if token.v != _FORMAT:
+        raise bad_request(f'{opening}: server does not recognize this encoded version "{token.v}"')
+    if token.rv < _NEWEST:
+        raise bad_request(f"{opening}: incorrect encoded start resourceVersion (version {_FORMAT})")
+    # What is older than the first revision is the newest: the reader chose to go on without one snapshot.
+    return max(token.rv, 0), Key(call.resource.stored, token.namespace, token.name)

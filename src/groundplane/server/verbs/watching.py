@@ -9,11 +9,11 @@ from typing import Literal
 
 from groundplane.store.contract import Change
 
+from ..query import flag, number
 from ..selectors import Predicate
 from ..service import Call, Service, decode
-from ..status import bad_request, revision_too_large
-from .listing import ListOptions, listing, number
-from .listing import parse_options as parse_list_options
+from ..status import revision_too_large
+from .listing import ListOptions, listing, parse_watch_options
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
@@ -42,15 +42,11 @@ class WatchOptions:
 
 
 def parse_options(call: Call, query: Mapping[str, str]) -> WatchOptions:
-    """Read the options from the query; raises 400 naming what is malformed."""
-    bookmarks = query.get("allowWatchBookmarks", "") in ("true", "1")
-    initial = query.get("sendInitialEvents", "") in ("true", "1")
-    chosen = parse_list_options(call, query)
-    if initial and (chosen.match != "NotOlderThan"):
-        raise bad_request(
-            "sendInitialEvents: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        )
-    return WatchOptions(chosen, bookmarks, initial, number(query, "timeoutSeconds") or DEFAULT_SECONDS)
+    """Read the options from the query; raises 400 naming what is wrong."""
+    chosen = parse_watch_options(call, query)
+    initial = flag(query, "sendInitialEvents")
+    seconds = number(query, "timeoutSeconds") or DEFAULT_SECONDS
+    return WatchOptions(chosen, flag(query, "allowWatchBookmarks"), initial, seconds)
 
 
 async def watching(
