@@ -156,6 +156,8 @@ class NodeFacts(Struct, frozen=True):
     machine_id: Annotated[str, says("/etc/machine-id")] = msgspec.field(name="machineID", default="")
     labels: Annotated[dict[str, str], says("labels")] = {}
     taints: Annotated[list[str], says("taints as key=value:effect")] = []
+    managed_labels: Annotated[list[str], says("keys of the labels that its Machine gave it")] = []
+    managed_taints: Annotated[list[str], says("taints that its Machine gave it, as key:effect")] = []
 
 
 class ClusterFacts(Struct, frozen=True):

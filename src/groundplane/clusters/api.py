@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
+
 from groundplane.api.facts import ClusterFacts, NodeFacts
+from groundplane.api.meta import ANNOTATION_LABELS, ANNOTATION_TAINTS
 from groundplane.base.clock import Now, rfc3339, utc_now
 from groundplane.kube.errors import NotFound, TooManyRequests
 from groundplane.kube.kubeconfig import Access, Kubeconfig
@@ -165,7 +168,17 @@ def _node(node: dict[str, Any]) -> NodeFacts:
         machine_id=info.get("machineID", ""),
         labels=meta.get("labels") or {},
         taints=[f"{t['key']}={t.get('value', '')}:{t['effect']}" for t in spec.get("taints") or []],
+        managed_labels=_managed(meta, ANNOTATION_LABELS),
+        managed_taints=_managed(meta, ANNOTATION_TAINTS),
     )
+
+
+def _managed(meta: dict[str, Any], annotation: str) -> list[str]:
+    """Read a list of ours. What is no list of texts was not written by us, and nothing is taken off because of it."""
+    try:
+        return msgspec.json.decode((meta.get("annotations") or {}).get(annotation, "[]"), type=list[str])
+    except msgspec.DecodeError:
+        return []
 
 
 def runs(pod: dict[str, Any]) -> bool:

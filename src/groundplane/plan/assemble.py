@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from groundplane.api.facts import NodeFacts
-from groundplane.api.machine import Taint
+from groundplane.api.machine import MachineSpec, Taint
 from groundplane.api.operation import PlannedChange
 
 from .view import View
@@ -101,6 +101,18 @@ def _marks(view: View, name: str) -> list[PlannedChange]:
         for taint in spec.taints
         if (taint.key, taint.value, taint.effect) not in present
     ]
+    return changes + _dropped(node, spec)
+
+
+def _dropped(node: NodeFacts, spec: MachineSpec) -> list[PlannedChange]:
+    """What the Machine once gave its Node and no longer wants there."""
+    labels = [key for key in node.managed_labels if key in node.labels and key not in spec.labels]
+    changes = [PlannedChange(what=f"label {key} of node {node.name}", before=node.labels[key]) for key in labels]
+    wanted = {f"{taint.key}:{taint.effect}" for taint in spec.taints}
+    for text in node.taints:
+        key, _, effect = _taint(text)
+        if f"{key}:{effect}" in set(node.managed_taints) - wanted:
+            changes.append(PlannedChange(what=f"taint of node {node.name}", before=text))
     return changes
 
 

@@ -71,6 +71,18 @@ async def test_a_cluster_in_its_first_moments_is_reachable_without_an_identity()
     assert facts.observed_at == "2026-01-02T03:04:05Z"
 
 
+async def test_which_labels_and_taints_are_a_machines_is_read_from_the_node_and_garbage_names_none():
+    def node(name: str, labels: str) -> dict[str, Any]:
+        marks = {"groundplane.dev/managed-labels": labels, "groundplane.dev/managed-taints": '["only:NoSchedule"]'}
+        return {"metadata": {"name": name, "annotations": marks, "labels": {"disk": "ssd"}}}
+
+    answers = {"/api/v1/nodes": (200, {"items": [node("a", '["disk"]'), node("b", "{"), node("c", "[1]")]})}
+    async with Cluster(answers) as cluster, cluster.door as door:
+        facts = await observe(door)
+    assert [one.managed_labels for one in facts.nodes] == [["disk"], [], []]
+    assert [one.managed_taints for one in facts.nodes] == [["only:NoSchedule"]] * 3
+
+
 def status(phase: str, *, ready: str = "", **meta: str) -> dict[str, Any]:
     conditions = [{"type": "Ready", "status": ready}] if ready else []
     return {"metadata": meta, "status": {"phase": phase, "conditions": conditions}}

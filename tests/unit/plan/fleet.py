@@ -332,8 +332,16 @@ class Fleet:
         for name, node in self.nodes.items():
             spec = self.wish.machines[name].spec
             taints = [f"{taint.key}={taint.value}:{taint.effect}" for taint in spec.taints]
-            labels = {**node.labels, **spec.labels}
-            self.nodes[name] = replace(node, labels=labels, taints=sorted({*node.taints, *taints}))
+            managed = sorted(f"{taint.key}:{taint.effect}" for taint in spec.taints)
+            kept = [text for text in node.taints if _bare(text) not in {*node.managed_taints, *managed}]
+            foreign = {key: value for key, value in node.labels.items() if key not in node.managed_labels}
+            self.nodes[name] = replace(
+                node,
+                labels={**foreign, **spec.labels},
+                taints=sorted({*kept, *taints}),
+                managed_labels=sorted(spec.labels),
+                managed_taints=managed,
+            )
 
     def do_verify(self) -> None:
         self.need_all_joined("verify")
@@ -349,6 +357,8 @@ class Fleet:
             spec = self.wish.machines[name].spec
             self.need(spec.labels.items() <= node.labels.items(), f"{name}: labels missing")
             self.need(len(node.taints) >= len(spec.taints), f"{name}: taints missing")
+            dropped = node.labels.keys() & set(node.managed_labels) - spec.labels.keys()
+            self.need(not dropped, f"{name}: labels {dropped} are still there")
             if self.target.network.plugin == "routed":
                 network = self.machines[name].network
                 self.need(network.cni_configs != [], f"{name}: no CNI configuration")
@@ -400,3 +410,9 @@ class Fleet:
 def runnable(plan: Plan, done: set[str]) -> list[PlannedStep]:
     """The steps that a runner may start now, in the plan's order."""
     return [step for step in plan.steps if step.name not in done and set(step.after) <= done]
+
+
+def _bare(taint: str) -> str:
+    """A taint without its value, as the annotation of a Node lists it."""
+    head, _, effect = taint.rpartition(":")
+    return f"{head.partition('=')[0]}:{effect}"

@@ -296,6 +296,32 @@ def test_labels_and_taints_that_are_wanted_are_planned_and_others_are_left() -> 
     ]
 
 
+def test_labels_and_taints_that_a_machine_no_longer_wants_are_taken_off_and_those_of_others_stay() -> None:
+    fleet = finished(desired(1, 1, marked=True))
+    marked = fleet.nodes["w-1"]
+    assert (marked.managed_labels, marked.managed_taints) == (
+        ["disk", "empty"],
+        ["only:NoSchedule", "spare:PreferNoSchedule"],
+    )
+    fleet.nodes["w-1"] = replace(
+        marked, labels={**marked.labels, "foreign": "x"}, taints=[*marked.taints, "foreign:NoExecute"]
+    )
+    fleet.wish = desired(1, 1)
+    assert lines(step(plan_of(fleet), "node-labels")) == [
+        "label disk of node cp-1: ssd → ",
+        "label empty of node cp-1:  → ",
+        "taint of node cp-1: only=db:NoSchedule → ",
+        "taint of node cp-1: spare=:PreferNoSchedule → ",
+        "label disk of node w-1: ssd → ",
+        "label empty of node w-1:  → ",
+        "taint of node w-1: only=db:NoSchedule → ",
+        "taint of node w-1: spare=:PreferNoSchedule → ",
+    ]
+    fleet.do_node_labels()
+    assert plan_of(fleet).steps == []
+    assert (fleet.nodes["w-1"].labels, fleet.nodes["w-1"].taints) == ({"foreign": "x"}, ["foreign:NoExecute"])
+
+
 def test_labels_of_nodes_that_are_not_there_yet_are_planned() -> None:
     plan = plan_of(fresh(desired(1, 0, marked=True)))
     assert "taint of node cp-1:  → only=db:NoSchedule" in lines(step(plan, "node-labels"))

@@ -10,15 +10,12 @@ import json
 from typing import Any
 
 from groundplane.api.machine import Machine
-from groundplane.api.meta import GROUP
+from groundplane.api.meta import ANNOTATION_LABELS, ANNOTATION_TAINTS
 from groundplane.api.operation import PlannedChange
 
 from .. import nodes
 from ..nodes import Object
 from ..scope import ReadScope, Scope
-
-_LABELS = f"{GROUP}/managed-labels"
-_TAINTS = f"{GROUP}/managed-taints"
 
 
 class NodeLabels:
@@ -56,7 +53,7 @@ def _managed(found: Object, key: str) -> list[str]:
 def _labels(machine: Machine, found: Object) -> dict[str, str | None]:
     now, wanted = nodes.meta(found, "labels"), machine.spec.labels
     changed: dict[str, str | None] = {key: value for key, value in wanted.items() if now.get(key) != value}
-    gone = [key for key in _managed(found, _LABELS) if key not in wanted and key in now]
+    gone = [key for key in _managed(found, ANNOTATION_LABELS) if key not in wanted and key in now]
     return changed | dict.fromkeys(gone)
 
 
@@ -64,7 +61,7 @@ def _taints(machine: Machine, found: Object) -> list[dict[str, Any]] | None:
     """Return the Node's taints as they have to be, or None when they are."""
     now: list[dict[str, Any]] = (found.get("spec") or {}).get("taints") or []
     wanted = {f"{taint.key}:{taint.effect}": taint.value for taint in machine.spec.taints}
-    managed = set(_managed(found, _TAINTS)) | wanted.keys()
+    managed = set(_managed(found, ANNOTATION_TAINTS)) | wanted.keys()
     there = {f"{t['key']}:{t['effect']}": t.get("value", "") for t in now}
     if all(there.get(key) == value for key, value in wanted.items()) and not (managed - wanted.keys()) & there.keys():
         return None
@@ -77,8 +74,8 @@ def _patch(
     machine: Machine, found: Object, labels: dict[str, str | None], taints: list[dict[str, Any]] | None
 ) -> Object:
     managed = {
-        _LABELS: json.dumps(sorted(machine.spec.labels)),
-        _TAINTS: json.dumps(sorted(f"{taint.key}:{taint.effect}" for taint in machine.spec.taints)),
+        ANNOTATION_LABELS: json.dumps(sorted(machine.spec.labels)),
+        ANNOTATION_TAINTS: json.dumps(sorted(f"{taint.key}:{taint.effect}" for taint in machine.spec.taints)),
     }
     # With the version that was read: a taint that somebody else sets meanwhile must not be lost.
     metadata = {"annotations": managed, "resourceVersion": found["metadata"]["resourceVersion"]}
