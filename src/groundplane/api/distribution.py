@@ -8,6 +8,7 @@ from .machine import Role
 from .meta import Conditions, ObjectMeta, Struct, says
 
 ArtifactType = Literal["Binary", "Archive", "Image"]
+Architecture = Literal["amd64", "arm64"]
 
 
 class Source(Struct, frozen=True):
@@ -29,7 +30,7 @@ class Artifact(Struct, frozen=True):
     type: Annotated[ArtifactType, says("Binary (installed), Archive (unpacked) or Image (loaded)")]
     path: Annotated[str, says("path below the source")]
     sha256: Annotated[str, says("checksum in hex; a file that differs is refused")]
-    architecture: Annotated[Literal["amd64", "arm64"], says("CPU architecture")] = "amd64"
+    architecture: Annotated[Architecture, says("CPU architecture")] = "amd64"
     size: Annotated[int, says("size in bytes; 0: unknown")] = 0
     image: Annotated[str, says("image name that the archive holds; type Image only")] = ""
     roles: Annotated[list[Role], says("roles that need it; empty: all")] = []

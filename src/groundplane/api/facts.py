@@ -12,6 +12,9 @@ import msgspec
 
 from .meta import Struct, says
 
+# The kernel's names (uname -m) in Kubernetes' words, which are Go's.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+
 
 class OSFacts(Struct, frozen=True):
     id: Annotated[str, says("ID of os-release")] = ""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from groundplane.api.distribution import Artifact, ArtifactType
+from typing import get_args
+
+from groundplane.api.distribution import Architecture, Artifact, ArtifactType
+from groundplane.api.facts import ARCHITECTURES
 from groundplane.api.target import ClusterTarget
 from groundplane.hosts.contract import ReadHost
 
 from .errors import StepRefused
 
 RUNTIME_ARTIFACTS = frozenset({"containerd", "runc"})
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 async def architecture(host: ReadHost) -> str:
     """Return the machine's architecture by the name that artifacts use."""
     machine = (await host.query(["uname", "-m"])).text
-    if machine not in _ARCHITECTURES:
+    known = ARCHITECTURES.get(machine)
+    if known not in get_args(Architecture):
         raise StepRefused(f"cannot choose artifacts for host {host.name}: architecture {machine} is not supported")
-    return _ARCHITECTURES[machine]
+    return str(known)
 
 
 async def needed(host: ReadHost, target: ClusterTarget, kind: ArtifactType) -> list[Artifact]:

@@ -16,7 +16,7 @@ from groundplane.hosts.contract import Host, ReadHost
 from . import claim, ledger
 from .cleanup import wipe
 from .errors import StepRefused
-from .jobs import Job, run_job
+from .jobs import Job, run_job, running
 from .kubeadm import minor_of
 from .places import ADMIN_CONF, BIN, KUBELET_CONF, KUBERNETES, RUN
 from .runtimes import DOCKER, runtime_of
@@ -47,6 +47,17 @@ async def begin(scope: Scope, verb: Verb) -> None:
 async def end(scope: Scope, verb: Verb) -> None:
     """Write down that kubeadm ended well: from now on nothing of it is cleared away by a create."""
     await ledger.write_note(scope.door, _NOTE, {"verb": verb, "ended": True})
+
+
+async def follow_earlier(scope: Scope, verb: Verb) -> None:
+    """Let a kubeadm that an earlier run started come to its end, well or not."""
+    job = kubeadm(verb, "")
+    if await running(scope.door, job):
+        try:
+            await run_job(scope, scope.door, job)
+        except StepRefused as error:
+            scope.log(f"the earlier kubeadm {verb} failed: {error.message}")
+    await remove_config(scope.door, verb)
 
 
 async def clear_half(scope: Scope) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from groundplane.api.facts import (
+    ARCHITECTURES,
     DiskFacts,
     KernelFacts,
     ListenFacts,
@@ -26,8 +27,6 @@ from .kubernetes import kubeadm_facts, kubelet_facts
 from .runtimes import runtime_facts
 from .sections import Sections, Units, number, pairs, units_of
 
-# The kernel's names (uname -m) in Kubernetes' words, which are Go's.
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 _TIME_UNITS = ("chronyd", "chrony", "systemd-timesyncd", "ntpd", "ntp", "ntpsec", "openntpd")
 _TIME_PROCESSES = {"systemd-timesyn": "systemd-timesyncd", "chronyd": "chronyd", "ntpd": "ntpd", "openntpd": "openntpd"}
 
@@ -84,7 +83,7 @@ def _os(sections: Sections, identity: Mapping[str, str]) -> OSFacts:
         id_like=release.get("ID_LIKE", "").lower().split(),
         version_id=release.get("VERSION_ID", ""),
         pretty_name=release.get("PRETTY_NAME", ""),
-        architecture=_ARCHITECTURES.get(machine, machine),
+        architecture=ARCHITECTURES.get(machine, machine),
     )
 
 

@@ -14,9 +14,8 @@ from groundplane.api.operation import PlannedChange
 from groundplane.base.errors import Unavailable
 
 from .. import control_plane, nodes
-from ..control_plane import preflight_skipped, remove_config, run_with_config, taken
-from ..errors import NotReached, StepRefused
-from ..jobs import run_job, running
+from ..control_plane import preflight_skipped, run_with_config, taken
+from ..errors import NotReached
 from ..kubeadm import Token, init_documents, minor_of, render
 from ..places import BIN, RUN
 from ..scope import ClusterDoor, ReadScope, Scope
@@ -46,7 +45,7 @@ class Init:
         return [PlannedChange(what=what, after="as kubeadm init leaves it") for what in missing]
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
-        await _follow_earlier(scope)
+        await control_plane.follow_earlier(scope, "init")
         state = await control_plane.state(scope.host)
         if state == "half" and not await _comes_up(scope):
             await control_plane.clear_half(scope)
@@ -55,17 +54,6 @@ class Init:
             await _initialise(scope)
         await _finish(scope)
         await control_plane.end(scope, "init")
-
-
-async def _follow_earlier(scope: Scope) -> None:
-    """Let a kubeadm that an earlier run started come to its end, well or not."""
-    job = control_plane.kubeadm("init", "")
-    if await running(scope.door, job):
-        try:
-            await run_job(scope, scope.door, job)
-        except StepRefused as error:
-            scope.log(f"the earlier kubeadm init failed: {error.message}")
-    await remove_config(scope.door, "init")
 
 
 async def _comes_up(scope: Scope) -> bool:

@@ -13,8 +13,7 @@ from groundplane.hosts.contract import Host
 
 from .. import control_plane, nodes
 from ..control_plane import preflight_skipped, remove_config, run_with_config, taken
-from ..errors import NotYet, StepRefused
-from ..jobs import run_job, running
+from ..errors import NotYet
 from ..kubeadm import Join as JoinWith
 from ..kubeadm import Token, discovery_document, init_documents, join_documents, render
 from ..places import ADMIN_CONF, BIN, CA, RUN
@@ -39,7 +38,7 @@ class Join:
         return [PlannedChange(what=f"node {scope.name}", before=missing, after="registered")] if missing else []
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
-        await _follow_earlier(scope)
+        await control_plane.follow_earlier(scope, "join")
         if await control_plane.state(scope.host) == "half" and await _missing(scope):
             await control_plane.clear_half(scope)
             # kubeadm refuses a name whose Node still counts as ready; the half that it stood for is gone.
@@ -52,17 +51,6 @@ class Join:
 
         await wait_until(missing, what=f"node {scope.name}", seconds=120, clock=scope.clock)
         await control_plane.end(scope, "join")
-
-
-async def _follow_earlier(scope: Scope) -> None:
-    """Let a kubeadm that an earlier run started come to its end, well or not."""
-    job = control_plane.kubeadm("join", "")
-    if await running(scope.door, job):
-        try:
-            await run_job(scope, scope.door, job)
-        except StepRefused as error:
-            scope.log(f"the earlier kubeadm join failed: {error.message}")
-    await remove_config(scope.door, "join")
 
 
 async def _missing(scope: ReadScope) -> str:
