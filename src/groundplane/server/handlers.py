@@ -15,9 +15,11 @@ from groundplane.base.errors import GroundplaneError
 from . import table
 from .http import WRITE_TYPES, Incoming, Stream, answer
 from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, form
+from .protobuf import PROTOBUF
 from .query import flag, revision
 from .service import Call, decode, fetch
 from .status import Json, StatusError, explain, revision_too_large
+from .strict import duplicates
 from .verbs import delete as deleting
 from .verbs import listing, watching
 from .verbs.create import create
@@ -134,15 +136,24 @@ def _bookmark(call: Call, event: watching.Event, wanted: Form) -> bytes:
     return msgspec.json.encode(head)
 
 
+async def _document(incoming: Incoming, call: Call, types: tuple[str, ...] = WRITE_TYPES) -> Any:
+    """Return the decoded body, having noted in the call what it gives twice."""
+    raw = await incoming.body()
+    document = decode_body(incoming.content_type, raw, allowed=types)
+    if call.options.field_validation != "Ignore" and incoming.content_type != PROTOBUF:
+        call.duplicates.extend(duplicates(raw, is_yaml=incoming.content_type in YAML_TYPES))
+    return document
+
+
 async def post(incoming: Incoming) -> Response:
     call = incoming.call()
-    value = await create(incoming.server.service, call, await incoming.document())
+    value = await create(incoming.server.service, call, await _document(incoming, call))
     return answer(_shape(incoming, call, value), code=201, warnings=call.warnings)
 
 
 async def put(incoming: Incoming) -> Response:
     call = incoming.call()
-    value = await update(incoming.server.service, call, await incoming.document())
+    value = await update(incoming.server.service, call, await _document(incoming, call))
     return answer(_shape(incoming, call, value), warnings=call.warnings)
 
 
@@ -151,7 +162,7 @@ async def patch(incoming: Incoming) -> Response:
     if incoming.content_type == "application/apply-patch+yaml" and not incoming.query.get("fieldManager"):
         raise StatusError(422, "Invalid", 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is '
                           "required for apply patch")  # fmt: skip
-    body = await incoming.document(types=(*JSON_TYPES[1:], *YAML_TYPES[1:]))
+    body = await _document(incoming, call, (*JSON_TYPES[1:], *YAML_TYPES[1:]))
     value, created = await patch_object(incoming.server.service, call, incoming.content_type, body)
     return answer(_shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)
 

@@ -12,6 +12,7 @@ import yaml
 from . import protobuf
 from .protobuf import PROTOBUF
 from .status import Json, bad_request, not_acceptable, unsupported_media_type
+from .strict import unfolds
 
 JSON = "application/json"
 YAML_TYPES = ("application/yaml", "application/apply-patch+yaml")
@@ -115,13 +116,16 @@ def _load_yaml(body: bytes) -> Any:
     except msgspec.DecodeError:
         pass
     try:
-        return yaml.load(body, Loader=_Loader)  # noqa: S506 - a safe loader, see above
+        document = yaml.load(body, Loader=_Loader)  # noqa: S506 - a safe loader, see above
     except yaml.YAMLError as error:
         # The problem alone: the error's text would quote the body, which may hold a secret.
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "malformed"
         raise bad_request(f"the body of the request is not YAML: {problem}{where}") from error
+    if not unfolds(document):
+        raise bad_request("the body of the request is not YAML: document contains excessive aliasing")
+    return document
 
 
 def encode(document: Json) -> bytes:

@@ -22,6 +22,7 @@ from .fieldset import Path
 from .managed import Writer
 from .resources import Resource, Resources, load
 from .status import Json, StatusError, bad_request, invalid, not_found
+from .strict import MOST_ERRORS
 
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
 
@@ -55,7 +56,10 @@ class Options:
 
 @dataclass(slots=True)
 class Call:
-    """One request to one resource. `warnings` collects what the answer's Warning headers say."""
+    """One request to one resource. `warnings` collects what the answer's Warning headers say.
+
+    `duplicates`: what the body gives twice, in words.
+    """
 
     user: User
     resource: Resource
@@ -64,6 +68,7 @@ class Call:
     subresource: str = ""
     options: Options = Options()
     warnings: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> Key:
@@ -133,7 +138,7 @@ async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> 
     """Prune, default, check and admit an object; return what may be stored. Raises 400 or 422 with every cause."""
     resource = call.resource
     clean, left_out = resource.clean(obj)
-    if left_out:
+    if left_out or call.duplicates:
         _report_unknown(call, obj)
     _drop_empty(clean["metadata"])
     causes = resource.validate(clean)
@@ -160,6 +165,7 @@ def _report_unknown(call: Call, obj: Json) -> None:
     if call.options.field_validation == "Ignore":
         return
     found = [f'unknown field "{path}"' for path in unknown_fields(obj, call.resource.schema)]
+    found = [*found, *call.duplicates][:MOST_ERRORS]
     if found and call.options.field_validation == "Strict":
         kind, version = call.resource.kind, call.resource.version
         head = f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error'
