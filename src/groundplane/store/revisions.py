@@ -102,10 +102,10 @@ class RevisionStore:
     async def _write(
         self, verb: Literal["create", "update", "delete"], key: Key, encode: Encode | None, expected: int
     ) -> Entry:
-        done: Future[Entry] = Future()
-        # Never cancelled through: a caller that goes away does not take back a write that others are waiting with.
-        self._writer.submit(Write(verb, key, encode, expected, done))
-        return await asyncio.shield(asyncio.wrap_future(done))
+        answer = _Answer(self._loop)
+        # A caller that is cancelled takes nothing back: the write goes on, and others may wait with it.
+        self._writer.submit(Write(verb, key, encode, expected, answer))
+        return await answer.future
 
     def _committed(self, changes: Sequence[Change], writes: Sequence[Write], compacted: int) -> None:
         self._loop.call_soon_threadsafe(self._publish, changes, writes, compacted)
@@ -118,3 +118,26 @@ class RevisionStore:
         self._watchers.publish(changes)
         for change, write in zip(changes, writes, strict=True):
             write.done.set_result(change.entry)
+
+
+class _Answer:
+    """One write's answer. Results are set in the loop, where the commit is published, with no hop of their own."""
+
+    __slots__ = ("_loop", "future")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.future: asyncio.Future[Entry] = loop.create_future()
+
+    def set_result(self, result: Entry) -> None:
+        """Answer; called in the loop."""
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Answer with an error; called in the writer's thread."""
+        self._loop.call_soon_threadsafe(self._fail, exception)
+
+    def _fail(self, exception: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(exception)

@@ -38,6 +38,14 @@ class Disk(Protocol):
     def close(self) -> None: ...
 
 
+class Answer(Protocol):
+    """Whoever waits for a write. The result comes from `committed`; the error from the writer's thread."""
+
+    def set_result(self, result: Entry, /) -> None: ...
+
+    def set_exception(self, exception: BaseException, /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One asked write; `expected` is the revision that an update or deletion must find."""
@@ -46,7 +54,7 @@ class Write:
     key: Key
     encode: Encode | None
     expected: int
-    done: Future[Entry]
+    done: Answer
 
 
 @dataclass(frozen=True, slots=True)
