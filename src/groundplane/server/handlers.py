@@ -91,18 +91,18 @@ def _list(incoming: Incoming, call: Call, wanted: Form, found: listing.Listing) 
 
 async def _watch(incoming: Incoming, call: Call, wanted: Form) -> Stream:
     options = watching.parse_options(call, incoming.query)
-    events = watching.watching(incoming.server.service, call, options, incoming.server.stopping)
+    events = watching.batches(incoming.server.service, call, options, incoming.server.stopping)
     chunks = _chunks(incoming, call, events, (wanted, _include(incoming)))
     return Stream(chunks, incoming.server, media_type=JSON)
 
 
 async def _chunks(
-    incoming: Incoming, call: Call, events: AsyncGenerator[watching.Event, None], how: tuple[Form, str]
+    incoming: Incoming, call: Call, events: AsyncGenerator[list[watching.Event], None], how: tuple[Form, str]
 ) -> AsyncIterator[bytes]:
     try:
         async with aclosing(events) as following:
-            async for event in following:
-                yield _line(incoming, call, event, how)
+            async for batch in following:
+                yield b"".join([_line(incoming, call, event, how) for event in batch])
     except GroundplaneError as error:
         status = explain(error)
         yield b'{"type":"ERROR","object":' + msgspec.json.encode(status.body()) + b"}\n"

@@ -78,6 +78,24 @@ class StoreFailed(Unavailable):
     """The disk did not take the write (full, read-only, broken); nothing was changed."""
 
 
+class Watch(Protocol):
+    """An open watch, read by one reader: change by change, or all that waits at once."""
+
+    def __aiter__(self) -> AsyncIterator[Change]: ...
+
+    async def __anext__(self) -> Change: ...
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will come any more."""
+
+    async def take(self, seconds: float) -> list[Change]:
+        """Return what waits, in order; waits for it so long, and then, or when woken, returns nothing."""
+
+    def wake(self) -> None:
+        """Let a reader that waits in `take` go on with nothing."""
+
+
 # Given the revision that the write gets, returns the bytes to store.
 Encode = Callable[[int], bytes]
 
@@ -110,7 +128,7 @@ class Store(Protocol):
 
     def watch(
         self, resource: str, *, namespace: str | None = None, revision: int
-    ) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+    ) -> AbstractAsyncContextManager[Watch]:
         """Yield every change after `revision`, in order. Raises Compacted, WatcherTooSlow."""
 
     async def compact(self, revision: int) -> None:

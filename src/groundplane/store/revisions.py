@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from .contract import Change, Encode, Entry, Key, Page
+from .contract import Change, Encode, Entry, Key, Page, Watch
 from .index import Index
 from .watchers import Watcher, Watchers
 from .writer import Compaction, Disk, Errand, Keep, State, Write, Writer
@@ -68,9 +68,7 @@ class RevisionStore:
         return await self._write("delete", key, encode, expected)
 
     @asynccontextmanager
-    async def watch(
-        self, resource: str, *, namespace: str | None = None, revision: int
-    ) -> AsyncIterator[AsyncIterator[Change]]:
+    async def watch(self, resource: str, *, namespace: str | None = None, revision: int) -> AsyncIterator[Watch]:
         backlog = self._index.changes(resource, namespace=namespace, after=revision)
         watcher = Watcher(backlog, namespace=namespace, limit=self._watch_queue)
         self._watchers.add(resource, watcher)

@@ -13,13 +13,17 @@ from .contract import Change, WatcherTooSlow
 
 
 class Watcher(AsyncIterator[Change]):
-    """An iterator over `backlog` and then what is offered; `limit` bounds what waits beyond the backlog."""
+    """A contract.Watch over `backlog` and then what is offered; `limit` bounds what waits beyond the backlog.
+
+    One reader at a time waits, on a future that the next change completes: with hundreds of watchers, what is done
+    for each of them at each change is what counts.
+    """
 
     def __init__(self, backlog: list[Change], *, namespace: str | None, limit: int) -> None:
         self._namespace = namespace
         self._queue = deque(backlog)
         self._limit = len(backlog) + limit
-        self._wake = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None
         self._cut = False
         self._ended = False
 
@@ -32,22 +36,51 @@ class Watcher(AsyncIterator[Change]):
             self._queue.clear()
         else:
             self._queue.append(change)
-        self._wake.set()
+        self.wake()
 
     def end(self) -> None:
         """Let the iteration end after what is queued."""
         self._ended = True
-        self._wake.set()
+        self.wake()
+
+    def wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    @property
+    def over(self) -> bool:
+        return self._ended and not self._queue
+
+    async def take(self, seconds: float) -> list[Change]:
+        if not self._queue and not self._ended and not self._cut:
+            await self._wait(seconds)
+        self._check()
+        taken = list(self._queue)
+        self._queue.clear()
+        return taken
 
     async def __anext__(self) -> Change:
         while not self._queue:
-            if self._cut:
-                raise WatcherTooSlow("cannot go on with this watch: the reader did not keep up with the changes")
+            self._check()
             if self._ended:
                 raise StopAsyncIteration
-            self._wake.clear()
-            await self._wake.wait()
+            await self._wait(None)
         return self._queue.popleft()
+
+    def _check(self) -> None:
+        if self._cut:
+            raise WatcherTooSlow("cannot go on with this watch: the reader did not keep up with the changes")
+
+    async def _wait(self, seconds: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        self._reader = loop.create_future()
+        timer = None if seconds is None else loop.call_later(seconds, self.wake)
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+            if timer is not None:
+                timer.cancel()
 
 
 class Watchers:

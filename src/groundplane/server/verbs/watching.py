@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
-from groundplane.store.contract import Change
+from groundplane.store.contract import Change, Watch
 
 from ..query import flag, number
 from ..selectors import Predicate
@@ -19,6 +20,8 @@ EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 # kube-apiserver ends a watch after 30 to 60 minutes when the caller does not say when.
 DEFAULT_SECONDS = 1800
+# Events that are handed on together: what a reader has not taken of them yet is held in memory as bytes.
+MOST_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,16 @@ async def watching(
     service: Service, call: Call, options: WatchOptions, stopping: asyncio.Event
 ) -> AsyncGenerator[Event, None]:
     """Yield events until the time is over or the server stops. Raises Compacted, WatcherTooSlow."""
+    async with aclosing(batches(service, call, options, stopping)) as found:
+        async for batch in found:
+            for event in batch:
+                yield event
+
+
+async def batches(
+    service: Service, call: Call, options: WatchOptions, stopping: asyncio.Event
+) -> AsyncGenerator[list[Event], None]:
+    """Yield the events of `watching` together as they are there together, so that one write can take them all."""
     asked = options.list.revision
     current = await service.store.revision()
     if asked is not None and asked > current:
@@ -60,47 +73,48 @@ async def watching(
     start = asked or current
     if options.initial or not asked:
         found = await listing(service, call, ListOptions(options.list.matches))
-        for entry in found.entries:
-            yield Event("ADDED", entry.value, entry.revision)
+        for first in range(0, len(found.entries), MOST_AT_ONCE):
+            chosen = found.entries[first : first + MOST_AT_ONCE]
+            yield [Event("ADDED", entry.value, entry.revision) for entry in chosen]
         start = found.revision
     if options.initial and options.bookmarks:
-        yield Event("BOOKMARK", revision=start, initial_end=True)
-    async for event in _follow(service, call, options, start, stopping):
-        yield event
+        yield [Event("BOOKMARK", revision=start, initial_end=True)]
+    async with service.store.watch(call.resource.stored, namespace=call.namespace or None, revision=start) as watch:
+        stop = asyncio.ensure_future(stopping.wait())
+        stop.add_done_callback(lambda _: watch.wake())
+        try:
+            async with aclosing(_follow(service, options, watch, stopping)) as later:
+                async for batch in later:
+                    yield batch
+        finally:
+            stop.cancel()
+            await asyncio.gather(stop, return_exceptions=True)
 
 
 async def _follow(
-    service: Service, call: Call, options: WatchOptions, start: int, stopping: asyncio.Event
-) -> AsyncGenerator[Event, None]:
+    service: Service, options: WatchOptions, watch: Watch, stopping: asyncio.Event
+) -> AsyncGenerator[list[Event], None]:
     loop = asyncio.get_running_loop()
     end = loop.time() + options.seconds
     see = _view(options.list.matches)
-    async with service.store.watch(call.resource.stored, namespace=call.namespace or None, revision=start) as changes:
-        stop = asyncio.ensure_future(stopping.wait())
-        following = asyncio.ensure_future(_next(changes))
-        try:
-            while (left := end - loop.time()) > 0 and not stopping.is_set():
-                # Whatever was written up to here reaches `following` long before a whole interval is over.
-                known, wait = await service.store.revision(), min(left, service.bookmark_seconds)
-                await asyncio.wait({following, stop}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-                if following.done():
-                    change = following.result()
-                    if change is None:
-                        return
-                    following = asyncio.ensure_future(_next(changes))
-                    if (event := see(change)) is not None:
-                        yield event
-                elif options.bookmarks and wait == service.bookmark_seconds and not stopping.is_set():
-                    yield Event("BOOKMARK", revision=known)
-        finally:
-            for task in (stop, following):
-                task.cancel()
-            await asyncio.gather(stop, following, return_exceptions=True)
-
-
-async def _next(changes: AsyncIterator[Change]) -> Change | None:
-    """Return the next change, None at the end: StopAsyncIteration cannot pass through a generator."""
-    return await anext(changes, None)
+    quiet_since = loop.time()
+    while (left := end - loop.time()) > 0 and not stopping.is_set() and not watch.over:
+        # Whatever was written up to here is in the watch before it is asked.
+        known = await service.store.revision()
+        changes = await watch.take(min(left, max(0.0, quiet_since + service.bookmark_seconds - loop.time())))
+        sent = False
+        for first in range(0, len(changes), MOST_AT_ONCE):
+            if batch := [event for change in changes[first : first + MOST_AT_ONCE] if (event := see(change))]:
+                yield batch
+                sent = True
+        now = loop.time()
+        if sent:
+            quiet_since = now
+        elif now >= quiet_since + service.bookmark_seconds:
+            quiet_since = now
+            if options.bookmarks and not stopping.is_set():
+                # Also after changes that this caller does not see: it need not be told of them again.
+                yield [Event("BOOKMARK", revision=changes[-1].entry.revision if changes else known)]
 
 
 def _view(matches: Predicate | None) -> Callable[[Change], Event | None]:
