@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import TimerHandle
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -23,6 +24,8 @@ from .authn.client_certificate import read_peer
 from .authn.contract import Peer
 from .negotiation import encode
 from .status import StatusError, too_many_requests
+
+_PIECE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,60 @@ class ConnectionLimits:
 DEFAULT_LIMITS = ConnectionLimits()
 
 
+class _Transport:
+    """The transport as uvicorn sees it: it knows what the reader has not taken yet, and closes after that.
+
+    Under TLS a large write would go into the socket's buffer at once: nothing would ever pause, nobody could tell a
+    stuck reader from a slow one, and closing would throw away what is left after one short time. So large writes
+    wait here and are handed on in pieces as the reader takes them.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+        self._backlog: deque[memoryview] = deque()
+        self._closing = False
+        self.paused = False
+        transport.set_write_buffer_limits(high=_PIECE)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if len(data) <= _PIECE and not self._backlog:
+            self._transport.write(data)
+            return
+        self._backlog.append(memoryview(data))
+        self.feed()
+
+    def feed(self) -> bool:
+        """Hand on what the transport takes; tell whether nothing is left here."""
+        while self._backlog and not self.paused:
+            piece = self._backlog[0][:_PIECE]
+            self._backlog[0] = self._backlog[0][_PIECE:]
+            if not self._backlog[0]:
+                self._backlog.popleft()
+            self._transport.write(piece)
+        if not self._backlog and not self.paused and self._closing:
+            self._transport.close()
+        return not self._backlog and not self.paused
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the reader has not taken."""
+        return sum(map(len, self._backlog)) + self._transport.get_write_buffer_size()
+
+    def is_closing(self) -> bool:
+        return self._closing or self._transport.is_closing()
+
+    def close(self) -> None:
+        self._closing = True
+        if self._backlog or self.paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.close()
+
+
 class Connection(HttpToolsProtocol):
     """The protocol of one connection."""
 
@@ -67,6 +124,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._guarded = _Transport(transport, self)
+        self.transport = cast("asyncio.Transport", self._guarded)
         self._crowded = len(self.connections) > self._limits.connections and not self._make_room()
         ssl_object = transport.get_extra_info("ssl_object")
         der = ssl_object.getpeercert(binary_form=True) if ssl_object is not None else None
@@ -81,6 +140,8 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
@@ -165,22 +226,25 @@ class Connection(HttpToolsProtocol):
     # What goes out
 
     def pause_writing(self) -> None:
+        self._guarded.paused = True
         super().pause_writing()
         if self._reader_timer is None:
             self._watch_reader()
 
     def resume_writing(self) -> None:
-        super().resume_writing()
-        _cancel(self._reader_timer)
-        self._reader_timer = None
+        self._guarded.paused = False
+        if self._guarded.feed():
+            super().resume_writing()
+            _cancel(self._reader_timer)
+            self._reader_timer = None
 
     def _watch_reader(self) -> None:
-        waiting = self.transport.get_write_buffer_size()
+        waiting = self._guarded.waiting
         self._reader_timer = self.loop.call_later(self._limits.slow_reader, self._judge_reader, waiting)
 
     def _judge_reader(self, before: int) -> None:
-        # While writing is paused the buffer only shrinks, so the difference is what the reader has taken.
-        if before - self.transport.get_write_buffer_size() < self._limits.slow_reader_bytes:
+        # While writing is paused nothing is added, so the difference is what the reader has taken.
+        if before - self._guarded.waiting < self._limits.slow_reader_bytes:
             self._reader_timer = None
             self._cut()
         else:

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from groundplane.base.errors import Refused
 
 from .certificates import Certificates
-from .connection import DEFAULT_LIMITS, ConnectionLimits, factory
+from .connection import DEFAULT_LIMITS, Connection, ConnectionLimits, factory
 
 STOP_SECONDS = 2
 
@@ -50,12 +50,18 @@ class _Uvicorn(uvicorn.Server):
                 ssl=self.config.ssl,
                 backlog=self.config.backlog,
                 ssl_handshake_timeout=self._limits.handshake,
-                ssl_shutdown_timeout=self._limits.drain,
+                ssl_shutdown_timeout=self._limits.slow_reader,
             )
             for bound in sockets or ()
         ]
         self.started = True
         self.accepting.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; connections that did not end by themselves in time are cut."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            cast("Connection", connection).transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
