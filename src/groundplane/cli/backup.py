@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from groundplane.base.settings import Settings
     from groundplane.store.archive import Manifest
-    from groundplane.store.keys import Keys
+    from groundplane.store.keys import KeyCommand, KeyFile, Keys
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _HOME = click.Path(file_okay=False, path_type=Path)
@@ -36,7 +36,7 @@ def backup(
 
     if (output is None) == (checked is None) or (seal_key and not checked):
         raise click.UsageError("give --output FILE to write a backup, or --verify FILE to check one")
-    settings, passphrase = _settings(home), _passphrase(passphrase_file)
+    settings, passphrase = read_home(home), _passphrase(passphrase_file)
     if output is not None:
         click.echo(f"wrote {output}: {_described(backups.create(settings.home, output, passphrase=passphrase))}")
         if not passphrase:
@@ -65,7 +65,7 @@ def restore(
     """Put a backup in place of the data of a stopped Groundplane."""
     from groundplane.store import restore as restoring
 
-    settings = _settings(home)
+    settings = read_home(home)
     keys = _keys(settings, seal_key)
     source = restoring.Source(path, keys, _passphrase(passphrase_file))
     done = restoring.restore(source, settings.home, replace=replace)
@@ -75,7 +75,8 @@ def restore(
     click.echo(f"next: groundplane up --home {settings.home}")
 
 
-def _settings(home: Path | None) -> Settings:
+def read_home(home: Path | None) -> Settings:
+    """Return the settings with the home of the flag, if there is one."""
     import os
 
     from groundplane.base.settings import read_settings
@@ -83,13 +84,20 @@ def _settings(home: Path | None) -> Settings:
     return read_settings(os.environ | ({"GROUNDPLANE_HOME": str(home)} if home else {}))
 
 
+def seal_keys(settings: Settings) -> KeyFile | KeyCommand:
+    """Return where the home's keys come from."""
+    from groundplane.store.keys import source_of
+
+    return source_of(settings.home, settings.seal_command)
+
+
 def _keys(settings: Settings, seal_key: Path | None) -> Keys | None:
     """Return what opens Secrets: the file that was named, else what the home has."""
-    from groundplane.store.keys import KeyFile, source_of
+    from groundplane.store.keys import KeyFile
 
     if seal_key is not None:
         return KeyFile(seal_key)
-    keys = source_of(settings.home, settings.seal_command)
+    keys = seal_keys(settings)
     return None if isinstance(keys, KeyFile) and not keys.path.exists() else keys
 
 

@@ -37,6 +37,7 @@ from groundplane.server.local import LocalClient
 from groundplane.server.run import listen, serve
 from groundplane.server.service import ADMINISTRATORS, Service
 from groundplane.store.keys import KeyFile, source_of
+from groundplane.store.resealing import Resealing
 from groundplane.store.restore import finish
 from groundplane.store.sealing import Sealer
 from groundplane.store.sqlite import open_sqlite
@@ -103,6 +104,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         ):
             owner.start(Collector(service).run(), name="collector")
             owner.start(manager.run(), name="controllers")
+            owner.start(Resealing(store, sealer).run(), name="sealing")
             token = _first_administrator(settings, tokens, listening.url, files.ca)
             yield Ready(url=listening.url, kubeconfig=settings.home / "admin.kubeconfig", token=token)
     finally:

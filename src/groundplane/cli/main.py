@@ -28,6 +28,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "bundle": ("groundplane.cli.bundle", "bundle", "Make and read bundles for sites without internet."),
     "backup": ("groundplane.cli.backup", "backup", "Write all data into one file, or check such a file."),
     "restore": ("groundplane.cli.backup", "restore", "Put a backup in place of the data of a stopped Groundplane."),
+    "keys": ("groundplane.cli.keys", "keys", "Rotate the keys that seal Secrets, and show where that stands."),
     "lab": ("groundplane_lab.cli", "lab", "Lab machines with real systemd and sshd, on this host."),
     "version": ("groundplane.cli.version", "version", "Print the version."),
 }

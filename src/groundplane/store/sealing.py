@@ -45,6 +45,8 @@ class Sealer:
             keys = KeyFile(keys)
             keys.make()
         self.keys: Keys = keys
+        # Taken first: a change while we read shows as one.
+        self._stamp = keys.stamp()
         given = keys.read()
         self._ring = _Ring(key_id(given[0]), {key_id(key): AESGCM(key) for key in given})
 
@@ -60,9 +62,15 @@ class Sealer:
 
     def reload(self) -> None:
         """Read the source again. Keys that it does not give any more still unseal here, until they are forgotten."""
+        stamp = self.keys.stamp()
         given = self.keys.read()
         fresh = {key_id(key): AESGCM(key) for key in given}
         self._ring = _Ring(key_id(given[0]), {**self._ring.ciphers, **fresh})
+        self._stamp = stamp
+
+    def changed(self) -> bool:
+        """Tell whether the source may give other keys than when it was read."""
+        return self.keys.stamp() != self._stamp
 
     def forget(self, ids: list[bytes]) -> None:
         """Drop keys under which nothing is left; the one that seals stays."""

@@ -19,7 +19,7 @@ from groundplane.store.restore import NoKeys, Source, WouldReplace, finish, rest
 from groundplane.store.sealing import CannotUnseal
 from groundplane.store.sqlite import RestoreUnfinished, StoreInUse
 
-from .worlds import contents, encode, fill, ids, opened, put, thing
+from .worlds import contents, encode, fill, ids, in_a_child, opened, put, thing
 
 PASSPHRASE = b"eight or more words would be better"
 OLD, NEW = {"a": "one", "b": "two"}, {"a": "newer", "c": "three"}
@@ -123,17 +123,6 @@ async def test_revisions_go_on_above_all_that_the_lost_world_gave_out(tmp_path):
     assert restore(own(home, tmp_path / "b"), home, replace=True).revision > start + 1
 
 
-def _in_a_child(work: Callable[[], None]) -> int:
-    """Run `work` in a forked process and return its wait status."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return os.waitpid(child, 0)[1]
-
-
 def _kill_at(count: int, work: Callable[[], object]) -> Callable[[], None]:
     """Return `work` that is killed just before its `count`th step that the disk can see."""
     left = count
@@ -167,14 +156,14 @@ def test_killed_at_any_step_a_restore_leaves_the_old_world_or_the_new(tmp_path: 
         if home.exists():
             shutil.rmtree(home)
         shutil.copytree(pristine, home)
-        status = _in_a_child(_kill_at(step, lambda: restore(own(home, tmp_path / "b"), home, replace=True)))
+        status = in_a_child(_kill_at(step, lambda: restore(own(home, tmp_path / "b"), home, replace=True)))
         killed = os.WIFSIGNALED(status)
         # The finishing may be killed too: it is asked again until it comes through.
         second = 1
         while (home / "restore.ready").exists():
             with pytest.raises(RestoreUnfinished):
                 asyncio.run(_look(home))
-            _in_a_child(_kill_at(second, lambda: finish(home)))
+            in_a_child(_kill_at(second, lambda: finish(home)))
             second += 1
         found = asyncio.run(_look(home))
         assert found in (saved, later)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -76,3 +77,16 @@ def ids(keyfile: Path) -> list[str]:
     from groundplane.store.keys import key_id
 
     return [key_id(key).hex() for key in KeyFile(keyfile).read()]
+
+
+def in_a_child(work: Callable[[], None]) -> int:
+    """Run `work` in a forked process and return its wait status: 0, 1 after an exception, or a signal."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1]
