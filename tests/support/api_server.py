@@ -1,6 +1,6 @@
 """The API server alone, as a process of its own: over SQLite and TLS, with the collector, without controllers.
 
-    python -m tests.support.api_server HOME
+    python -m tests.support.api_server HOME [PORT]
 
 It prints one JSON line with its URL, an administrator's token and a token of a user without rights, and ends with
 its standard input.
@@ -32,12 +32,14 @@ from groundplane.server.front import front
 from groundplane.server.http import Server
 from groundplane.server.run import listen, serve
 from groundplane.server.service import Service
+from groundplane.store.resealing import Resealing
 from groundplane.store.sealing import Sealer
 from groundplane.store.sqlite import open_sqlite
 
 
-async def main(home: Path) -> None:
-    store = await open_sqlite(home / "state.db", sealed={"secrets": Sealer(home / "seal.key")})
+async def main(home: Path, port: int = 0) -> None:
+    sealer = Sealer(home / "seal.key")
+    store = await open_sqlite(home / "state.db", sealed={"secrets": sealer})
     service = Service(store, Admission(store, runtimes))
     tokens = Tokens(home / "tokens")
     stopping = asyncio.Event()
@@ -48,10 +50,11 @@ async def main(home: Path) -> None:
     async with front(home, config, tokens) as guard, AsyncExitStack() as stack:
         server = Server(service, stopping, guard.authn, Logbook(home / "logs"), guard.limits, audit=guard.audit)
         owner = await stack.enter_async_context(TaskOwner("test-server"))
-        bound = listen("127.0.0.1", 0)
+        bound = listen("127.0.0.1", port)
         serving = serve(build(server), files, bound, stopping, limits=guard.connections)
         listening = await stack.enter_async_context(serving)
         owner.start(Collector(service).run(), name="collector")
+        owner.start(Resealing(store, sealer, seconds=0.1).run(), name="sealing")
         started = {
             "url": listening.url,
             "ca": str(files.ca),
@@ -66,4 +69,4 @@ async def main(home: Path) -> None:
 
 if __name__ == "__main__":
     configure_logging()
-    uvloop.run(main(Path(sys.argv[1])))
+    uvloop.run(main(Path(sys.argv[1]), *map(int, sys.argv[2:])))

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from groundplane.api.cause import Cause
 from groundplane.base.errors import Denied, Refused, Unavailable
-from groundplane.store.contract import Compacted, StoreFailed, WatcherTooSlow
+from groundplane.store.contract import Compacted, StoreClosed, StoreFailed, WatcherTooSlow
 
 _log = structlog.get_logger(__name__)
 
@@ -179,7 +179,10 @@ def explain(error: BaseException) -> StatusError:
         return expired("The resourceVersion for the provided watch or list is too old.")
     if isinstance(error, WatcherTooSlow):
         return StatusError(429, "TooManyRequests", error.message, details={"retryAfterSeconds": 1})
-    if isinstance(error, StoreFailed | Unavailable):
+    if isinstance(error, StoreFailed) and not isinstance(error, StoreClosed):
+        # As from kube-apiserver when etcd has no space: no "retry after", for it takes a person to make room.
+        return StatusError(500, "InternalError", f"Internal error occurred: {error}")
+    if isinstance(error, Unavailable):
         return StatusError(503, "ServiceUnavailable", str(error), details={"retryAfterSeconds": 1})
     if isinstance(error, Denied):
         return StatusError(403, "Forbidden", str(error))

@@ -78,6 +78,10 @@ class StoreFailed(Unavailable):
     """The disk did not take the write (full, read-only, broken); nothing was changed."""
 
 
+class StoreClosed(StoreFailed):
+    """The store is being closed and takes no writes any more; another start of it will."""
+
+
 class Watch(Protocol):
     """An open watch, read by one reader: change by change, or all that waits at once."""
 

@@ -247,8 +247,12 @@ def lock_data(path: Path) -> int:
             f"cannot open {path}: process {holder} is working on it",
             remedy="stop that process, or use another data directory",
         ) from exc
-    os.ftruncate(handle, 0)
-    os.write(handle, f"{os.getpid()}\n".encode())
+    try:
+        # Overwritten in place, so that a full disk has room for it; blanks cover a longer number.
+        os.pwrite(handle, f"{os.getpid():<19}\n".encode(), 0)
+    except OSError as exc:
+        os.close(handle)
+        raise StoreFailed(f"cannot write {file}: {exc}", remedy="make room on the disk") from exc
     return handle
 
 

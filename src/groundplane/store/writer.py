@@ -19,7 +19,7 @@ import structlog
 
 from groundplane.base.errors import GroundplaneError, Unexpected
 
-from .contract import AlreadyThere, Change, Encode, Entry, Key, NotThere, RevisionConflict, StoreFailed
+from .contract import AlreadyThere, Change, Encode, Entry, Key, NotThere, RevisionConflict, StoreClosed, StoreFailed
 
 _MOST_AT_ONCE = 512
 
@@ -108,6 +108,7 @@ class Writer:
         self._size = sum(size for _, size in state.sizes)
         self._queue: queue.SimpleQueue[Write | Compaction | Errand | None] = queue.SimpleQueue()
         self._closed = False
+        self._failing = False
         self._thread = threading.Thread(target=self._run, name="groundplane-store-writer", daemon=True)
 
     def start(self) -> None:
@@ -116,7 +117,7 @@ class Writer:
     def submit(self, wish: Write | Compaction | Errand) -> None:
         """Queue a wish; its `done` is answered by `committed` or with the error. Not after `stop`."""
         if self._closed:
-            raise StoreFailed("cannot write: the store is closed")
+            raise StoreClosed("cannot write: the store is closed")
         self._queue.put(wish)
 
     def stop(self) -> None:
@@ -166,12 +167,18 @@ class Writer:
             try:
                 self._disk.append(batch.changes)
             except GroundplaneError as exc:
+                if not self._failing:
+                    _log.error("the store cannot write, reads go on", error=str(exc))
+                self._failing = True
                 _fail(writes, exc)
                 return
             except Exception as exc:  # noqa: BLE001 - this loop owns the thread: a defect must reach the callers
                 _log.exception("store writer failed")
                 _fail(writes, Unexpected(f"cannot write to the store: {exc!r}"))
                 return
+            if self._failing:
+                _log.info("the store writes again")
+            self._failing = False
             self._remember(batch)
             self._committed(batch.changes, batch.taken, 0)
         # Only now: a rejection may rest on a write ahead of it, which readers must be able to see by then.

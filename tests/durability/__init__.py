@@ -1,0 +1,1 @@
+"""Kills and full disks: what was acknowledged is there."""
