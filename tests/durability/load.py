@@ -56,6 +56,8 @@ async def write_one(http: httpx2.AsyncClient, ledger: Ledger, name: str, text: s
     answer = await (http.put(f"{_PATH}/{name}", json=body) if held else http.post(_PATH, json=body))
     if answer.is_success:
         ledger.wrote(name, _state(answer.json()))
+    else:
+        assert answer.status_code == 500, f"writing {name} was answered with {answer.text}"
     return answer.status_code
 
 

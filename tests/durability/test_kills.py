@@ -118,7 +118,8 @@ async def test_killed_under_load_a_server_keeps_what_it_acknowledged_and_a_watch
 
 async def test_killed_on_a_full_disk_a_server_keeps_what_it_acknowledged_and_nothing_that_it_refused(tmp_path):
     rounds = max(_KILLS // 3, 2)
-    with small_disk(tmp_path / "disk", "24m") as disk, server_forks(tmp_path / "log") as forks:
+    with small_disk(tmp_path / "disk", "24m") as disk, server_forks(disk.folder / "log") as forks:
+        # The log is on the same disk: losing its lines must stop nothing.
         world = World(disk.folder / "home", forks)
         for turn in range(rounds):
             await world.life(_Filling(disk, again=turn % 2 == 0, chance=world.chance))

@@ -118,8 +118,11 @@ def _run(wish: dict[str, Any]) -> None:
 
     import uvloop
 
+    from groundplane.base.logs import configure_logging
+
     from . import api_server
 
+    configure_logging()
     status = 1
     try:
         uvloop.run(api_server.main(Path(wish["home"]), wish["port"]))

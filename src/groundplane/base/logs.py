@@ -8,14 +8,33 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 
 
+class Lossy:
+    """A stream that loses what its disk or its reader does not take: a full disk must not stop whoever logs that."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+
 def configure_logging(stream: TextIO | None = None) -> None:
     """Set up logging for the process; called once, by whoever owns the process."""
-    target = stream or sys.stderr
+    target = Lossy(stream or sys.stderr)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -26,5 +45,5 @@ def configure_logging(stream: TextIO | None = None) -> None:
             ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(target),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, target)),
     )

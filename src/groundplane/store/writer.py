@@ -167,10 +167,10 @@ class Writer:
             try:
                 self._disk.append(batch.changes)
             except GroundplaneError as exc:
+                _fail(writes, exc)
                 if not self._failing:
                     _log.error("the store cannot write, reads go on", error=str(exc))
                 self._failing = True
-                _fail(writes, exc)
                 return
             except Exception as exc:  # noqa: BLE001 - this loop owns the thread: a defect must reach the callers
                 _log.exception("store writer failed")

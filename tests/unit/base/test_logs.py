@@ -29,3 +29,12 @@ def test_a_traceback_shows_where_and_no_values(stream: io.StringIO) -> None:
     assert "RuntimeError: 15 characters" in stream.getvalue()
     assert "in fails" in stream.getvalue()
     assert "hunter2" not in stream.getvalue()
+
+
+def test_a_log_whose_disk_is_full_stops_nobody() -> None:
+    before = structlog.get_config()
+    # Unbuffered below, so that nothing is left to be written when it is closed.
+    with io.TextIOWrapper(open("/dev/full", "wb", buffering=0), write_through=True) as full:
+        configure_logging(full)
+        structlog.get_logger().error("the disk is full")
+        structlog.configure(**before)
