@@ -3,7 +3,7 @@
     python -m tests.support.api_server HOME [PORT]
 
 It prints one JSON line with its URL, an administrator's token and a token of a user without rights, and ends with
-its standard input.
+its standard input. The line "compact" there makes it forget the history of its objects; it answers "compacted".
 """
 
 from __future__ import annotations
@@ -63,7 +63,11 @@ async def main(home: Path, port: int = 0) -> None:
         }
         sys.stdout.write(json.dumps(started) + "\n")
         sys.stdout.flush()
-        await asyncio.to_thread(sys.stdin.read)
+        while command := await asyncio.to_thread(sys.stdin.readline):
+            if command == "compact\n":
+                await store.compact(await store.revision())
+                sys.stdout.write("compacted\n")
+                sys.stdout.flush()
     await store.close()
 
 

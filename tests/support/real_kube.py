@@ -32,9 +32,10 @@ GUEST_TOKEN = "the-token-of-somebody-without-rights"
 
 @dataclass(frozen=True, slots=True)
 class RealKube:
-    """Both processes, just started, and the administrator's access."""
+    """Both processes, just started, the administrator's access, and etcd's address."""
 
     access: Access
+    etcd_url: str
     etcd: subprocess.Popen[bytes]
     server: subprocess.Popen[bytes]
 
@@ -42,10 +43,17 @@ class RealKube:
 @contextmanager
 def real_kube(folder: Path) -> Iterator[Access]:
     """Run etcd and kube-apiserver with their data in `folder`; give the administrator's access."""
+    with ready_real_kube(folder) as started:
+        yield started.access
+
+
+@contextmanager
+def ready_real_kube(folder: Path) -> Iterator[RealKube]:
+    """Run both as `real_kube` does; give the processes and addresses too."""
     etcd = extract_etcd(folder)
     with start_real_kube(folder, etcd, fsync=False) as started:
         _wait_ready(started.access, folder, started.server)
-        yield started.access
+        yield started
 
 
 @contextmanager
@@ -76,7 +84,7 @@ def start_real_kube(folder: Path, etcd: Path, *, fsync: bool) -> Iterator[RealKu
         _running(etcd_command, log) as store,
         _running(server_command, log) as server,
     ):
-        yield RealKube(access, store, server)
+        yield RealKube(access, client, store, server)
 
 
 @contextmanager

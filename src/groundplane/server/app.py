@@ -173,6 +173,8 @@ class _Routes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
+        # As kube-apiserver takes it: a slash at the end means nothing.
+        scope["path"] = scope["path"].rstrip("/") or "/"
         await self._router(scope, receive, send)
 
 

@@ -12,8 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from . import names
 from .audit.middleware import Audit
 from .authn.contract import Authenticator
+from .gotext import quoted
 from .inflight import InFlightLimits
 from .negotiation import JSON, decode_body, encode
 from .protobuf import PROTOBUF
@@ -117,9 +119,14 @@ class Incoming:
             raise no_such_path()
         if self.path("subresource") == "status" and not resource.has_status:
             raise no_such_path()
+        name = self.path("name")
+        if name and resource.namespaced and not namespace:
+            raise no_such_path()
+        if problems := names.path_segment(name):
+            raise bad_request(f"Name parameter invalid: {quoted(name)}: {'; '.join(problems)}")
         if self.verb not in resource.verbs:
             raise method_not_allowed(self.verb, group, plural, resource.refusal)
-        return Call(self.user, resource, namespace, self.path("name"), self.path("subresource"), self._options())
+        return Call(self.user, resource, namespace, name, self.path("subresource"), self._options())
 
     def _options(self) -> Options:
         dry_run = self.query.getlist("dryRun")

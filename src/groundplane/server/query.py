@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from .gotext import quoted
 from .status import bad_request
 
-_NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
+_NUMBER = re.compile(r"[+-]?[0-9]+\Z")
+_INT64 = range(-(2**63), 2**63)
 _REVISION = re.compile(r"[0-9]{1,18}\Z")
 
 
@@ -18,9 +20,13 @@ def flag(query: Mapping[str, str], name: str) -> bool:
 
 def number(query: Mapping[str, str], name: str) -> int:
     """Read a number; 0 when it is not there or negative. Raises 400."""
-    text = query.get(name, "") or "0"
+    text = query.get(name)
+    if text is None:
+        return 0
     if not _NUMBER.match(text):
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        raise bad_request(f"strconv.ParseInt: parsing {quoted(text)}: invalid syntax")
+    if int(text) not in _INT64:
+        raise bad_request(f"strconv.ParseInt: parsing {quoted(text)}: value out of range")
     return max(int(text), 0)
 
 
@@ -29,6 +35,6 @@ def revision(text: str) -> int | None:
     if not text:
         return None
     if not _REVISION.match(text):
-        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise bad_request(f'resourceVersion: Invalid value: "{text}": {why}')
+        why = f"strconv.ParseUint: parsing {quoted(text)}: invalid syntax"
+        raise bad_request(f"resourceVersion: Invalid value: {quoted(text)}: {why}")
     return int(text)

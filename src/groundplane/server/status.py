@@ -17,6 +17,8 @@ from groundplane.api.cause import Cause
 from groundplane.base.errors import Denied, Refused, Unavailable
 from groundplane.store.contract import Compacted, StoreClosed, StoreFailed, WatcherTooSlow
 
+from .gotext import quoted
+
 _log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
@@ -58,7 +60,7 @@ def _qualified(group: str, plural: str) -> str:
 
 
 def not_found(group: str, plural: str, name: str) -> StatusError:
-    message = f'{_qualified(group, plural)} "{name}" not found'
+    message = f"{_qualified(group, plural)} {quoted(name)} not found"
     return StatusError(404, "NotFound", message, details=_named(group, plural, name))
 
 
@@ -67,7 +69,7 @@ def no_such_path() -> StatusError:
 
 
 def already_exists(group: str, plural: str, name: str) -> StatusError:
-    message = f'{_qualified(group, plural)} "{name}" already exists'
+    message = f"{_qualified(group, plural)} {quoted(name)} already exists"
     return StatusError(409, "AlreadyExists", message, details=_named(group, plural, name))
 
 
@@ -75,7 +77,7 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
 
 
 def conflict(group: str, plural: str, name: str, why: str = MODIFIED) -> StatusError:
-    message = f'Operation cannot be fulfilled on {_qualified(group, plural)} "{name}": {why}'
+    message = f"Operation cannot be fulfilled on {_qualified(group, plural)} {quoted(name)}: {why}"
     return StatusError(409, "Conflict", message, details=_named(group, plural, name))
 
 
@@ -105,7 +107,7 @@ def invalid(group: str, kind: str, name: str, causes: Iterable[Cause]) -> Status
     qualified = f"{kind}.{group}" if group else kind
     details = _named(group, kind, name)
     details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in found]
-    return StatusError(422, "Invalid", f'{qualified} "{name}" is invalid: {summary}', details=details)
+    return StatusError(422, "Invalid", f"{qualified} {quoted(name)} is invalid: {summary}", details=details)
 
 
 def bad_request(message: str) -> StatusError:
@@ -117,7 +119,7 @@ def unauthorized() -> StatusError:
 
 
 def forbidden(group: str, plural: str, name: str, why: str) -> StatusError:
-    subject = f'{_qualified(group, plural)} "{name}"' if name else _qualified(group, plural)
+    subject = f"{_qualified(group, plural)} {quoted(name)}" if name else _qualified(group, plural)
     message = f"{subject} is forbidden: {why}"
     return StatusError(403, "Forbidden", message, details=_named(group, plural, name))
 

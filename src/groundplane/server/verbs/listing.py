@@ -82,6 +82,7 @@ def _options(call: Call, query: Mapping[str, str]) -> ListOptions:
         if text not in ("", "0"):
             raise bad_request("specifying resource version is not allowed when using continue")
     asked = revision(text)
+    number(query, "timeoutSeconds")
     return ListOptions(matches, number(query, "limit"), token, asked, query.get("resourceVersionMatch", ""))
 
 
