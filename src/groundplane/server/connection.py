@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from .answering import Answering
 from .authn.client_certificate import read_peer
 from .authn.contract import Peer
 from .negotiation import encode
@@ -171,6 +172,9 @@ class Connection(HttpToolsProtocol):
         refusal = self._refusal()
         self.app = self._serving if refusal is None else refusal
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, Answering(cycle, app))  # type: ignore[arg-type]
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

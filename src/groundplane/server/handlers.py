@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from .verbs.create import create
 from .verbs.update import patch as patch_object
 from .verbs.update import update
 
+_CHUNK = 32 * 1024
 _INCLUDES = ("None", "Metadata", "Object")
 
 
@@ -102,10 +103,26 @@ async def _chunks(
     try:
         async with aclosing(events) as following:
             async for batch in following:
-                yield b"".join([_line(incoming, call, event, how) for event in batch])
+                for chunk in _joined(_line(incoming, call, event, how) for event in batch):
+                    yield chunk
     except GroundplaneError as error:
         status = explain(error)
         yield b'{"type":"ERROR","object":' + msgspec.json.encode(status.body()) + b"}\n"
+
+
+def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small lines into chunks; what a slow reader leaves of one chunk is held for it."""
+    waiting: list[bytes] = []
+    size = 0
+    for line in lines:
+        waiting.append(line)
+        size += len(line)
+        if size >= _CHUNK:
+            yield b"".join(waiting)
+            waiting.clear()
+            size = 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 def _line(incoming: Incoming, call: Call, event: watching.Event, how: tuple[Form, str]) -> bytes:

@@ -112,6 +112,7 @@ def _config(app: ASGIApp, certificates: Certificates) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_SECONDS,
         ssl_certfile=str(certificates.server),
