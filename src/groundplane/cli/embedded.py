@@ -17,6 +17,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from groundplane.base.clock import rfc3339, utc_now
 from groundplane.base.errors import Denied
 from groundplane.base.logbook import Logbook
 from groundplane.base.settings import Settings
@@ -32,6 +33,7 @@ from groundplane.server.collector import Collector, create_namespaces
 from groundplane.server.config import read_config
 from groundplane.server.definitions import publish_definitions
 from groundplane.server.front import Front, front
+from groundplane.server.health import Health
 from groundplane.server.http import Server
 from groundplane.server.local import LocalClient
 from groundplane.server.run import listen, serve
@@ -95,14 +97,16 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         logbook = Logbook(settings.home / "logs")
         stopping = asyncio.Event()
         manager = Manager(LocalClient(service), settings, logbook)
+        collector = Collector(service)
+        beside = _Beside(logbook, stopping, _health(collector, manager, files))
         async with (
             front(settings.home, read_config(settings.config), tokens) as guard,
             serve(
-                _app(settings, guard, service, logbook, stopping), files, bound, stopping, limits=guard.connections
+                _app(settings, guard, service, beside), files, bound, stopping, limits=guard.connections
             ) as listening,
             TaskOwner("engine") as owner,
         ):
-            owner.start(Collector(service).run(), name="collector")
+            owner.start(collector.run(), name="collector")
             owner.start(manager.run(), name="controllers")
             owner.start(Resealing(store, sealer).run(), name="sealing")
             token = _first_administrator(settings, tokens, listening.url, files.ca)
@@ -111,9 +115,35 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         await store.close()
 
 
-def _app(settings: Settings, guard: Front, service: Service, logbook: Logbook, stopping: asyncio.Event) -> ASGIApp:
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What the server is told of its surroundings."""
+
+    logbook: Logbook
+    stopping: asyncio.Event
+    health: Health
+
+
+def _app(settings: Settings, guard: Front, service: Service, beside: _Beside) -> ASGIApp:
     address = f"{settings.host}:{settings.port}"
-    return build(Server(service, stopping, guard.authn, logbook, guard.limits, address, guard.audit))
+    stopping, logbook = beside.stopping, beside.logbook
+    return build(
+        Server(service, stopping, guard.authn, logbook, guard.limits, address, guard.audit, health=beside.health)
+    )
+
+
+def _health(collector: Collector, manager: Manager, files: certificates.Certificates) -> Health:
+    """Return the checks of the parts that run beside the server."""
+
+    def certificate() -> str:
+        end = certificates.until(files.server)
+        return f"the server's certificate ended at {rfc3339(end)}" if end <= utc_now() else ""
+
+    health = Health()
+    health.add("collector", collector.trouble)
+    health.add("controllers", manager.trouble)
+    health.add("certificates", certificate)
+    return health
 
 
 def _make_home(home: Path) -> None:

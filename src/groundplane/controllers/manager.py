@@ -45,6 +45,10 @@ class Informers:
     distributions: Informer
     secrets: Informer
 
+    def all(self) -> tuple[Informer, ...]:
+        """Return all of them."""
+        return (self.clusters, self.machines, self.operations, self.foundations, self.distributions, self.secrets)
+
 
 class Manager:
     """Runs the controllers of the five kinds."""
@@ -66,18 +70,15 @@ class Manager:
         self.distributions = Controller("distribution", DistributionReconciler(objects, now=now), workers=1)
         self._informers = self._watch(client)
 
+    def trouble(self) -> str:
+        """Tell why nothing is reconciled, "" when it is."""
+        waiting = [informer.resource.plural for informer in self._informers.all() if not informer.synced.is_set()]
+        return f"not yet listed: {', '.join(waiting)}" if waiting else ""
+
     async def run(self) -> None:
         """Run until cancelled; then every task and every connection is closed."""
         everyone = (self.clusters, self.machines, self.operations, self.foundations, self.distributions)
-        watched = self._informers
-        informers = (
-            watched.clusters,
-            watched.machines,
-            watched.operations,
-            watched.foundations,
-            watched.distributions,
-            watched.secrets,
-        )
+        informers = self._informers.all()
         try:
             async with TaskOwner("controllers") as owner:
                 for informer in informers:

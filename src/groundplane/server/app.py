@@ -17,11 +17,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from . import system
 from .audit.middleware import Begun, Recorded, annotate, audit_id
 from .auth import ANONYMOUS, may
 from .authn.contract import Asking, CredentialsRefused
 from .http import Incoming, Server, Stream, answer
 from .inflight import InFlight
+from .measured import Measured
 from .routes import ROUTES, Access, Row
 from .status import StatusError, explain, forbidden, timed_out, unauthorized
 
@@ -180,8 +182,14 @@ class _Routes:
 
 def build(server: Server) -> ASGIApp:
     """Return the application that serves `server`."""
+    system.add_checks(server)
     routes: ASGIApp = InFlight(_Routes(server), server.limits.in_flight)
     if server.audit is None:
-        return SecurityHeaders(Errors(Authentication(routes, server)))
+        return SecurityHeaders(_measured(Errors(Authentication(routes, server)), server))
     # Outside Errors, for the answer to an error is recorded too; inside, once it is known who asks.
-    return SecurityHeaders(Recorded(Errors(Authentication(Begun(routes, server.audit), server)), server.audit))
+    recorded = Recorded(Errors(Authentication(Begun(routes, server.audit), server)), server.audit)
+    return SecurityHeaders(_measured(recorded, server))
+
+
+def _measured(app: ASGIApp, server: Server) -> ASGIApp:
+    return Measured(app, server.service, server.metrics)

@@ -16,7 +16,9 @@ from . import names
 from .audit.middleware import Audit
 from .authn.contract import Authenticator
 from .gotext import quoted
+from .health import Health
 from .inflight import InFlightLimits
+from .metrics import Registry
 from .negotiation import JSON, decode_body, encode
 from .protobuf import PROTOBUF
 from .query import flag
@@ -69,6 +71,8 @@ class Server:
     address: str = ""
     audit: Audit | None = None
     parts: tuple[Part, ...] = ()
+    health: Health = field(default_factory=Health)
+    metrics: Registry = field(default_factory=Registry)
 
     def troubles(self) -> list[tuple[str, str]]:
         """Return what is wrong with the parts of the server that it can do without for a while."""

@@ -4,43 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
-from groundplane.base.errors import GroundplaneError
-
-from . import discovery, negotiation, openapi, openapi_protobuf
+from . import discovery, health, negotiation, openapi, openapi_protobuf
 from .auth import may
-from .http import Incoming, answer
+from .http import Incoming, Server, answer
+from .metrics import MEDIA_TYPE
 from .status import Json, bad_request, no_such_path
 
 
 async def live(incoming: Incoming) -> Response:
-    """The process answers."""
-    return _checks(incoming, [("ping", "")])
+    """Whether a restart would help nothing."""
+    return await _health(incoming)
 
 
 async def ready(incoming: Incoming) -> Response:
-    """The process answers and its store can be read."""
-    failure = ""
-    try:
-        await incoming.server.service.store.revision()
-    except GroundplaneError as error:
-        failure = error.message
-    stopping = "the server is stopping" if incoming.server.stopping.is_set() else ""
-    return _checks(incoming, [("ping", ""), ("store", failure), ("shutdown", stopping)], incoming.server.troubles())
+    """Whether requests should come here; parts that are in trouble and yet no reason against it are told."""
+    return await _health(incoming, incoming.server.troubles())
 
 
-def _checks(incoming: Incoming, checks: list[tuple[str, str]], troubles: Sequence[tuple[str, str]] = ()) -> Response:
-    failed = [name for name, failure in checks if failure]
-    if not failed and "verbose" not in incoming.query:
-        return PlainTextResponse("ok")
-    # Why a check failed is in the log, not in an answer that anybody may read.
-    lines = [f"[-]{name} failed: reason withheld" if failure else f"[+]{name} ok" for name, failure in checks]
-    # What is wrong and yet no reason to send requests elsewhere.
-    lines += [f"[!]{name} degraded: {trouble}" for name, trouble in troubles]
-    name = incoming.request.url.path.strip("/")
-    lines.append(f"{name} check {'failed' if failed else 'passed'}")
-    return PlainTextResponse("\n".join(lines) + "\n", status_code=500 if failed else 200)
+async def _health(incoming: Incoming, troubles: Sequence[tuple[str, str]] = ()) -> Response:
+    endpoint = incoming.request.url.path.strip("/").partition("/")[0]
+    if name := incoming.path("check"):
+        found = await health.answer_one(incoming.server.health, endpoint, name)
+        if found is None:
+            raise no_such_path()
+        return found
+    notes = tuple(f"[!]{name} degraded: {trouble}" for name, trouble in troubles)
+    excluded = frozenset(incoming.query.getlist("exclude"))
+    asked = health.Asked(endpoint, excluded, "verbose" in incoming.query, notes)
+    return await health.answer_all(incoming.server.health, asked)
+
+
+def add_checks(server: Server) -> None:
+    """Add the checks of what every server has: its store takes writes, it is not about to end, and it may act."""
+    audit = server.audit
+
+    async def store() -> str:
+        await server.service.store.probe()
+        return ""
+
+    server.health.add("store", store)
+    server.health.add("shutdown", lambda: "the server is stopping" if server.stopping.is_set() else "")
+    if audit is not None:
+        server.health.add("audit", lambda: audit.trouble if audit.log.refusing else "")
+
+
+async def metrics(incoming: Incoming) -> Response:
+    """Everything that is measured, for Prometheus."""
+    return Response(incoming.server.metrics.text(), headers={"content-type": MEDIA_TYPE})
 
 
 async def version(incoming: Incoming) -> Response:

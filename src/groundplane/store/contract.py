@@ -54,6 +54,17 @@ class Page:
     remaining: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a store tells of itself: revisions, writes that wait, and objects and watches by resource."""
+
+    revision: int
+    compacted: int
+    queued: int
+    objects: dict[str, int]
+    watchers: dict[str, int]
+
+
 class NotThere(Refused):
     """No object under this key."""
 
@@ -140,6 +151,12 @@ class Store(Protocol):
 
     async def revision(self) -> int:
         """Return the newest revision."""
+
+    async def probe(self) -> None:
+        """Make a durable write that changes nothing; raises StoreFailed when the disk does not take it."""
+
+    def numbers(self) -> Numbers:
+        """Return how much of what there is now."""
 
     async def close(self) -> None:
         """Finish writes under way and release the disk."""

@@ -89,6 +89,10 @@ class Index:
         later = history[bisect_right(history, after, key=_revision_of) :]
         return later if namespace is None else [change for change in later if change.entry.key.namespace == namespace]
 
+    def counts(self) -> dict[str, int]:
+        """Return how many current objects each resource has."""
+        return {resource: len(table.entries) for resource, table in self._tables.items()}
+
     def compact(self, revision: int) -> None:
         """Forget the changes up to `revision`."""
         for table in self._tables.values():

@@ -16,6 +16,9 @@ class NoDisk:
     def compact(self, revision: int) -> None:
         """Nothing to drop."""
 
+    def probe(self) -> None:
+        """Nothing that could fail."""
+
     def close(self) -> None:
         """Nothing to release."""
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from .contract import Change, Encode, Entry, Key, Page, Watch
+from .contract import Change, Encode, Entry, Key, Numbers, Page, Watch
 from .index import Index
 from .watchers import Watcher, Watchers
 from .writer import Compaction, Disk, Errand, Keep, State, Write, Writer
@@ -37,6 +37,7 @@ class RevisionStore:
     def __init__(self, disk: Disk, index: Index, options: StoreOptions | None = None) -> None:
         options = options or StoreOptions()
         self._index = index
+        self._probe = disk.probe
         self._watch_queue = options.watch_queue
         self._watchers = Watchers()
         self._loop = asyncio.get_running_loop()
@@ -90,6 +91,13 @@ class RevisionStore:
 
     async def revision(self) -> int:
         return self._index.revision
+
+    async def probe(self) -> None:
+        await self.between_writes(self._probe)
+
+    def numbers(self) -> Numbers:
+        index = self._index
+        return Numbers(index.revision, index.compacted, self._writer.waiting, index.counts(), self._watchers.counts())
 
     async def close(self) -> None:
         self._writer.stop()

@@ -148,6 +148,12 @@ class SqliteDisk:
         with self._work(verb) as db:
             return action(db)
 
+    def probe(self) -> None:
+        with self._work("write") as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("UPDATE marks SET revision = revision WHERE name = 'compacted'")
+            db.execute("COMMIT")
+
     def close(self) -> None:
         self._disconnect()
         os.close(self._lock)

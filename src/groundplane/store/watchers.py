@@ -101,6 +101,10 @@ class Watchers:
             for watcher in self._by_resource.get(change.entry.key.resource, ()):
                 watcher.offer(change)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many watch each resource."""
+        return {resource: len(watchers) for resource, watchers in self._by_resource.items()}
+
     def end(self) -> None:
         """End every watch."""
         for watchers in self._by_resource.values():

@@ -35,6 +35,9 @@ class Disk(Protocol):
     def compact(self, revision: int) -> None:
         """Drop what only the history up to `revision` needs."""
 
+    def probe(self) -> None:
+        """Make a durable write that changes nothing."""
+
     def close(self) -> None: ...
 
 
@@ -119,6 +122,11 @@ class Writer:
         if self._closed:
             raise StoreClosed("cannot write: the store is closed")
         self._queue.put(wish)
+
+    @property
+    def waiting(self) -> int:
+        """How many wishes wait."""
+        return self._queue.qsize()
 
     def stop(self) -> None:
         """Take no more wishes. In the thread that submits, so that none comes after the end."""
