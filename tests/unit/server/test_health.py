@@ -143,6 +143,7 @@ async def test_requests_are_counted_by_what_they_ask_and_how_they_end(start: Sta
 
 async def test_paths_that_somebody_invents_do_not_make_new_series(start: Start) -> None:
     async with start() as running:
+
         async def invent(word: str) -> None:
             await running.http.get(f"/apis/{word}/v1/{word}")
             await running.http.get(f"/{word}")
