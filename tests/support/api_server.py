@@ -22,6 +22,8 @@ from groundplane.base.logs import configure_logging
 from groundplane.base.tasks import TaskOwner
 from groundplane.catalog import runtimes
 from groundplane.server import certificates
+from groundplane.server.access.bootstrap import create_roles
+from groundplane.server.access.keeper import Keeper
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.authn.tokens import Tokens
@@ -45,6 +47,7 @@ async def main(home: Path, port: int = 0) -> None:
     stopping = asyncio.Event()
     await create_namespaces(service)
     await publish_definitions(service)
+    await create_roles(service)
     files = certificates.ensure(home)
     config = read_config(home / "server.yaml" if (home / "server.yaml").exists() else None)
     async with front(home, config, tokens) as guard, AsyncExitStack() as stack:
@@ -55,6 +58,7 @@ async def main(home: Path, port: int = 0) -> None:
         listening = await stack.enter_async_context(serving)
         owner.start(Collector(service).run(), name="collector")
         owner.start(Resealing(store, sealer, seconds=0.1).run(), name="sealing")
+        owner.start(Keeper(service).run(), name="roles")
         started = {
             "url": listening.url,
             "ca": str(files.ca),

@@ -26,6 +26,8 @@ from groundplane.catalog import runtimes
 from groundplane.controllers.manager import Manager
 from groundplane.kube.kubeconfig import Access, Kubeconfig, render_kubeconfig, write_kubeconfig
 from groundplane.server import certificates
+from groundplane.server.access.bootstrap import create_roles
+from groundplane.server.access.keeper import Keeper
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.authn.tokens import Tokens
@@ -93,6 +95,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         service = Service(store, Admission(store, runtimes))
         await create_namespaces(service)
         await publish_definitions(service)
+        await create_roles(service)
         tokens = Tokens(settings.home / "tokens.json")
         logbook = Logbook(settings.home / "logs")
         stopping = asyncio.Event()
@@ -107,6 +110,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
             TaskOwner("engine") as owner,
         ):
             owner.start(collector.run(), name="collector")
+            owner.start(Keeper(service).run(), name="roles")
             owner.start(manager.run(), name="controllers")
             owner.start(Resealing(store, sealer).run(), name="sealing")
             token = _first_administrator(settings, tokens, listening.url, files.ca)

@@ -2,7 +2,7 @@
 
 Outside in: headers are set on every answer (errors too), errors become Status (so that whatever fails inside is
 answered alike), the caller is authenticated (before anything of the request is looked at), then the route is found,
-access checked, and the handler run under its deadline.
+access checked (by the roles and bindings, see `access`), and the handler run under its deadline.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import system
+from .access.attributes import of_path, of_resource
+from .access.rules import Asked
 from .audit.middleware import Begun, Recorded, annotate, audit_id
-from .auth import ANONYMOUS, may
 from .authn.contract import Asking, CredentialsRefused
 from .http import Incoming, Server, Stream, answer
 from .inflight import InFlight
 from .measured import Measured
 from .routes import ROUTES, Access, Row
-from .status import StatusError, explain, forbidden, timed_out, unauthorized
+from .status import StatusError, explain, timed_out, unauthorized
+from .users import ANONYMOUS, User
 
 _log = structlog.get_logger(__name__)
 
@@ -127,13 +129,13 @@ class Endpoint:
         scope["path_params"] = {**scope["path_params"], **dict(self._row.fixed)}
         incoming = Incoming(self._server, Request(scope, receive), scope["groundplane.user"])
         try:
-            check_access(self._row, incoming)
+            reason = check_access(self._row, incoming)
         except StatusError as error:
             annotate(scope, "authorization.k8s.io/decision", "forbid")
             annotate(scope, "authorization.k8s.io/reason", error.message if error.code == 403 else "")
             raise
         annotate(scope, "authorization.k8s.io/decision", "allow")
-        annotate(scope, "authorization.k8s.io/reason", "")
+        annotate(scope, "authorization.k8s.io/reason", reason)
         try:
             async with asyncio.timeout(self._server.limits.request):
                 response: Any = await self._row.handler(incoming)
@@ -147,23 +149,23 @@ class Endpoint:
             await response(scope, receive, send)
 
 
-def check_access(row: Row, incoming: Incoming) -> None:
-    """Raise 401 for the anonymous and 403 for those who may not; nothing is allowed by default."""
+def check_access(row: Row, incoming: Incoming) -> str:
+    """Return what allows the request; raise 403, or 401 without credentials. Nothing is allowed by default."""
     if row.access is Access.ANYONE:
-        return
-    user = incoming.user
-    if user is ANONYMOUS:
-        raise unauthorized()
-    if row.access is Access.KNOWN or may(user):
-        return
-    group, plural = incoming.path("group"), incoming.path("resource")
-    where = f' in the namespace "{incoming.path("namespace")}"' if incoming.path("namespace") else ""
-    why = f'User "{user.name}" cannot {incoming.verb} resource "{plural}" in API group "{group}"{where}'
-    raise forbidden(group, plural, incoming.path("name"), why)
+        return ""
+    if row.access is Access.PATH:
+        return _require(
+            incoming.server, incoming.user, of_path(incoming.request.method, incoming.request.scope["path"])
+        )
+    return _require(incoming.server, incoming.user, of_resource(incoming))
 
 
-async def _missing(scope: Scope, receive: Receive, send: Send) -> None:
-    raise unauthorized() if scope["groundplane.user"] is ANONYMOUS else HTTPException(404)
+def _require(server: Server, user: User, asked: Asked) -> str:
+    try:
+        return server.service.authorizer.require(user, asked)
+    except StatusError as error:
+        # kube-apiserver answers 403 to the anonymous; 401 tells the caller what is really missing.
+        raise unauthorized() if user.name == ANONYMOUS.name else error from None
 
 
 class _Routes:
@@ -171,13 +173,27 @@ class _Routes:
 
     def __init__(self, server: Server) -> None:
         routes = [Route(row.path, Endpoint(row, server), methods=[row.method]) for row in ROUTES]
-        self._router = Router(routes, redirect_slashes=False, default=_missing)
+        self._server = server
+        self._router = Router(routes, redirect_slashes=False, default=self._missing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
         # As kube-apiserver takes it: a slash at the end means nothing.
         scope["path"] = scope["path"].rstrip("/") or "/"
-        await self._router(scope, receive, send)
+        try:
+            await self._router(scope, receive, send)
+        except HTTPException as error:
+            if error.status_code == 405:
+                # No row has this method: like a path that is not there, only who may use the path is told.
+                self._check(scope)
+            raise
+
+    async def _missing(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._check(scope)
+        raise HTTPException(404)
+
+    def _check(self, scope: Scope) -> None:
+        _require(self._server, scope["groundplane.user"], of_path(scope["method"], scope["path"]))
 
 
 def build(server: Server) -> ASGIApp:

@@ -19,11 +19,11 @@ from groundplane.base.tasks import TaskOwner
 from groundplane.store.contract import Change, Compacted, Entry, Key, WatcherTooSlow
 
 from . import meta
-from .auth import CONTROLLER
 from .builtin import KEPT_NAMESPACES
 from .resources import Resource
 from .service import Call, Options, Service, decode
 from .status import Json, StatusError
+from .users import CONTROLLER
 from .verbs.create import create
 from .verbs.delete import DeleteOptions, delete
 from .verbs.update import Transform, rewrite

@@ -13,8 +13,17 @@ KUBERNETES_LEVEL = ("1", "36")
 # Resources that are asked, not stored: (group, version, plural, kind).
 REVIEWS = (
     ("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview"),
+    ("authentication.k8s.io", "v1", "tokenreviews", "TokenReview"),
+    ("authorization.k8s.io", "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview"),
     ("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+    ("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
+    ("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview"),
 )
+
+
+def _local(kind: str) -> bool:
+    """Tell whether a review is asked in a namespace."""
+    return kind.startswith("Local")
 
 
 def version() -> Json:
@@ -42,7 +51,7 @@ def api_versions(address: str) -> Json:
 def _group_versions(resources: Resources) -> list[tuple[str, str]]:
     found = [key for key in resources.groups() if key[0]]
     found += [(group, version) for group, version, *_ in REVIEWS]
-    return sorted(found)
+    return sorted(set(found))
 
 
 def api_group(group: str, version: str) -> Json:
@@ -70,7 +79,7 @@ def resource_list(resources: Resources, group: str, version: str) -> Json | None
     found = [entry for r in resources.groups().get((group, version), []) for entry in _entries(r)]
     for review_group, review_version, plural, kind in REVIEWS:
         if (review_group, review_version) == (group, version):
-            found.append({"name": plural, "singularName": kind.lower(), "namespaced": False, "kind": kind,
+            found.append({"name": plural, "singularName": kind.lower(), "namespaced": _local(kind), "kind": kind,
                           "verbs": ["create"]})  # fmt: skip
     if not found:
         return None
@@ -127,7 +136,8 @@ def _aggregated_resources(resources: Resources, group: str, version: str) -> lis
     found = [_aggregated_resource(r) for r in resources.groups().get((group, version), [])]
     for review_group, review_version, plural, kind in REVIEWS:
         if (review_group, review_version) == (group, version):
-            found.append({"resource": plural, "responseKind": _kind(group, version, kind), "scope": "Cluster",
+            found.append({"resource": plural, "responseKind": _kind(group, version, kind),
+                          "scope": "Namespaced" if _local(kind) else "Cluster",
                           "singularResource": kind.lower(), "verbs": ["create"]})  # fmt: skip
     return found
 

@@ -13,11 +13,11 @@ from groundplane.client.contract import Object, ObjectList, Resource, WatchEvent
 from groundplane.client.errors import error_from_status
 
 from . import selectors
-from .auth import CONTROLLER
 from .query import revision
 from .resources import APPLY, MERGE
 from .service import Call, Options, Service, User, decode, fetch
 from .status import explain, no_such_path
+from .users import CONTROLLER
 from .verbs import delete as deleting
 from .verbs import listing, watching
 from .verbs.create import create

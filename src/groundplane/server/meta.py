@@ -92,10 +92,30 @@ def check(obj: Json, old: Json | None, resource: Resource) -> list[Cause]:
     return causes
 
 
+def check_path_name(name: str) -> list[str]:
+    """Return what is wrong with a name that has only to be a segment of a path, as that of a role."""
+    if name in (".", ".."):
+        return [f"may not be '{name}'"]
+    return [f"may not contain '{sign}'" for sign in ("/", "%") if sign in name]
+
+
+def check_subdomain(name: str) -> list[str]:
+    """Return what is wrong with a name that has to be a DNS subdomain."""
+    if len(name) <= 253 and _SUBDOMAIN.match(name):
+        return []
+    return [
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+        "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+    ]
+
+
 def check_name(name: str, resource: Resource) -> list[Cause]:
     """Return what is wrong with a name."""
     if not name:
         return [required("metadata.name", "name or generateName is required")]
+    if resource.path_names:
+        return [invalid("metadata.name", name, text) for text in check_path_name(name)]
     pattern, limit, what = (_LABEL, 63, "label") if resource.label_names else (_SUBDOMAIN, 253, "subdomain")
     if len(name) <= limit and pattern.match(name):
         return []

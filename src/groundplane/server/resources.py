@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
 from groundplane.api.cause import Cause
 from groundplane.api.cleaning import Clean, cleaner
@@ -16,6 +17,9 @@ from groundplane.api.schema import Schema, Validate, object_schema, validator
 
 from .status import Json
 from .table import NAME, Column, from_printer
+
+if TYPE_CHECKING:
+    from .service import Call, Service
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -28,6 +32,8 @@ FieldOf = Callable[[Json], str]
 # Changes the object in place before it is checked; the second argument is the old object, None on create.
 Prepare = Callable[[Json, Json | None], None]
 Check = Callable[[Json, Json | None], list[Cause]]
+# Raises 403 when the caller may not write just this object: service, call, the new object and the old one.
+Guard = Callable[["Service", "Call", Json, Json | None], None]
 
 
 def metadata_field(name: str) -> FieldOf:
@@ -77,6 +83,9 @@ class Resource:
     label_names: bool = False
     verbs: tuple[str, ...] = VERBS
     refusal: str = ""
+    path_names: bool = False
+    creates_on_update: bool = False
+    guard: Guard | None = None
     # Made from the others: pruning and defaulting, group and version as objects carry them, the name in the store.
     clean: Clean = field(init=False)
     api_version: str = field(init=False)
@@ -135,6 +144,7 @@ def of_kind(info: KindInfo) -> Resource:
 @cache
 def load() -> Resources:
     """Return every resource of the server; made once, for compiling the schemas takes a while."""
+    from .access.kinds import access_resources
     from .builtin import builtin_resources
 
-    return Resources((*builtin_resources(), *(of_kind(info) for info in KINDS)))
+    return Resources((*builtin_resources(), *access_resources(), *(of_kind(info) for info in KINDS)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from . import handlers, system
+from .access import reviews
 from .http import Handler
 
 
@@ -16,7 +17,7 @@ class Access(Enum):
     """Who may call a route."""
 
     ANYONE = "without credentials"
-    KNOWN = "any user with valid credentials"
+    PATH = "users who may use this method on this path"
     RESOURCE = "users who may use this verb on this resource"
 
 
@@ -34,30 +35,42 @@ class Row:
 _CORE = (("group", ""),)
 
 SYSTEM: tuple[Row, ...] = (
-    Row("GET", "/livez", Access.ANYONE, system.live),
-    Row("GET", "/healthz", Access.ANYONE, system.live),
-    Row("GET", "/readyz", Access.ANYONE, system.ready),
-    Row("GET", "/livez/{check}", Access.RESOURCE, system.live),
-    Row("GET", "/healthz/{check}", Access.RESOURCE, system.live),
-    Row("GET", "/readyz/{check}", Access.RESOURCE, system.ready),
-    Row("GET", "/metrics", Access.RESOURCE, system.metrics),
-    Row("GET", "/version", Access.ANYONE, system.version),
-    Row("GET", "/api", Access.KNOWN, system.api),
-    Row("GET", "/apis", Access.KNOWN, system.apis),
-    Row("GET", "/api/{version}", Access.KNOWN, system.group_version, _CORE),
-    Row("GET", "/apis/{group}", Access.KNOWN, system.group),
-    Row("GET", "/apis/{group}/{version}", Access.KNOWN, system.group_version),
-    Row("GET", "/openapi/v2", Access.KNOWN, system.openapi_v2),
-    Row("GET", "/openapi/v3", Access.KNOWN, system.openapi_v3_index),
-    Row("GET", "/openapi/v3/api/{version}", Access.KNOWN, system.openapi_v3, _CORE),
-    Row("GET", "/openapi/v3/apis/{group}/{version}", Access.KNOWN, system.openapi_v3),
-    Row("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", Access.KNOWN, system.self_subject_review),
-    # kubectl 1.27 asks here, without looking into discovery, where this version is not.
-    Row("POST", "/apis/authentication.k8s.io/v1beta1/selfsubjectreviews", Access.KNOWN,
-        system.self_subject_review_beta),
-    Row("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", Access.KNOWN,
-        system.self_subject_access_review),
+    Row("GET", "/livez", Access.PATH, system.live),
+    Row("GET", "/healthz", Access.PATH, system.live),
+    Row("GET", "/readyz", Access.PATH, system.ready),
+    Row("GET", "/livez/{check}", Access.PATH, system.live),
+    Row("GET", "/healthz/{check}", Access.PATH, system.live),
+    Row("GET", "/readyz/{check}", Access.PATH, system.ready),
+    Row("GET", "/metrics", Access.PATH, system.metrics),
+    Row("GET", "/version", Access.PATH, system.version),
+    Row("GET", "/api", Access.PATH, system.api),
+    Row("GET", "/apis", Access.PATH, system.apis),
+    Row("GET", "/api/{version}", Access.PATH, system.group_version, _CORE),
+    Row("GET", "/apis/{group}", Access.PATH, system.group),
+    Row("GET", "/apis/{group}/{version}", Access.PATH, system.group_version),
+    Row("GET", "/openapi/v2", Access.PATH, system.openapi_v2),
+    Row("GET", "/openapi/v3", Access.PATH, system.openapi_v3_index),
+    Row("GET", "/openapi/v3/api/{version}", Access.PATH, system.openapi_v3, _CORE),
+    Row("GET", "/openapi/v3/apis/{group}/{version}", Access.PATH, system.openapi_v3),
 )  # fmt: skip
+
+
+def _review(path: str, handler: Handler) -> Row:
+    """A review is created as if it were a resource; it is never stored."""
+    group, resource = path.split("/", maxsplit=1)[0], path.rsplit("/", maxsplit=1)[-1]
+    return Row("POST", f"/apis/{path}", Access.RESOURCE, handler, (("group", group), ("resource", resource)))
+
+
+REVIEWS: tuple[Row, ...] = (
+    _review("authentication.k8s.io/v1/selfsubjectreviews", reviews.self_subject),
+    # kubectl 1.27 asks here, without looking into discovery, where this version is not.
+    _review("authentication.k8s.io/v1beta1/selfsubjectreviews", reviews.self_subject_beta),
+    _review("authentication.k8s.io/v1/tokenreviews", reviews.token),
+    _review("authorization.k8s.io/v1/selfsubjectaccessreviews", reviews.self_subject_access),
+    _review("authorization.k8s.io/v1/selfsubjectrulesreviews", reviews.self_subject_rules),
+    _review("authorization.k8s.io/v1/subjectaccessreviews", reviews.subject_access),
+    _review("authorization.k8s.io/v1/namespaces/{namespace}/localsubjectaccessreviews", reviews.local_subject_access),
+)
 
 # A path below the group's root, the methods on it, and parameters that it implies.
 _NAMESPACE = (("resource", "namespaces"), ("subresource", "status"))
@@ -91,4 +104,4 @@ RESOURCES: tuple[Row, ...] = (
     *_resource_rows("/api/{version}", _CORE),
     *_resource_rows("/apis/{group}/{version}", ()),
 )
-ROUTES: tuple[Row, ...] = (*SYSTEM, *RESOURCES)
+ROUTES: tuple[Row, ...] = (*SYSTEM, *REVIEWS, *RESOURCES)

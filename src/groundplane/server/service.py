@@ -17,31 +17,16 @@ from groundplane.base.clock import Now, rfc3339, utc_now
 from groundplane.store.contract import Entry, Key, NotThere, Store
 
 from . import meta
+from .access.authorizer import Authorizer
 from .admission import Admission
 from .fieldset import Path
 from .managed import Writer
 from .resources import Resource, Resources, load
 from .status import Json, StatusError, bad_request, invalid, not_found
 from .strict import MOST_ERRORS
+from .users import ADMINISTRATORS, AUTHENTICATED, User
 
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
-
-ADMINISTRATORS = "system:masters"
-AUTHENTICATED = "system:authenticated"
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who asks."""
-
-    name: str
-    groups: tuple[str, ...] = ()
-    uid: str = ""
-
-    @property
-    def administrator(self) -> bool:
-        """Whether this user may do everything."""
-        return ADMINISTRATORS in self.groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +78,10 @@ class Service:
     resources: Resources = field(default_factory=load)
     now: Now = utc_now
     bookmark_seconds: float = 60.0
+    authorizer: Authorizer = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "authorizer", Authorizer(self.store))
 
     def timestamp(self) -> str:
         """Return the present time as objects carry it."""
@@ -142,6 +131,8 @@ async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> 
         _report_unknown(call, obj)
     _drop_empty(clean["metadata"])
     causes = resource.validate(clean)
+    if not causes and resource.guard is not None:
+        resource.guard(service, call, clean, old)
     if not causes:
         resource.prepare(clean, old)
         causes = meta.check(clean, old, resource) + resource.check(clean, old)
@@ -171,3 +162,9 @@ def _report_unknown(call: Call, obj: Json) -> None:
         head = f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error'
         raise bad_request(f"{head}: {', '.join(found)}")
     call.warnings.extend(found)
+
+
+__all__ = [
+    "ADMINISTRATORS", "AUTHENTICATED", "Call", "FieldValidation", "Options", "Service", "User", "decode", "encoder",
+    "fetch", "prepare", "writer",
+]  # fmt: skip

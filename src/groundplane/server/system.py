@@ -1,4 +1,4 @@
-"""Requests that are about the server itself: health, version, discovery, OpenAPI, and who the caller is."""
+"""Requests that are about the server itself: health, version, discovery, OpenAPI."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from starlette.responses import Response
 
 from . import discovery, health, negotiation, openapi, openapi_protobuf
-from .auth import may
 from .http import Incoming, Server, answer
 from .metrics import MEDIA_TYPE
-from .status import Json, bad_request, no_such_path
+from .status import Json, no_such_path
 
 
 async def live(incoming: Incoming) -> Response:
@@ -112,37 +111,3 @@ async def openapi_v2(incoming: Incoming) -> Response:
         return Response(encoded, media_type=openapi_protobuf.MEDIA_TYPE)
     negotiation.require_json(incoming.accept)
     return answer(openapi.v2(incoming.server.service.resources))
-
-
-async def self_subject_review(incoming: Incoming) -> Response:
-    """Say who the caller is (`kubectl auth whoami`)."""
-    return await _who(incoming, "v1")
-
-
-async def self_subject_review_beta(incoming: Incoming) -> Response:
-    """Say it to kubectl 1.27, which knows no later version."""
-    return await _who(incoming, "v1beta1")
-
-
-async def _who(incoming: Incoming, version: str) -> Response:
-    await incoming.document()
-    user = incoming.user
-    info = {"username": user.name, "groups": list(user.groups)}
-    return answer(_review(f"authentication.k8s.io/{version}", "SelfSubjectReview", {}, {"userInfo": info}), code=201)
-
-
-async def self_subject_access_review(incoming: Incoming) -> Response:
-    """Say whether the caller may do something (`kubectl auth can-i`)."""
-    body = await incoming.document()
-    spec = body.get("spec") if isinstance(body, dict) else None
-    if not isinstance(spec, dict):
-        raise bad_request("SelfSubjectAccessReview: spec is required")
-    allowed = may(incoming.user)
-    status: Json = {"allowed": allowed}
-    status["reason"] = "administrators may do everything" if allowed else "only administrators are let in"
-    return answer(_review("authorization.k8s.io/v1", "SelfSubjectAccessReview", spec, status), code=201)
-
-
-def _review(api_version: str, kind: str, spec: Json, status: Json) -> Json:
-    review: Json = {"kind": kind, "apiVersion": api_version, "metadata": {"creationTimestamp": None}}
-    return {**review, **({"spec": spec} if spec else {}), "status": status}

@@ -7,9 +7,9 @@ on disk; a watch misses nothing or says Compacted; a slow watcher is cut.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from groundplane.base.errors import Refused, Unavailable
@@ -63,6 +63,22 @@ class Numbers:
     queued: int
     objects: dict[str, int]
     watchers: dict[str, int]
+
+
+@dataclass(slots=True)
+class Following:
+    """What is new with some resources since it was last taken: each changed object as it is now, None when it is gone.
+
+    A change is in `changed` before its write is answered. So whoever takes first and then looks knows every
+    acknowledged write, without a task of its own and without waiting.
+    """
+
+    changed: dict[Key, Entry | None] = field(default_factory=dict)
+
+    def take(self) -> dict[Key, Entry | None]:
+        """Return what is new and begin anew."""
+        taken, self.changed = self.changed, {}
+        return taken
 
 
 class NotThere(Refused):
@@ -145,6 +161,9 @@ class Store(Protocol):
         self, resource: str, *, namespace: str | None = None, revision: int
     ) -> AbstractAsyncContextManager[Watch]:
         """Yield every change after `revision`, in order. Raises Compacted, WatcherTooSlow."""
+
+    def follow(self, resources: Iterable[str]) -> Following:
+        """Return the present objects of the resources as news, to which all later changes are added. Has no end."""
 
     async def compact(self, revision: int) -> None:
         """Forget history up to `revision`; current objects stay."""

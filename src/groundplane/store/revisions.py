@@ -7,13 +7,13 @@ answered finds the write in the next read, and a watch never runs ahead of a lis
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from .contract import Change, Encode, Entry, Key, Numbers, Page, Watch
+from .contract import Change, Encode, Entry, Following, Key, Numbers, Page, Watch
 from .index import Index
 from .watchers import Watcher, Watchers
 from .writer import Compaction, Disk, Errand, Keep, State, Write, Writer
@@ -40,6 +40,7 @@ class RevisionStore:
         self._probe = disk.probe
         self._watch_queue = options.watch_queue
         self._watchers = Watchers()
+        self._followings: dict[str, list[Following]] = {}
         self._loop = asyncio.get_running_loop()
         state = State(index.heads(), index.revision, index.compacted, index.sizes())
         self._writer = Writer(disk, state, self._committed, keep=Keep(options.keep, options.keep_bytes))
@@ -77,6 +78,14 @@ class RevisionStore:
             yield watcher
         finally:
             self._watchers.remove(resource, watcher)
+
+    def follow(self, resources: Iterable[str]) -> Following:
+        following = Following()
+        for resource in resources:
+            page = self._index.page(resource, namespace=None, limit=0, after=None, revision=0)
+            following.changed.update((entry.key, entry) for entry in page.entries)
+            self._followings.setdefault(resource, []).append(following)
+        return following
 
     async def compact(self, revision: int) -> None:
         done: Future[None] = Future()
@@ -119,6 +128,8 @@ class RevisionStore:
     def _publish(self, changes: Sequence[Change], writes: Sequence[Write], compacted: int) -> None:
         for change in changes:
             self._index.record(change)
+            for following in self._followings.get(change.entry.key.resource, ()):
+                following.changed[change.entry.key] = None if change.type == "Deleted" else change.entry
         if compacted:
             self._index.compact(compacted)
         self._watchers.publish(changes)

@@ -15,6 +15,7 @@ import pytest
 
 from groundplane.base.logbook import Logbook
 from groundplane.catalog import runtimes
+from groundplane.server.access.bootstrap import create_roles
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.authn.bearer import Bearer
@@ -67,6 +68,7 @@ def start(tmp_path: Path) -> Start:
         service = Service(store, Admission(store, runtimes), bookmark_seconds=0.05)
         await create_namespaces(service)
         await publish_definitions(service)
+        await create_roles(service)
         tokens = Tokens(tmp_path / "tokens")
         logbook = Logbook(tmp_path / "logs")
         server = Server(service, asyncio.Event(), Chain(Bearer(tokens)), logbook, Limits(request=5, body=1))

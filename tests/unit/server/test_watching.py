@@ -11,9 +11,9 @@ import pytest
 
 from groundplane.client.contract import Client, Resource
 from groundplane.client.errors import AlreadyExists, Conflict, Gone, Invalid, NotFound
-from groundplane.server.auth import CONTROLLER
 from groundplane.server.local import LocalClient
 from groundplane.server.service import Call, Service, decode
+from groundplane.server.users import CONTROLLER
 from groundplane.server.verbs import watching
 
 from .conftest import FOUNDATION, SECRET, Start

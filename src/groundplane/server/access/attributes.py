@@ -1,0 +1,36 @@
+"""What a request asks for, in the words of the rules: kube-apiserver's RequestInfo, read from the route that matched.
+
+The same parts of the path that the handler works with are judged, so no way of writing a path leads around a check.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..http import Incoming
+from .rules import Asked
+
+_ONE_NAME = re.compile(r"(?:^|,)\s*metadata\.name\s*==?\s*([^,=!\s/%]+)\s*(?:,|$)")
+
+
+def of_path(method: str, path: str) -> Asked:
+    """Return what a request to a path outside of the resources asks for."""
+    return Asked(method.lower(), path=path)
+
+
+def of_resource(incoming: Incoming) -> Asked:
+    """Return what a request to a resource asks for."""
+    resource, namespace, name = (incoming.path(part) for part in ("resource", "namespace", "name"))
+    verb = incoming.verb
+    if resource == "namespaces" and name:
+        # As in kube-apiserver a namespace is in itself, so that a role in it can allow to read it.
+        namespace = name
+    if verb in ("list", "watch"):
+        name = _only_name(incoming.query.get("fieldSelector", ""))
+    return Asked(verb, incoming.path("group"), resource, incoming.path("subresource"), namespace, name)
+
+
+def _only_name(selector: str) -> str:
+    """Return the one name that a field selector leaves: a rule for that name then allows the list."""
+    found = _ONE_NAME.search(selector)
+    return found.group(1) if found else ""

@@ -1,0 +1,63 @@
+"""Writes into aggregated ClusterRoles the rules that they have gathered, so that everybody can read them.
+
+Decisions do not wait for this (see `index`); it is what `kubectl describe clusterrole` shows.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from groundplane.base.errors import GroundplaneError
+from groundplane.store.contract import Compacted, WatcherTooSlow
+
+from ..service import Call, Options, Service
+from ..status import Json
+from ..users import CONTROLLER
+from ..verbs.update import Transform, rewrite
+from .index import CLUSTER_ROLES
+from .rules import Rule
+
+_log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """Runs until cancelled."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def run(self) -> None:
+        """Follow the ClusterRoles and write what is gathered after each change."""
+        store = self._service.store
+        while True:
+            revision = await store.revision()
+            await self.write_rules()
+            try:
+                async with store.watch(CLUSTER_ROLES, revision=revision) as changes:
+                    async for _ in changes:
+                        await self.write_rules()
+                    return
+            except (Compacted, WatcherTooSlow):
+                continue
+
+    async def write_rules(self) -> None:
+        """Write the rules of every aggregated role; nothing is written where they are right."""
+        index = self._service.authorizer.index
+        resource = self._service.resources.by_stored[CLUSTER_ROLES]
+        for key in index.aggregated():
+            options = Options(field_manager="clusterrole-aggregation-controller")
+            call = Call(CONTROLLER, resource, name=key.name, options=options)
+            try:
+                await rewrite(self._service, call, _with_rules(index.rules(key) or ()))
+            except GroundplaneError as error:
+                # It may have gone, or the disk is full: the next change of a role, or the next start, tries again.
+                _log.warning("rules of a role are not written", role=key.name, error=error.message)
+
+
+def _with_rules(rules: tuple[Rule, ...]) -> Transform:
+    def transform(obj: Json) -> Json:
+        obj["rules"] = msgspec.to_builtins(rules) or None
+        return obj
+
+    return transform
