@@ -5,10 +5,8 @@ Every test that takes `api` runs once with each kubectl, in a namespace of its o
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.kubectls import KUBECTLS, Kubectl, ensure_kubectl
-
-ROOT = Path(__file__).parents[2]
+from support.running import running_server
 
 
 @dataclass(frozen=True)
@@ -73,39 +70,11 @@ class Api:
         return [str(self.program), *settings, *scope, *arguments]
 
 
-def _kubeconfig(started: dict[str, str]) -> str:
-    authority = base64.b64encode(Path(started["ca"]).read_bytes()).decode()
-    users = ("admin", "nobody")
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "g", "cluster": {"server": started["url"], "certificate-authority-data": authority}}],
-            "users": [{"name": name, "user": {"token": started[name]}} for name in users],
-            "contexts": [{"name": name, "context": {"cluster": "g", "user": name}} for name in users],
-            "current-context": "admin",
-        }
-    )
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Start the server; return the folder of kubectl's configuration."""
-    folder = tmp_path_factory.mktemp("api")
-    command = [sys.executable, "-W", "error", "-m", "tests.support.api_server", str(folder / "home")]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT
-        )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, (folder / "log").read_text()
-    (folder / "kubeconfig").write_text(_kubeconfig(json.loads(line)))
-    (folder / "kubeconfig").chmod(0o600)
-    yield folder
-    process.communicate(timeout=10)
-    assert process.returncode == 0
-    assert (folder / "log").read_text() == ""
+    with running_server(tmp_path_factory.mktemp("api")) as kubeconfig:
+        yield kubeconfig.parent
 
 
 @pytest.fixture(params=KUBECTLS, ids=lambda kubectl: kubectl.minor)

@@ -9,7 +9,7 @@ from typing import Any
 
 from groundplane.api.cause import Cause, forbidden, invalid, required
 
-from .resources import Resource
+from .resources import STRATEGIC, Resource
 from .status import Json, bad_request
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
@@ -46,6 +46,14 @@ def check_shape(body: Any, resource: Resource) -> Json:
         )
     if not isinstance(body.setdefault("metadata", {}), dict):
         raise bad_request("the object provided is unrecognized: metadata is not an object")
+    return body
+
+
+def named_kind(body: Any, resource: Resource) -> Any:
+    """Fill in the kind of a built-in resource where the body does not name it: most typed clients leave it out."""
+    if isinstance(body, dict) and STRATEGIC in resource.patches:
+        body["apiVersion"] = body.get("apiVersion") or resource.api_version
+        body["kind"] = body.get("kind") or resource.kind
     return body
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -21,13 +22,38 @@ from starlette.types import ASGIApp
 from groundplane.base.errors import Refused
 
 from .certificates import Certificates
-from .connection import DEFAULT_LIMITS, Connection, ConnectionLimits, factory
+from .connection import DEFAULT_LIMITS, ConnectionLimits, factory
 
 STOP_SECONDS = 2
+# How long a peer without a request has to answer TLS's goodbye.
+_GOODBYE_SECONDS = 0.2
 
 
 class CannotListen(Refused):
     """The address cannot be used."""
+
+
+def _abort(connection: Any) -> None:
+    if connection.transport is not None:
+        connection.transport.abort()
+
+
+def _sever(addresses: list[tuple[str, int]]) -> int:
+    """Shut what was accepted at these addresses; return how many connections were left.
+
+    What is in a TLS handshake is known to nobody but the loop, which cannot be closed before it has gone.
+    """
+    left = 0
+    for name in os.listdir("/dev/fd"):
+        try:
+            with socket.socket(fileno=os.dup(int(name))) as found:
+                if found.getsockname()[:2] in addresses:
+                    found.shutdown(socket.SHUT_RDWR)
+                    left += 1
+        except OSError:
+            # No socket, or not a connected one.
+            continue
+    return left
 
 
 class _Uvicorn(uvicorn.Server):
@@ -36,6 +62,7 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
         super().__init__(config)
         self._limits = limits
+        self._addresses: list[tuple[str, int]] = []
         self.accepting = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -43,6 +70,7 @@ class _Uvicorn(uvicorn.Server):
         await self.lifespan.startup()
         make = factory(self._limits, config=self.config, server_state=self.server_state, app_state={})
         loop = asyncio.get_running_loop()
+        self._addresses = [bound.getsockname()[:2] for bound in sockets or ()]
         self.servers = [
             await loop.create_server(
                 make,
@@ -58,10 +86,28 @@ class _Uvicorn(uvicorn.Server):
         self.accepting.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End; connections that did not end by themselves in time are cut."""
-        await super().shutdown(sockets)
+        """End connections, those too whose peer does not answer TLS's goodbye: one of them would hold up the loop."""
+        cutting = asyncio.create_task(self._cut(), name="api-server/cut")
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+            await asyncio.gather(cutting, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                while _sever(self._addresses):
+                    await asyncio.sleep(0.01)
+
+    async def _cut(self) -> None:
+        await asyncio.sleep(_GOODBYE_SECONDS)
         for connection in list(self.server_state.connections):
-            cast("Connection", connection).transport.abort()
+            cycle = getattr(connection, "cycle", None)
+            if cycle is None or cycle.response_complete:
+                _abort(connection)
+        # Short of uvicorn's own patience, so that nothing is left for it to complain of.
+        await asyncio.sleep(STOP_SECONDS - 2 * _GOODBYE_SECONDS)
+        for connection in list(self.server_state.connections):
+            _abort(connection)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

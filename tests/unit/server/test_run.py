@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,6 +43,49 @@ async def test_it_serves_over_tls_and_ends_open_watches_soon(start: Start, tmp_p
             assert loop.time() - begun < STOP_SECONDS + 0.5
             assert await watch.aread() == b""
             await watch.aclose()
+
+
+SERVE = """
+import asyncio, sys, uvloop
+from pathlib import Path
+from groundplane.server import certificates
+from groundplane.server.run import listen, serve
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+async def main():
+    files = certificates.ensure(Path(sys.argv[1]))
+    async with serve(app, files, listen("127.0.0.1", 0), asyncio.Event()) as listening:
+        print(listening.port, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+uvloop.run(main())
+"""
+
+
+@pytest.mark.parametrize("reached", ["connected", "shaken hands", "answered"])
+def test_a_peer_that_never_says_goodbye_holds_up_no_stop(tmp_path: Path, reached: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", SERVE, str(tmp_path / "home")]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    port = int(server.stdout.readline())
+    with socket.create_connection(("127.0.0.1", port)) as plain:
+        peer = plain
+        if reached != "connected":
+            context = ssl.create_default_context(cafile=str(tmp_path / "home" / "ca.crt"))
+            peer = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        if reached == "answered":
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert peer.recv(1000).startswith(b"HTTP/1.1 200")
+        # It reads nothing more, as a pooled connection of a program that is busy elsewhere.
+        try:
+            _, errors = server.communicate(timeout=20)
+        finally:
+            server.kill()
+        peer.close()
+    assert (server.returncode, errors) == (0, "")
 
 
 async def test_old_tls_is_refused(start: Start, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ _NAME_ATTEMPTS = 8
 async def create(service: Service, call: Call, body: Any, *, applied: bool = False) -> bytes:
     """Store a new object and return it. `applied`: the body carries its managedFields already."""
     resource = call.resource
-    obj = meta.check_shape(body, resource)
+    obj = meta.check_shape(meta.named_kind(body, resource), resource)
     given = obj["metadata"].get("namespace")
     if resource.namespaced and given and given != call.namespace:
         raise bad_request(

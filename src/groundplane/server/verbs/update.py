@@ -29,7 +29,7 @@ Transform = Callable[[Json], Any]
 
 async def update(service: Service, call: Call, body: Any) -> bytes:
     """Replace an object (PUT) and return it."""
-    obj = meta.check_shape(body, call.resource)
+    obj = meta.check_shape(meta.named_kind(body, call.resource), call.resource)
     name = obj["metadata"].get("name")
     if name != call.name:
         raise bad_request(f"the name of the object ({name or 'none'}) does not match the name on the URL ({call.name})")
