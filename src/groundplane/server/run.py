@@ -95,7 +95,7 @@ class _Uvicorn(uvicorn.Server):
             await asyncio.gather(cutting, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
-                while _sever(self._addresses):
+                while _sever(self._addresses):  # noqa: ASYNC110 - the loop tells nobody of them
                     await asyncio.sleep(0.01)
 
     async def _cut(self) -> None:
