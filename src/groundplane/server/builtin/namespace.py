@@ -37,7 +37,8 @@ def _prepare(obj: Json, old: Json | None) -> None:
         obj["status"] = {"phase": "Active"}
     else:
         obj["spec"] = old["spec"]
-    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
+    if name := obj["metadata"].get("name"):
+        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
 
 
 def namespace() -> Resource:
