@@ -25,6 +25,7 @@ from .authn.contract import Asking, CredentialsRefused
 from .http import Incoming, Server, Stream, answer
 from .inflight import InFlight
 from .measured import Measured
+from .rendering import Rendered
 from .routes import ROUTES, Access, Row
 from .status import StatusError, explain, timed_out, unauthorized
 from .users import ANONYMOUS, User
@@ -168,11 +169,19 @@ def _require(server: Server, user: User, asked: Asked) -> str:
         raise unauthorized() if user.name == ANONYMOUS.name else error from None
 
 
+def _route(row: Row, server: Server) -> Route:
+    route = Route(row.path, Endpoint(row, server), methods=[row.method])
+    if route.methods is not None and not row.head:
+        # kube-apiserver knows HEAD for health alone.
+        route.methods.discard("HEAD")
+    return route
+
+
 class _Routes:
     """The router; `app` in the scope makes Starlette raise for a wrong method instead of answering by itself."""
 
     def __init__(self, server: Server) -> None:
-        routes = [Route(row.path, Endpoint(row, server), methods=[row.method]) for row in ROUTES]
+        routes = [_route(row, server) for row in ROUTES]
         self._server = server
         self._router = Router(routes, redirect_slashes=False, default=self._missing)
 
@@ -201,10 +210,10 @@ def build(server: Server) -> ASGIApp:
     system.add_checks(server)
     routes: ASGIApp = InFlight(_Routes(server), server.limits.in_flight)
     if server.audit is None:
-        return SecurityHeaders(_measured(Errors(Authentication(routes, server)), server))
+        return SecurityHeaders(Rendered(_measured(Errors(Authentication(routes, server)), server)))
     # Outside Errors, for the answer to an error is recorded too; inside, once it is known who asks.
     recorded = Recorded(Errors(Authentication(Begun(routes, server.audit), server)), server.audit)
-    return SecurityHeaders(_measured(recorded, server))
+    return SecurityHeaders(Rendered(_measured(recorded, server)))
 
 
 def _measured(app: ASGIApp, server: Server) -> ASGIApp:

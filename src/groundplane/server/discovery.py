@@ -48,7 +48,8 @@ def api_versions(address: str) -> Json:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
 
 
-def _group_versions(resources: Resources) -> list[tuple[str, str]]:
+def group_versions(resources: Resources) -> list[tuple[str, str]]:
+    """Return all groups but the core one, with their versions."""
     found = [key for key in resources.groups() if key[0]]
     found += [(group, version) for group, version, *_ in REVIEWS]
     return sorted(set(found))
@@ -62,13 +63,13 @@ def api_group(group: str, version: str) -> Json:
 
 def groups(resources: Resources) -> Json:
     """Return what /apis answers."""
-    listed = [api_group(group, version) for group, version in _group_versions(resources)]
+    listed = [api_group(group, version) for group, version in group_versions(resources)]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
 
 
 def one_group(resources: Resources, group: str) -> Json | None:
     """Return what /apis/GROUP answers, None when there is no such group."""
-    for name, served in _group_versions(resources):
+    for name, served in group_versions(resources):
         if name == group:
             return {"kind": "APIGroup", "apiVersion": "v1", **api_group(name, served)}
     return None
@@ -115,7 +116,7 @@ def _subresources(resource: Resource) -> list[tuple[str, str, list[str]]]:
 
 def aggregated(resources: Resources, form: str, *, core: bool) -> Json:
     """Return aggregated discovery (apidiscovery.k8s.io) of /api or of /apis."""
-    wanted = [("", "v1")] if core else _group_versions(resources)
+    wanted = [("", "v1")] if core else group_versions(resources)
     items = []
     for group, served in wanted:
         version: Json = {

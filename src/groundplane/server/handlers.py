@@ -14,7 +14,7 @@ from groundplane.base.errors import GroundplaneError
 
 from . import table
 from .http import WRITE_TYPES, Incoming, Stream, answer
-from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, form
+from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, form, require_stream
 from .protobuf import PROTOBUF
 from .query import flag, revision
 from .service import Call, decode, fetch
@@ -64,6 +64,7 @@ async def get_many(incoming: Incoming) -> Response | Stream:
     call = incoming.call()
     wanted = form(incoming.accept)
     if flag(incoming.query, "watch"):
+        require_stream(incoming.accept)
         return await _watch(incoming, call, wanted)
     options = listing.parse_options(call, incoming.query)
     found = await listing.listing(incoming.server.service, call, options)

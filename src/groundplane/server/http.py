@@ -73,6 +73,7 @@ class Server:
     parts: tuple[Part, ...] = ()
     health: Health = field(default_factory=Health)
     metrics: Registry = field(default_factory=Registry)
+    documents: dict[str, object] = field(default_factory=dict)
 
     def troubles(self) -> list[tuple[str, str]]:
         """Return what is wrong with the parts of the server that it can do without for a while."""

@@ -15,7 +15,8 @@ from .status import Json, bad_request, not_acceptable, unsupported_media_type
 from .strict import unfolds
 
 JSON = "application/json"
-YAML_TYPES = ("application/yaml", "application/apply-patch+yaml")
+YAML = "application/yaml"
+YAML_TYPES = (YAML, "application/apply-patch+yaml")
 JSON_TYPES = (
     JSON, "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
 )  # fmt: skip
@@ -32,8 +33,8 @@ class MediaType:
 
     @property
     def json(self) -> bool:
-        """Whether JSON satisfies it."""
-        return self.name in (JSON, "application/*", "*/*")
+        """Whether JSON satisfies it, or the YAML that is made of it."""
+        return self.name in (JSON, YAML, "application/*", "*/*")
 
 
 def parse(accept: str) -> list[MediaType]:
@@ -50,6 +51,17 @@ def parse(accept: str) -> list[MediaType]:
             found.append((quality, MediaType(name.lower(), parameters)))
     found.sort(key=lambda pair: -pair[0])
     return [media for _, media in found] or [MediaType("*/*")]
+
+
+def prefers_yaml(accept: str) -> bool:
+    """Tell whether the answer is to be YAML: it comes before JSON and whatever else JSON satisfies."""
+    return YAML in accept and next((media.name == YAML for media in parse(accept) if media.json), False)
+
+
+def require_stream(accept: str) -> None:
+    """Raise 406 when the caller takes YAML alone, which is no stream of documents here."""
+    if prefers_yaml(accept) and not any(media.json and media.name != YAML for media in parse(accept)):
+        raise not_acceptable([f"{JSON};stream=watch"])
 
 
 def form(accept: str) -> Form:

@@ -155,13 +155,18 @@ def v3(resources: Resources, group: str, served: str) -> Json | None:
     }
 
 
+def digest(content: bytes) -> str:
+    """Return the hash by which a document's URL names its content."""
+    return hashlib.sha256(content).hexdigest()[:32].upper()
+
+
 def v3_index(resources: Resources) -> Json:
     """Return what /openapi/v3 answers: a path and a hash for every document, so that clients may cache."""
     paths = {}
     for group, served in resources.groups():
         path = f"apis/{group}/{served}" if group else f"api/{served}"
-        digest = hashlib.sha256(msgspec.json.encode(v3(resources, group, served))).hexdigest()[:32].upper()
-        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+        hashed = digest(msgspec.json.encode(v3(resources, group, served)))
+        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={hashed}"}
     return {"paths": paths}
 
 

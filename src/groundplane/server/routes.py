@@ -23,26 +23,29 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One route: `fixed` are path parameters that the path does not spell out; streams have no deadline."""
+    """One route: `fixed` are path parameters that the path does not spell out; streams have no deadline;
+    `head`: HEAD is answered too."""
 
     method: str
     path: str
     access: Access
     handler: Handler
     fixed: tuple[tuple[str, str], ...] = ()
+    head: bool = False
 
 
 _CORE = (("group", ""),)
 
 SYSTEM: tuple[Row, ...] = (
-    Row("GET", "/livez", Access.PATH, system.live),
-    Row("GET", "/healthz", Access.PATH, system.live),
-    Row("GET", "/readyz", Access.PATH, system.ready),
-    Row("GET", "/livez/{check}", Access.PATH, system.live),
-    Row("GET", "/healthz/{check}", Access.PATH, system.live),
-    Row("GET", "/readyz/{check}", Access.PATH, system.ready),
+    Row("GET", "/livez", Access.PATH, system.live, head=True),
+    Row("GET", "/healthz", Access.PATH, system.live, head=True),
+    Row("GET", "/readyz", Access.PATH, system.ready, head=True),
+    Row("GET", "/livez/{check}", Access.PATH, system.live, head=True),
+    Row("GET", "/healthz/{check}", Access.PATH, system.live, head=True),
+    Row("GET", "/readyz/{check}", Access.PATH, system.ready, head=True),
     Row("GET", "/metrics", Access.PATH, system.metrics),
     Row("GET", "/version", Access.PATH, system.version),
+    Row("GET", "/", Access.PATH, system.index),
     Row("GET", "/api", Access.PATH, system.api),
     Row("GET", "/apis", Access.PATH, system.apis),
     Row("GET", "/api/{version}", Access.PATH, system.group_version, _CORE),

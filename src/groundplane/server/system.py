@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from . import discovery, health, negotiation, openapi, openapi_protobuf
+from .documents import Document, answer_document, answer_hashed, document
 from .http import Incoming, Server, answer
 from .metrics import MEDIA_TYPE
+from .negotiation import encode
+from .resources import Resources
 from .status import Json, no_such_path
 
 
@@ -58,11 +61,29 @@ async def version(incoming: Incoming) -> Response:
     return answer(discovery.version())
 
 
+def _resources(incoming: Incoming) -> Resources:
+    return incoming.server.service.resources
+
+
+def _static(incoming: Incoming, key: str, make: Callable[[], Json]) -> Document:
+    return document(incoming, key, lambda: encode(make()))
+
+
+async def index(incoming: Incoming) -> Response:
+    """The paths below which there is something."""
+    listed = [f"/apis/{group}/{version}" for group, version in discovery.group_versions(_resources(incoming))]
+    above = {path.rpartition("/")[0] for path in listed}
+    health_paths = [f"/{endpoint}" for endpoint in ("healthz", "livez", "readyz")]
+    checks = [f"{path}/{check.name}" for path in health_paths for check in incoming.server.health.of(path[1:])]
+    fixed = ["/api", "/api/v1", "/apis", "/metrics", "/openapi/v2", "/openapi/v3", "/version"]
+    return answer({"paths": sorted([*fixed, *listed, *above, *health_paths, *checks])})
+
+
 def _aggregated(incoming: Incoming, form: str, *, core: bool) -> Response:
-    response = answer(discovery.aggregated(incoming.server.service.resources, form, core=core))
+    key = f"discovery/{form}/{core}"
+    found = _static(incoming, key, lambda: discovery.aggregated(_resources(incoming), form, core=core))
     media_type = f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
-    response.headers["content-type"] = media_type
-    return response
+    return answer_document(incoming, found, media_type=media_type)
 
 
 async def api(incoming: Incoming) -> Response:
@@ -76,38 +97,48 @@ async def apis(incoming: Incoming) -> Response:
     form = negotiation.wants_discovery(incoming.accept)
     if form:
         return _aggregated(incoming, form, core=False)
-    return answer(discovery.groups(incoming.server.service.resources))
+    return answer(discovery.groups(_resources(incoming)))
 
 
-def _or_missing(document: Json | None) -> Response:
-    if document is None:
-        raise no_such_path()
-    return answer(document)
+def _or_nothing(found: Json | None) -> Response:
+    """Answer; that there is no such group is said in the plain words of kube-apiserver."""
+    return PlainTextResponse("404 page not found\n", status_code=404) if found is None else answer(found)
 
 
 async def group(incoming: Incoming) -> Response:
-    return _or_missing(discovery.one_group(incoming.server.service.resources, incoming.path("group")))
+    negotiation.require_json(incoming.accept)
+    return _or_nothing(discovery.one_group(_resources(incoming), incoming.path("group")))
 
 
 async def group_version(incoming: Incoming) -> Response:
+    negotiation.require_json(incoming.accept)
     group, version = incoming.path("group"), incoming.path("version")
-    return _or_missing(discovery.resource_list(incoming.server.service.resources, group, version))
+    found = discovery.resource_list(_resources(incoming), group, version)
+    if found is None and (not group or discovery.one_group(_resources(incoming), group)):
+        raise no_such_path()
+    return _or_nothing(found)
 
 
 async def openapi_v3_index(incoming: Incoming) -> Response:
     negotiation.require_json(incoming.accept)
-    return answer(openapi.v3_index(incoming.server.service.resources))
+    return answer_document(incoming, _static(incoming, "openapi/v3", lambda: openapi.v3_index(_resources(incoming))))
 
 
 async def openapi_v3(incoming: Incoming) -> Response:
     negotiation.require_json(incoming.accept)
     group, version = incoming.path("group"), incoming.path("version")
-    return _or_missing(openapi.v3(incoming.server.service.resources, group, version))
+    resources = _resources(incoming)
+    if (group, version) not in resources.groups():
+        raise no_such_path()
+    found = _static(incoming, f"openapi/v3/{group}/{version}", lambda: openapi.v3(resources, group, version) or {})
+    return answer_hashed(incoming, found, hashed=openapi.digest(found.content))
 
 
 async def openapi_v2(incoming: Incoming) -> Response:
     if openapi_protobuf.wanted(incoming.accept):
-        encoded = openapi_protobuf.encode(openapi.v2(incoming.server.service.resources))
-        return Response(encoded, media_type=openapi_protobuf.MEDIA_TYPE)
+        found = document(
+            incoming, "openapi/v2/protobuf", lambda: openapi_protobuf.encode(openapi.v2(_resources(incoming)))
+        )
+        return answer_document(incoming, found, media_type=openapi_protobuf.MEDIA_TYPE)
     negotiation.require_json(incoming.accept)
-    return answer(openapi.v2(incoming.server.service.resources))
+    return answer_document(incoming, _static(incoming, "openapi/v2", lambda: openapi.v2(_resources(incoming))))
