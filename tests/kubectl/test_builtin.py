@@ -16,7 +16,7 @@ def test_config_maps_are_made_printed_and_explained(api: Api) -> None:
 
 
 def test_leases_are_printed_with_their_holder(api: Api) -> None:
-    lease = "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: l}, spec: {holderIdentity: me}}"
+    lease = "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: l}\nspec: {holderIdentity: me}\n"
     api.ok("apply", "-f", "-", stdin=lease)
     assert [line.split()[:2] for line in api.ok("get", "lease").splitlines()] == [["NAME", "HOLDER"], ["l", "me"]]
 
