@@ -51,7 +51,8 @@ async def main(home: Path, port: int = 0) -> None:
     files = certificates.ensure(home)
     config = read_config(home / "server.yaml" if (home / "server.yaml").exists() else None)
     async with front(home, config, tokens) as guard, AsyncExitStack() as stack:
-        server = Server(service, stopping, guard.authn, Logbook(home / "logs"), guard.limits, audit=guard.audit)
+        book = Logbook(home / "logs")
+        server = Server(service, stopping, guard.authn, book, guard.limits, "", guard.audit, guard.logins, guard.parts)
         owner = await stack.enter_async_context(TaskOwner("test-server"))
         bound = listen("127.0.0.1", port)
         serving = serve(build(server), files, bound, stopping, limits=guard.connections)

@@ -132,7 +132,18 @@ def _app(settings: Settings, guard: Front, service: Service, beside: _Beside) ->
     address = f"{settings.host}:{settings.port}"
     stopping, logbook = beside.stopping, beside.logbook
     return build(
-        Server(service, stopping, guard.authn, logbook, guard.limits, address, guard.audit, health=beside.health)
+        Server(
+            service,
+            stopping,
+            guard.authn,
+            logbook,
+            guard.limits,
+            address,
+            audit=guard.audit,
+            logins=guard.logins,
+            parts=guard.parts,
+            health=beside.health,
+        )
     )
 
 

@@ -17,10 +17,14 @@ from .authn.bearer import Bearer
 from .authn.chain import Chain
 from .authn.client_certificate import ClientCertificates
 from .authn.contract import TokenAuthenticator
+from .authn.oidc import oidc
+from .authn.passwords import PasswordCheck, Users
+from .authn.sessions import Lifetimes, Sessions
 from .config import AuditConfig, LimitsConfig, ServerConfig
 from .connection import ConnectionLimits
-from .http import Limits
+from .http import Limits, Part
 from .inflight import InFlightLimits
+from .login import Logins
 
 _MIB = 1024 * 1024
 
@@ -31,21 +35,32 @@ class Front:
 
     authn: Chain
     bearer: Bearer
+    logins: Logins
     audit: Audit | None
     limits: Limits
     connections: ConnectionLimits
+    parts: tuple[Part, ...]
 
 
 @asynccontextmanager
 async def front(home: Path, config: ServerConfig, *tokens: TokenAuthenticator) -> AsyncIterator[Front]:
     """Give the front for the length of the block. `tokens`: the kinds of bearer tokens, in order."""
     async with AsyncExitStack() as stack:
-        bearer = Bearer(*tokens)
-        chain = Chain(ClientCertificates(), bearer)
+        issuer = oidc(config.oidc) if config.oidc else None
+        bearer = Bearer(*tokens, *([issuer] if issuer else []))
+        users = Users(home / "users.json")
+        lifetimes = Lifetimes(config.sessions.idle_timeout, config.sessions.lifetime)
+        sessions = Sessions(home / "sessions.json", users, lifetimes)
+        stack.push_async_callback(sessions.save)
+        passwords = PasswordCheck(users)
+        stack.callback(passwords.close)
+        chain = Chain(ClientCertificates(), bearer, sessions)
         audit = _audit(home, config.audit)
         if audit is not None:
             await stack.enter_async_context(audit.log.writing())
-        yield Front(chain, bearer, audit, _limits(config.limits), _connections(config.limits))
+        limits = _limits(config.limits)
+        parts = (issuer,) if issuer else ()
+        yield Front(chain, bearer, Logins(passwords, sessions), audit, limits, _connections(config.limits), parts)
 
 
 def _audit(home: Path, config: AuditConfig) -> Audit | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +24,9 @@ from .protobuf import PROTOBUF
 from .query import flag
 from .service import Call, FieldValidation, Options, Service, User
 from .status import Json, bad_request, method_not_allowed, no_such_path, timed_out, too_large
+
+if TYPE_CHECKING:
+    from .login import Logins
 
 # kube-apiserver's limit for a request's body.
 MAX_BODY = 3 * 1024 * 1024
@@ -70,6 +73,7 @@ class Server:
     limits: Limits = Limits()
     address: str = ""
     audit: Audit | None = None
+    logins: Logins | None = None
     parts: tuple[Part, ...] = ()
     health: Health = field(default_factory=Health)
     metrics: Registry = field(default_factory=Registry)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .requestinfo import request_info
-from .service import User
 from .status import too_many_requests
+from .users import User
 
 
 @dataclass(frozen=True, slots=True)

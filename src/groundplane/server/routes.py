@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from . import handlers, system
+from . import handlers, login, system
 from .access import reviews
 from .http import Handler
 
@@ -46,6 +46,10 @@ SYSTEM: tuple[Row, ...] = (
     Row("GET", "/metrics", Access.PATH, system.metrics),
     Row("GET", "/version", Access.PATH, system.version),
     Row("GET", "/", Access.PATH, system.index),
+    # They look at name, password and cookie by themselves: nobody needs a right to log in or out.
+    Row("POST", "/login", Access.ANYONE, login.login),
+    Row("POST", "/logout", Access.ANYONE, login.logout),
+    Row("GET", "/session", Access.ANYONE, login.session),
     Row("GET", "/api", Access.PATH, system.api),
     Row("GET", "/apis", Access.PATH, system.apis),
     Row("GET", "/api/{version}", Access.PATH, system.group_version, _CORE),

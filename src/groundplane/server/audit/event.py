@@ -14,8 +14,8 @@ from groundplane.base.errors import Refused
 
 from ..negotiation import decode_body
 from ..requestinfo import RequestInfo
-from ..service import User
 from ..status import Json
+from ..users import User
 
 # YAML of this size takes a few milliseconds; more would hold up everybody for the sake of a log line.
 _MOST_YAML = 64 * 1024

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from groundplane.base.errors import Unavailable
 
 from ..requestinfo import RequestInfo, request_info
-from ..service import User
+from ..users import User
 from . import event as events
 from .log import AuditLog
 from .policy import LEVEL_NAMES, Level, Policy

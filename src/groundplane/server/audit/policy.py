@@ -15,7 +15,7 @@ import yaml
 from groundplane.base.errors import Refused, one_line
 
 from ..requestinfo import RequestInfo
-from ..service import User
+from ..users import User
 
 STAGES = ("RequestReceived", "ResponseStarted", "ResponseComplete", "Panic")
 

@@ -5,7 +5,7 @@ TokenReview asks `user_of`, requests come through `authenticate`; both see the s
 
 from __future__ import annotations
 
-from ..service import User
+from ..users import User
 from .contract import Asking, CredentialsRefused, TokenAuthenticator
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from groundplane.base.errors import Denied
 
-from ..service import AUTHENTICATED, User
+from ..users import AUTHENTICATED, User
 from .contract import Asking, Authenticator, CredentialsRefused
 
 _log = structlog.get_logger(__name__)

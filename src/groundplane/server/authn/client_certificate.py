@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from groundplane.base.clock import Now, rfc3339, utc_now
 
-from ..service import User
+from ..users import User
 from .contract import Asking, CredentialsRefused, Peer
 
 

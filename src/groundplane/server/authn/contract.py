@@ -14,7 +14,7 @@ from typing import Protocol
 
 from groundplane.base.errors import Denied
 
-from ..service import User
+from ..users import User
 
 
 class CredentialsRefused(Denied):

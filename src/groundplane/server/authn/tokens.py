@@ -23,7 +23,7 @@ from groundplane.base.clock import Now, parse_rfc3339, rfc3339, utc_now
 from groundplane.base.errors import Denied, Refused
 from groundplane.base.files import NO_FILE, Stamp, locked, private_stamp, write_private
 
-from ..service import AUTHENTICATED, User
+from ..users import AUTHENTICATED, User
 
 _ID_LENGTH = 12
 

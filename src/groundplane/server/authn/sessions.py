@@ -1,0 +1,180 @@
+"""Sessions of password users: a cookie that no script can read, of which only the hash is kept.
+
+A session ends when it is not used for a while, after its lifetime in any case, at logout, and at once when its user is
+removed or gets another password. Sessions survive a restart; one that was last used after the file was written may
+have to log in again after a crash.
+
+A browser sends the cookie by itself, also when another site made it ask. SameSite=Strict stops that; besides, a request
+that changes something has to carry a header that other sites cannot set, and an Origin that is ours if it has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+
+import msgspec
+
+from groundplane.base.errors import Denied
+from groundplane.base.files import NO_FILE, private_stamp, write_private
+
+from ..status import StatusError
+from ..users import AUTHENTICATED, User
+from .contract import Asking
+from .passwords import Account, Users
+
+COOKIE = "__Host-groundplane"
+CSRF_HEADER = b"x-groundplane-csrf"
+_READING = ("GET", "HEAD", "OPTIONS")
+_MOST = 10_000
+_MOST_OF_ONE = 50
+
+
+class SessionsRefused(Denied):
+    """The sessions file is not one."""
+
+
+class _Session(msgspec.Struct):
+    sha256: str
+    user: str
+    # Of the password hash under which the session was begun.
+    fingerprint: str
+    begun: float
+    used: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Seconds."""
+
+    idle: float = 1800.0
+    whole: float = 12 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The session of a request; `until` is when it ends at the latest, in seconds of the epoch."""
+
+    user: User
+    until: float
+
+
+class Sessions:
+    """All sessions, in memory and in one file."""
+
+    def __init__(
+        self, path: Path, users: Users, lifetimes: Lifetimes, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._path = path
+        self._users = users
+        self._lifetimes = lifetimes
+        self._clock = clock
+        self._writing = asyncio.Lock()
+        self._sessions = self._read()
+
+    async def begin(self, account: Account) -> str:
+        """Return the token of a new session, which is kept nowhere."""
+        token, now = secrets.token_urlsafe(32), self._clock()
+        self._forget_over()
+        mine = [key for key, session in self._sessions.items() if session.user == account.name]
+        for key in mine[: len(mine) - _MOST_OF_ONE + 1] if len(mine) >= _MOST_OF_ONE else ():
+            del self._sessions[key]
+        while len(self._sessions) >= _MOST:
+            del self._sessions[next(iter(self._sessions))]
+        session = _Session(_hash(token), account.name, _fingerprint(account), now, now)
+        self._sessions[session.sha256] = session
+        await self.save()
+        return token
+
+    async def end(self, asking: Asking) -> None:
+        """End the session of the request."""
+        if self._sessions.pop(_hash(_token(asking)), None) is not None:
+            await self.save()
+
+    def current(self, asking: Asking) -> Current | None:
+        """Return the session of the request, which counts as used now."""
+        token = _token(asking)
+        session = self._sessions.get(_hash(token)) if token else None
+        if session is None:
+            return None
+        now = self._clock()
+        account = self._users.find(session.user)
+        if self._over(session, now) or account is None or _fingerprint(account) != session.fingerprint:
+            del self._sessions[session.sha256]
+            return None
+        session.used = now
+        user = User(account.name, (*account.groups, AUTHENTICATED))
+        return Current(user, session.begun + self._lifetimes.whole)
+
+    async def authenticate(self, asking: Asking) -> User | None:
+        """Return the session's user; a session that is over is none. Raises 403 for a write from another site."""
+        current = self.current(asking)
+        if current is None:
+            return None
+        if asking.method not in _READING:
+            check_site(asking)
+        return current.user
+
+    async def save(self) -> None:
+        """Write all sessions to the file."""
+        if not self._sessions and not self._path.exists():
+            return
+        async with self._writing:
+            content = b"".join(msgspec.json.encode(session) + b"\n" for session in self._sessions.values())
+            await asyncio.to_thread(write_private, self._path, content)
+
+    def _forget_over(self) -> None:
+        now = self._clock()
+        self._sessions = {key: one for key, one in self._sessions.items() if not self._over(one, now)}
+
+    def _over(self, session: _Session, now: float) -> bool:
+        return now >= session.used + self._lifetimes.idle or now >= session.begun + self._lifetimes.whole
+
+    def _read(self) -> dict[str, _Session]:
+        if private_stamp(str(self._path)) == NO_FILE:
+            return {}
+        try:
+            lines = [line for line in self._path.read_bytes().splitlines() if line]
+            sessions = [msgspec.json.decode(line, type=_Session) for line in lines]
+        except msgspec.DecodeError as error:
+            raise SessionsRefused(
+                f"cannot use sessions file {self._path}: a line is not a session", remedy=f"remove {self._path}"
+            ) from error
+        return {session.sha256: session for session in sessions}
+
+
+def check_site(asking: Asking) -> None:
+    """Raise 403 unless the request says that a page of ours made it."""
+    origin, host = asking.header(b"origin"), asking.header(b"host")
+    if origin and origin != f"https://{host}":
+        raise StatusError(403, "Forbidden", "the request comes from another site: its Origin is not this server")
+    if not asking.header(CSRF_HEADER):
+        name = CSRF_HEADER.decode()
+        raise StatusError(
+            403, "Forbidden", f"a request with a session cookie that changes something needs the header {name}"
+        )
+
+
+def _token(asking: Asking) -> str:
+    given = asking.header(b"cookie")
+    if COOKIE not in given:
+        return ""
+    try:
+        morsel = SimpleCookie(given).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _fingerprint(account: Account) -> str:
+    return hashlib.sha256(account.hash.encode()).hexdigest()[:16]

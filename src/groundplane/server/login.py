@@ -1,0 +1,124 @@
+"""Logging in and out of the console: POST /login, POST /logout, GET /session.
+
+A wrong name and a wrong password are one answer, given after the same work. Whoever fails waits longer each time, and
+is told so by 429 and Retry-After before any password is looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+from starlette.responses import Response
+
+from groundplane.base.clock import rfc3339
+
+from .audit.middleware import annotate
+from .authn.backoff import NAME, SOURCE, Backoff, source_of
+from .authn.contract import Asking
+from .authn.passwords import Account, PasswordCheck, TooBusy
+from .authn.sessions import COOKIE, Sessions, check_site
+from .http import Incoming, answer
+from .negotiation import JSON
+from .status import StatusError, bad_request, no_such_path, unauthorized
+
+_log = structlog.get_logger(__name__)
+_COOKIE = "Path=/; Secure; HttpOnly; SameSite=Strict"
+
+
+class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """What logging in works with."""
+
+    passwords: PasswordCheck
+    sessions: Sessions
+    names: Backoff = field(default_factory=lambda: Backoff(NAME))
+    sources: Backoff = field(default_factory=lambda: Backoff(SOURCE))
+
+    async def check(self, name: str, password: str, source: str) -> Account:
+        """Return the user whose password it is; raises 401, and 429 while name or source have to wait."""
+        wait = max(self.names.wait(name), self.sources.wait(source))
+        if wait:
+            raise _come_again(wait)
+        self.names.charge(name)
+        self.sources.charge(source)
+        try:
+            account = await self.passwords.verify(name, password)
+        except TooBusy as error:
+            self.names.refund(name)
+            self.sources.refund(source)
+            raise _come_again(1) from error
+        if account is None:
+            self.names.failed(name)
+            self.sources.failed(source)
+            _log.warning("login refused", source=source)
+            raise StatusError(401, "Unauthorized", "the user or the password is wrong")
+        self.names.clear(name)
+        self.sources.refund(source)
+        return account
+
+
+def _come_again(seconds: float) -> StatusError:
+    details = {"retryAfterSeconds": math.ceil(seconds)}
+    return StatusError(429, "TooManyRequests", "too many logins failed: please try again later", details=details)
+
+
+def _logins(incoming: Incoming) -> Logins:
+    if incoming.server.logins is None:
+        raise no_such_path()
+    return incoming.server.logins
+
+
+def _asking(incoming: Incoming) -> Asking:
+    return Asking(incoming.request.method, incoming.request.scope["headers"])
+
+
+async def login(incoming: Incoming) -> Response:
+    """Begin a session for a name and its password."""
+    logins = _logins(incoming)
+    check_site(_asking(incoming))
+    wanted = await _wanted(incoming)
+    client = incoming.request.client
+    account = await logins.check(wanted.user, wanted.password, source_of(client.host if client else ""))
+    token = await logins.sessions.begin(account)
+    annotate(incoming.request.scope, "groundplane.dev/login", account.name)
+    response = answer({"user": account.name, "groups": list(account.groups)})
+    response.headers["set-cookie"] = f"{COOKIE}={token}; {_COOKIE}"
+    return response
+
+
+async def _wanted(incoming: Incoming) -> _Wanted:
+    document = await incoming.document(types=(JSON,))
+    try:
+        wanted = msgspec.convert(document, _Wanted)
+    except msgspec.ValidationError as error:
+        # The error names fields and types, never a value.
+        raise bad_request(f"login: {error}") from error
+    if len(wanted.user) > 1024:
+        raise bad_request("login: the name is too long")
+    return wanted
+
+
+async def logout(incoming: Incoming) -> Response:
+    """End the session of the request."""
+    await _logins(incoming).sessions.end(_asking(incoming))
+    response = answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+    response.headers["set-cookie"] = f"{COOKIE}=; Max-Age=0; {_COOKIE}"
+    return response
+
+
+async def session(incoming: Incoming) -> Response:
+    """Say whose session it is and when it ends at the latest; 401 without one."""
+    current = _logins(incoming).sessions.current(_asking(incoming))
+    if current is None:
+        raise unauthorized()
+    until = rfc3339(datetime.fromtimestamp(current.until, UTC))
+    return answer({"user": current.user.name, "groups": list(current.user.groups), "until": until})
