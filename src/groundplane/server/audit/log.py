@@ -93,9 +93,11 @@ class RotatingFile:
     def _prune(self) -> None:
         self._pruned = self._now()
         # The time in the names sorts as it passes.
-        old = sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}"), reverse=True)
+        begin, end = f"{self._path.stem}-", self._path.suffix
+        old = [name for name in os.listdir(self._path.parent) if name.startswith(begin) and name.endswith(end)]
         oldest = (self._pruned - timedelta(days=self._rotation.days)).timestamp()
-        for number, path in enumerate(old):
+        for number, name in enumerate(sorted(old, reverse=True)):
+            path = self._path.with_name(name)
             if number >= self._rotation.files or path.stat().st_mtime < oldest:
                 path.unlink()
 
