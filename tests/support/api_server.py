@@ -50,7 +50,7 @@ async def main(home: Path, port: int = 0) -> None:
     await create_roles(service)
     files = certificates.ensure(home)
     config = read_config(home / "server.yaml" if (home / "server.yaml").exists() else None)
-    async with front(home, config, tokens) as guard, AsyncExitStack() as stack:
+    async with front(home, config, tokens, service.accounts) as guard, AsyncExitStack() as stack:
         book = Logbook(home / "logs")
         server = Server(service, stopping, guard.authn, book, guard.limits, "", guard.audit, guard.logins, guard.parts)
         owner = await stack.enter_async_context(TaskOwner("test-server"))

@@ -103,7 +103,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         collector = Collector(service)
         beside = _Beside(logbook, stopping, _health(collector, manager, files))
         async with (
-            front(settings.home, read_config(settings.config), tokens) as guard,
+            front(settings.home, read_config(settings.config), tokens, service.accounts) as guard,
             serve(
                 _app(settings, guard, service, beside), files, bound, stopping, limits=guard.connections
             ) as listening,

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import system
 from .access.attributes import of_path, of_resource
+from .access.impersonation import Impersonation
 from .access.rules import Asked
 from .audit.middleware import Begun, Recorded, annotate, audit_id
 from .authn.contract import Asking, CredentialsRefused
@@ -166,7 +167,7 @@ def _require(server: Server, user: User, asked: Asked) -> str:
         return server.service.authorizer.require(user, asked)
     except StatusError as error:
         # kube-apiserver answers 403 to the anonymous; 401 tells the caller what is really missing.
-        raise unauthorized() if user.name == ANONYMOUS.name else error from None
+        raise unauthorized() if user is ANONYMOUS else error from None
 
 
 def _route(row: Row, server: Server) -> Route:
@@ -210,10 +211,15 @@ def build(server: Server) -> ASGIApp:
     system.add_checks(server)
     routes: ASGIApp = InFlight(_Routes(server), server.limits.in_flight)
     if server.audit is None:
-        return SecurityHeaders(Rendered(_measured(Errors(Authentication(routes, server)), server)))
+        return SecurityHeaders(Rendered(_measured(Errors(_known(routes, server)), server)))
     # Outside Errors, for the answer to an error is recorded too; inside, once it is known who asks.
-    recorded = Recorded(Errors(Authentication(Begun(routes, server.audit), server)), server.audit)
+    recorded = Recorded(Errors(_known(Begun(routes, server.audit), server)), server.audit)
     return SecurityHeaders(Rendered(_measured(recorded, server)))
+
+
+def _known(app: ASGIApp, server: Server) -> ASGIApp:
+    """Let requests through of which it is known who asks, and as whom."""
+    return Authentication(Impersonation(app, server.service.authorizer), server)
 
 
 def _measured(app: ASGIApp, server: Server) -> ASGIApp:

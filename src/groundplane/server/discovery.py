@@ -100,17 +100,26 @@ def _entries(resource: Resource) -> list[Json]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    return [entry, *({"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced,
-                      "kind": kind, "verbs": verbs} for name, kind, verbs in _subresources(resource))]  # fmt: skip
+    return [entry, *(_entry_below(resource, *below) for below in _subresources(resource))]
 
 
-def _subresources(resource: Resource) -> list[tuple[str, str, list[str]]]:
+def _entry_below(resource: Resource, name: str, kind: Json, verbs: list[str]) -> Json:
+    entry = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
+    # Group and version are told only where they are others than those of the list.
+    own = (kind["group"], kind["version"]) == (resource.group, resource.version)
+    return {**entry, **({"kind": kind["kind"]} if own else kind), "verbs": verbs}
+
+
+def _subresources(resource: Resource) -> list[tuple[str, Json, list[str]]]:
     found = []
+    own = _kind(resource.group, resource.version, resource.kind)
     if resource.has_status:
         verbs = ["get", "patch", "update"]
-        found.append(("status", resource.kind, [verb for verb in verbs if verb in resource.verbs]))
+        found.append(("status", own, [verb for verb in verbs if verb in resource.verbs]))
     if resource.has_log:
-        found.append(("log", resource.kind, ["get"]))
+        found.append(("log", own, ["get"]))
+    if resource.has_token:
+        found.append(("token", _kind("authentication.k8s.io", "v1", "TokenRequest"), ["create"]))
     return found
 
 
@@ -160,8 +169,7 @@ def _aggregated_resource(resource: Resource) -> Json:
     if resource.categories:
         entry["categories"] = list(resource.categories)
     below = [
-        {"subresource": name, "responseKind": _kind(resource.group, resource.version, kind), "verbs": verbs}
-        for name, kind, verbs in _subresources(resource)
+        {"subresource": name, "responseKind": kind, "verbs": verbs} for name, kind, verbs in _subresources(resource)
     ]
     if below:
         entry["subresources"] = below

@@ -107,17 +107,6 @@ def check_path_name(name: str) -> list[str]:
     return [f"may not contain '{sign}'" for sign in ("/", "%") if sign in name]
 
 
-def check_subdomain(name: str) -> list[str]:
-    """Return what is wrong with a name that has to be a DNS subdomain."""
-    if len(name) <= 253 and _SUBDOMAIN.match(name):
-        return []
-    return [
-        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
-        "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-    ]
-
-
 def check_name(name: str, resource: Resource) -> list[Cause]:
     """Return what is wrong with a name."""
     if not name:

@@ -48,6 +48,23 @@ _ATTRIBUTES: _Table = {
     1: ("namespace", "text"), 2: ("verb", "text"), 3: ("group", "text"), 4: ("version", "text"),
     5: ("resource", "text"), 6: ("subresource", "text"), 7: ("name", "text"),
 }  # fmt: skip
+_ABOUT: _Table = {
+    1: ("resourceAttributes", _ATTRIBUTES), 2: ("nonResourceAttributes", {1: ("path", "text"), 2: ("verb", "text")}),
+    3: ("user", "text"), 4: ("groups*", "text"), 6: ("uid", "text"),
+}  # fmt: skip
+_RULE: _Table = {
+    1: ("verbs*", "text"), 2: ("apiGroups*", "text"), 3: ("resources*", "text"), 4: ("resourceNames*", "text"),
+    5: ("nonResourceURLs*", "text"),
+}  # fmt: skip
+_SELECTOR: _Table = {
+    1: ("matchLabels", "map"),
+    2: ("matchExpressions*", {1: ("key", "text"), 2: ("operator", "text"), 3: ("values*", "text")}),
+}
+_BINDING: _Table = {
+    1: ("metadata", _META),
+    2: ("subjects*", {1: ("kind", "text"), 2: ("apiGroup", "text"), 3: ("name", "text"), 4: ("namespace", "text")}),
+    3: ("roleRef", {1: ("apiGroup", "text"), 2: ("kind", "text"), 3: ("name", "text")}),
+}
 _MESSAGES: dict[str, _Table] = {
     "Secret": {
         1: ("metadata", _META), 2: ("data", "bytemap"), 3: ("type", "text"), 4: ("stringData", "map"),
@@ -74,6 +91,28 @@ _MESSAGES: dict[str, _Table] = {
         11: ("series", {1: ("count", "int"), 2: ("lastObservedTime", "microtime")}), 12: ("action", "text"),
         13: ("related", _REFERENCE), 14: ("reportingComponent", "text"), 15: ("reportingInstance", "text"),
     },
+    "Role": {1: ("metadata", _META), 2: ("rules*", _RULE)},
+    "ClusterRole": {
+        1: ("metadata", _META), 2: ("rules*", _RULE), 3: ("aggregationRule", {1: ("clusterRoleSelectors*", _SELECTOR)}),
+    },
+    "RoleBinding": _BINDING,
+    "ClusterRoleBinding": _BINDING,
+    "ServiceAccount": {
+        1: ("metadata", _META), 2: ("secrets*", _REFERENCE), 3: ("imagePullSecrets*", {1: ("name", "text")}),
+        4: ("automountServiceAccountToken", "bool"),
+    },
+    "TokenRequest": {
+        1: ("metadata", _META),
+        2: ("spec", {
+            1: ("audiences*", "text"), 4: ("expirationSeconds", "int"),
+            3: ("boundObjectRef", {1: ("kind", "text"), 2: ("apiVersion", "text"), 3: ("name", "text"),
+                                   4: ("uid", "text")}),
+        }),
+    },
+    "TokenReview": {1: ("metadata", _META), 2: ("spec", {1: ("token", "text"), 2: ("audiences*", "text")})},
+    "SubjectAccessReview": {1: ("metadata", _META), 2: ("spec", _ABOUT)},
+    "LocalSubjectAccessReview": {1: ("metadata", _META), 2: ("spec", _ABOUT)},
+    "SelfSubjectRulesReview": {1: ("metadata", _META), 2: ("spec", {1: ("namespace", "text")})},
     "SelfSubjectReview": {1: ("metadata", _META)},
     "SelfSubjectAccessReview": {
         1: ("metadata", _META),

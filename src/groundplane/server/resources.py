@@ -74,6 +74,7 @@ class Resource:
     namespaced: bool = True
     has_status: bool = False
     has_log: bool = False
+    has_token: bool = False
     generation: bool = False
     columns: tuple[Column, ...] = (NAME,)
     fields: Mapping[str, FieldOf] = field(default_factory=lambda: dict(COMMON_FIELDS))

@@ -10,6 +10,7 @@ from enum import Enum
 
 from . import handlers, login, system
 from .access import reviews
+from .access.token_request import request_token
 from .http import Handler
 
 
@@ -83,6 +84,7 @@ REVIEWS: tuple[Row, ...] = (
 _NAMESPACE = (("resource", "namespaces"), ("subresource", "status"))
 _STATUS = (("subresource", "status"),)
 _LOG = (("subresource", "log"),)
+_TOKEN = (("subresource", "token"),)
 _OBJECTS: dict[str, Handler] = {"GET": handlers.get_many, "POST": handlers.post, "DELETE": handlers.delete_many}
 _PART: dict[str, Handler] = {"GET": handlers.get_one, "PUT": handlers.put, "PATCH": handlers.patch}
 _OBJECT: dict[str, Handler] = {**_PART, "DELETE": handlers.delete_one}
@@ -91,6 +93,7 @@ _SHAPES: tuple[tuple[str, dict[str, Handler], tuple[tuple[str, str], ...]], ...]
     ("/namespaces/{name}/status", _PART, _NAMESPACE),
     (f"{_ITEM}/status", _PART, _STATUS),
     (f"{_ITEM}/log", {"GET": handlers.log}, _LOG),
+    (f"{_ITEM}/token", {"POST": request_token}, _TOKEN),
     (_ITEM, _OBJECT, ()),
     ("/namespaces/{namespace}/{resource}", _OBJECTS, ()),
     ("/{resource}/{name}/status", _PART, _STATUS),

@@ -17,7 +17,9 @@ from groundplane.base.clock import Now, rfc3339, utc_now
 from groundplane.store.contract import Entry, Key, NotThere, Store
 
 from . import meta
+from .access.accounts import AccountTokens
 from .access.authorizer import Authorizer
+from .access.rules import Asked
 from .admission import Admission
 from .fieldset import Path
 from .managed import Writer
@@ -60,6 +62,11 @@ class Call:
         """Where the object is in the store."""
         return Key(self.resource.stored, self.namespace if self.resource.namespaced else "", self.name)
 
+    def asked(self, verb: str) -> Asked:
+        """Return what it takes to do something else than what was asked for to the same object."""
+        resource = self.resource
+        return Asked(verb, resource.group, resource.plural, self.subresource, self.namespace, self.name)
+
     def missing(self) -> StatusError:
         """Return the error that says that the named object is not there."""
         return not_found(self.resource.group, self.resource.plural, self.name)
@@ -79,9 +86,11 @@ class Service:
     now: Now = utc_now
     bookmark_seconds: float = 60.0
     authorizer: Authorizer = field(init=False)
+    accounts: AccountTokens = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "authorizer", Authorizer(self.store))
+        object.__setattr__(self, "accounts", AccountTokens(self.store, self.now))
 
     def timestamp(self) -> str:
         """Return the present time as objects carry it."""

@@ -71,7 +71,9 @@ def start(tmp_path: Path) -> Start:
         await create_roles(service)
         tokens = Tokens(tmp_path / "tokens")
         logbook = Logbook(tmp_path / "logs")
-        server = Server(service, asyncio.Event(), Chain(Bearer(tokens)), logbook, Limits(request=5, body=1))
+        server = Server(
+            service, asyncio.Event(), Chain(Bearer(tokens, service.accounts)), logbook, Limits(request=5, body=1)
+        )
         token = tokens.issue_token("admin", ("system:masters",), timedelta(hours=1))
         bearer = {"authorization": f"Bearer {token}"}
         transport = httpx2.ASGITransport(build(server))

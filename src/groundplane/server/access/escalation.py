@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..gotext import quoted
 from ..status import Json, StatusError, forbidden
 from ..users import User
 from .authorizer import Authorizer, joined
 from .index import read_rules
-from .rules import EVERYTHING, GROUP, Asked, Rule, compact, missing, quoted, quoted_list
+from .rules import EVERYTHING, GROUP, Asked, Rule, compact, missing, quoted_list
 
 if TYPE_CHECKING:
     from ..service import Call, Service

@@ -1,14 +1,17 @@
-"""Writes into aggregated ClusterRoles the rules that they have gathered, so that everybody can read them.
+"""Keeps the objects of access tidy: aggregated ClusterRoles show the rules that they gathered, dead tokens go.
 
 Decisions do not wait for this (see `index`); it is what `kubectl describe clusterrole` shows.
 """
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import structlog
 
 from groundplane.base.errors import GroundplaneError
+from groundplane.base.tasks import TaskOwner
 from groundplane.store.contract import Compacted, WatcherTooSlow
 
 from ..service import Call, Options, Service
@@ -17,6 +20,8 @@ from ..users import CONTROLLER
 from ..verbs.update import Transform, rewrite
 from .index import CLUSTER_ROLES
 from .rules import Rule
+
+_SWEEP_SECONDS = 3600.0
 
 _log = structlog.get_logger(__name__)
 
@@ -28,7 +33,20 @@ class Keeper:
         self._service = service
 
     async def run(self) -> None:
-        """Follow the ClusterRoles and write what is gathered after each change."""
+        """Write gathered rules after each change of a ClusterRole, and forget tokens that are over."""
+        async with TaskOwner("roles") as owner:
+            owner.start(self._sweep(), name="sweep")
+            await self._follow()
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self._service.accounts.sweep()
+            except GroundplaneError as error:
+                _log.warning("tokens that are over are kept for now", error=error.message)
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _follow(self) -> None:
         store = self._service.store
         while True:
             revision = await store.revision()

@@ -9,13 +9,15 @@ from groundplane.api.cause import Cause, invalid, not_supported, required
 from groundplane.api.schema import Schema, validator
 
 from ..builtin.common import PATCHES, TEXT, kind_schema
-from ..meta import check_path_name, check_subdomain
+from ..gotext import quoted
+from ..meta import check_path_name
+from ..names import subdomain
 from ..resources import Resource
 from ..status import Json
 from ..table import AGE, NAME, Cell, Column
 from .escalation import guard_binding, guard_cluster_role, guard_role
 from .labels import check_selector
-from .rules import GROUP, quoted
+from .rules import GROUP
 
 _TEXTS: Schema = {"type": "array", "items": TEXT}
 _SUBJECT_KINDS = ("ServiceAccount", "User", "Group")
@@ -160,7 +162,7 @@ def _check_subject(subject: Json, path: str, *, namespaced: bool) -> list[Cause]
         return [*causes, not_supported(f"{path}.kind", kind, _SUBJECT_KINDS)]
     wanted = "" if kind == "ServiceAccount" else GROUP
     if kind == "ServiceAccount" and name:
-        causes += [invalid(f"{path}.name", name, text) for text in check_subdomain(name)]
+        causes += [invalid(f"{path}.name", name, text) for text in subdomain(name)]
     if group != wanted:
         causes.append(not_supported(f"{path}.apiGroup", group, [wanted]))
     if kind == "ServiceAccount" and not namespaced and not subject.get("namespace"):

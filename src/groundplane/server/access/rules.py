@@ -6,12 +6,12 @@ same roles mean the same here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import product
 
 import msgspec
 
+from ..gotext import quoted
 from ..status import StatusError, forbidden
 
 GROUP = "rbac.authorization.k8s.io"
@@ -60,11 +60,6 @@ class Rule(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 EVERYTHING = (Rule((ALL,), (ALL,), (ALL,)), Rule((ALL,), non_resource_urls=(ALL,)))
-
-
-def quoted(text: str) -> str:
-    """Quote a text as Go's %q does."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def quoted_list(texts: Iterable[str]) -> str:

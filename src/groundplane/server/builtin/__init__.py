@@ -12,11 +12,12 @@ from .event import event
 from .lease import lease
 from .namespace import DEFAULT_NAMESPACE, KEPT_NAMESPACES, SYSTEM_NAMESPACE, namespace
 from .secret import secret
+from .service_account import service_account
 
 
 def builtin_resources() -> tuple[Resource, ...]:
     """Return the resources of Kubernetes' own groups."""
-    return (config_map(), event(), namespace(), secret(), custom_resource_definition(), lease())
+    return (config_map(), event(), namespace(), secret(), service_account(), custom_resource_definition(), lease())
 
 
 __all__ = ["DEFAULT_NAMESPACE", "KEPT_NAMESPACES", "SYSTEM_NAMESPACE", "builtin_resources"]

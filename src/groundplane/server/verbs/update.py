@@ -82,6 +82,8 @@ async def _apply(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
     except StatusError as error:
         if error.reason != "NotFound" or call.subresource or config["metadata"].get("uid"):
             raise
+    # Who may only patch makes nothing new.
+    service.authorizer.require(call.user, call.asked("create"))
     bare: Json = {key: config[key] for key in ("apiVersion", "kind")}
     bare["metadata"] = {"name": call.name}
     fresh = managed.apply(bare, config, writer(service, call), force=True)
