@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from groundplane.base.errors import Refused
 
 _PROTECTED = 0o600
+_STRICT_EXEC = "client.authentication.k8s.io/v1"
 
 
 class KubeconfigInvalid(Refused):
@@ -27,7 +29,10 @@ class KubeconfigInvalid(Refused):
 
 @dataclass(frozen=True, slots=True)
 class ExecPlugin:
-    """A command that prints an ExecCredential; `environment` is added to ours."""
+    """A command that prints an ExecCredential; `environment` is added to ours.
+
+    `cluster_config` is what the cluster's extension for plugins says, which goes out with `provide_cluster_info`.
+    """
 
     api_version: str
     command: str
@@ -35,6 +40,8 @@ class ExecPlugin:
     environment: Mapping[str, str] = field(default_factory=dict)
     provide_cluster_info: bool = False
     install_hint: str = ""
+    interactive_mode: str = "IfAvailable"
+    cluster_config: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,8 @@ class Kubeconfig:
             user, user_folder = self._named("users", str(entry["user"]), "user")
         if not cluster.get("server"):
             raise KubeconfigInvalid(f"cannot use kubeconfig context {name!r}: its cluster names no server")
+        _check_cluster(cluster, name, own=cluster_folder is not None)
+        _check_user(user, name)
         token_file = _own_file(user, "tokenFile", user_folder)
         return Access(
             server=str(cluster["server"]).rstrip("/"),
@@ -118,7 +127,7 @@ class Kubeconfig:
             token_file=token_file,
             certificate=_data(user, "client-certificate", user_folder),
             key=_data(user, "client-key", user_folder),
-            exec_plugin=_exec_plugin(user.get("exec"), user_folder),
+            exec_plugin=_exec_plugin(user.get("exec"), cluster, user_folder),
             namespace=str(entry.get("namespace") or "default"),
             context=name,
         )
@@ -216,7 +225,47 @@ def _data(entry: Mapping[str, Any], name: str, folder: Path | None) -> bytes:
         raise KubeconfigInvalid(f"cannot read {name} {file}: {exc.strerror}") from exc
 
 
-def _exec_plugin(entry: Mapping[str, Any] | None, folder: Path | None) -> ExecPlugin | None:
+def _check_cluster(cluster: Mapping[str, Any], context: str, *, own: bool) -> None:
+    """Refuse what would send credentials to whoever answers, and what cannot be done."""
+    insecure = bool(cluster.get("insecure-skip-tls-verify"))
+    if insecure and (cluster.get("certificate-authority") or cluster.get("certificate-authority-data")):
+        raise KubeconfigInvalid(
+            f"cannot use kubeconfig context {context!r}: specifying a root certificates file with the insecure flag "
+            "is not allowed",
+            remedy="take insecure-skip-tls-verify out",
+        )
+    if insecure and not own:
+        raise KubeconfigInvalid(
+            f"cannot use kubeconfig context {context!r}: insecure-skip-tls-verify lets anybody pose as the server",
+            remedy="put the server's CA in as certificate-authority-data instead",
+        )
+    proxy = str(cluster.get("proxy-url") or "")
+    if proxy and urlsplit(proxy).scheme not in ("http", "https"):
+        raise KubeconfigInvalid(f"cannot use kubeconfig context {context!r}: its proxy-url is neither http nor https")
+
+
+_REFUSED_LOGINS = {
+    "auth-provider": "use the provider's exec plugin",
+    "username": "use a token or a client certificate",
+    "password": "use a token or a client certificate",
+    "as": "use credentials of the user that is meant",
+    "as-uid": "use credentials of the user that is meant",
+    "as-groups": "use credentials of the user that is meant",
+    "as-user-extra": "use credentials of the user that is meant",
+}
+
+
+def _check_user(user: Mapping[str, Any], context: str) -> None:
+    """Refuse by name what would be left out silently, and so act as somebody else."""
+    for name, remedy in _REFUSED_LOGINS.items():
+        if user.get(name):
+            raise KubeconfigInvalid(
+                f"cannot use kubeconfig context {context!r}: its user has {name}, which is not supported",
+                remedy=remedy,
+            )
+
+
+def _exec_plugin(entry: Mapping[str, Any] | None, cluster: Mapping[str, Any], folder: Path | None) -> ExecPlugin | None:
     if not entry:
         return None
     command = str(entry.get("command") or "")
@@ -225,6 +274,12 @@ def _exec_plugin(entry: Mapping[str, Any] | None, folder: Path | None) -> ExecPl
             f"cannot use the kubeconfig: its user logs in by running the command {command!r}",
             remedy="use a kubeconfig with a token or a client certificate",
         )
+    mode = str(entry.get("interactiveMode") or ("" if entry.get("apiVersion") == _STRICT_EXEC else "IfAvailable"))
+    if mode not in ("Never", "IfAvailable", "Always"):
+        what = f"interactiveMode {mode!r} is not Never, IfAvailable or Always" if mode else (
+            f"interactiveMode must be specified for {command} to use exec authentication plugin")  # fmt: skip
+        raise KubeconfigInvalid(f"cannot use the kubeconfig: {what}")
+    extensions = {one.get("name"): one.get("extension") for one in cluster.get("extensions") or ()}
     # As in kubectl: with a slash it is a path relative to the file, without one it is looked for in PATH.
     return ExecPlugin(
         api_version=str(entry.get("apiVersion") or ""),
@@ -233,4 +288,6 @@ def _exec_plugin(entry: Mapping[str, Any] | None, folder: Path | None) -> ExecPl
         environment={str(pair["name"]): str(pair["value"]) for pair in entry.get("env") or ()},
         provide_cluster_info=bool(entry.get("provideClusterInfo")),
         install_hint=str(entry.get("installHint") or ""),
+        interactive_mode=mode,
+        cluster_config=extensions.get("client.authentication.k8s.io/exec"),
     )

@@ -25,6 +25,9 @@ _GROUP = "client.authentication.k8s.io"
 _KNOWN = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
 _MARGIN = timedelta(seconds=10)
 _LONGEST = 60.0
+_COMPLAINT_SHOWN = 300
+# Shorter settings of a plugin are words such as "us-east", which a reader of an error needs.
+_SECRET_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Login:
     @property
     def renewable(self) -> bool:
         """Whether new credentials may be had after a 401."""
-        return self._access.exec_plugin is not None
+        return self._access.exec_plugin is not None or self._access.token_file is not None
 
     async def credentials(self) -> Credentials:
         """Return credentials that have not expired."""
@@ -83,6 +86,9 @@ def _read_token(access: Access) -> str:
 
 async def _run(plugin: ExecPlugin, access: Access) -> Credentials:
     what = f"cannot log in to {access.server}: credential plugin {plugin.command}"
+    if plugin.interactive_mode == "Always":
+        raise Unauthorized(f"{what} wants a terminal (interactiveMode: Always), and it is given none",
+                           remedy="log in with it once by kubectl, or use a plugin that needs nobody")  # fmt: skip
     if plugin.api_version not in _KNOWN:
         raise Unauthorized(f"{what} speaks {plugin.api_version!r}", remedy=f"use one that speaks {' or '.join(_KNOWN)}")
     environment = os.environ | plugin.environment | {"KUBERNETES_EXEC_INFO": _exec_info(plugin, access)}
@@ -99,9 +105,19 @@ async def _run(plugin: ExecPlugin, access: Access) -> Credentials:
         raise Unauthorized(f"{what} does not start: {exc.strerror}", remedy=plugin.install_hint) from exc
     output, complaint = await _output(process, what)
     if process.returncode != 0:
-        last = complaint.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        raise Unauthorized(f"{what} ended with {process.returncode}: {last[0]}", remedy=plugin.install_hint)
+        said = _complaint(complaint, plugin)
+        raise Unauthorized(f"{what} ended with {process.returncode}: {said}", remedy=plugin.install_hint)
     return _credentials(output, plugin, what)
+
+
+def _complaint(complaint: bytes, plugin: ExecPlugin) -> str:
+    """Return the last line of what a plugin complained of, without what it was given to keep secret."""
+    lines = complaint.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+    said = lines[0][:_COMPLAINT_SHOWN]
+    for value in (*plugin.environment.values(), *plugin.arguments):
+        if len(value) >= _SECRET_LENGTH:
+            said = said.replace(value, "…")
+    return said
 
 
 async def _output(process: asyncio.subprocess.Process, what: str) -> tuple[bytes, bytes]:
@@ -119,10 +135,21 @@ async def _output(process: asyncio.subprocess.Process, what: str) -> tuple[bytes
 def _exec_info(plugin: ExecPlugin, access: Access) -> str:
     spec: dict[str, Any] = {"interactive": False}
     if plugin.provide_cluster_info:
-        spec["cluster"] = {"server": access.server, "insecure-skip-tls-verify": access.insecure} | (
-            {"certificate-authority-data": base64.b64encode(access.ca).decode()} if access.ca else {}
-        )
+        spec["cluster"] = _cluster(access, plugin)
     return json.dumps({"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec})
+
+
+def _cluster(access: Access, plugin: ExecPlugin) -> dict[str, Any]:
+    cluster: dict[str, Any] = {"server": access.server, "insecure-skip-tls-verify": access.insecure}
+    if access.ca:
+        cluster["certificate-authority-data"] = base64.b64encode(access.ca).decode()
+    if access.tls_server_name:
+        cluster["tls-server-name"] = access.tls_server_name
+    if access.proxy:
+        cluster["proxy-url"] = access.proxy
+    if plugin.cluster_config is not None:
+        cluster["config"] = plugin.cluster_config
+    return cluster
 
 
 def _credentials(output: bytes, plugin: ExecPlugin, what: str) -> Credentials:
@@ -143,4 +170,6 @@ def _credentials(output: bytes, plugin: ExecPlugin, what: str) -> Credentials:
         raise Unauthorized(f"{what} printed {document.get('apiVersion')!r}, not {plugin.api_version!r} as configured")
     if not found.token and not found.certificate:
         raise Unauthorized(f"{what} printed neither a token nor a certificate")
+    if bool(found.certificate) != bool(found.key):
+        raise Unauthorized(f"{what} printed a certificate or a key, and not both")
     return found

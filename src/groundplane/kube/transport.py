@@ -12,16 +12,18 @@ import socket
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import msgspec
+import structlog
 
 from groundplane.base.clock import Now, utc_now
 
+from .backend import close_when_cancelled
 from .errors import ServerUnavailable, Unauthorized, Untrusted, error_from_status
 from .kubeconfig import Access, KubeconfigInvalid
 from .login import Credentials, Login
@@ -30,6 +32,8 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 # JSON is YAML, and every version that knows server-side apply takes this name.
 APPLY_PATCH = "application/apply-patch+yaml"
+
+_log = structlog.get_logger(__name__)
 
 _CONNECT_SECONDS = 10.0
 _TEXT_SHOWN = 300
@@ -87,19 +91,30 @@ class Transport:
         Leaving the block closes the connection. A cut connection or too long a silence is ServerUnavailable.
         """
         timeout = httpx2.Timeout(self._timeout, connect=_CONNECT_SECONDS, read=silence)
-        credentials = await self._login.credentials()
-        http = await self._client(credentials)
-        arguments = _arguments(call, credentials, self._access.tls_server_name)
         with self._errors(call):
-            async with http.stream(**arguments, timeout=timeout) as response:
-                if response.is_error:
-                    await response.aread()
-                    raise self._error(call, response, credentials)
+            async with AsyncExitStack() as open_until_left:
+                try:
+                    response = await self._stream(call, timeout, open_until_left)
+                except Unauthorized:
+                    if not self._login.renewable:
+                        raise
+                    response = await self._stream(call, timeout, open_until_left)
                 lines = self._split(response, call)
                 try:
                     yield lines
                 finally:
                     await lines.aclose()
+
+    async def _stream(self, call: Call, timeout: httpx2.Timeout, until: AsyncExitStack) -> httpx2.Response:
+        """Begin a streamed answer, which `until` closes."""
+        credentials = await self._login.credentials()
+        http = await self._client(credentials)
+        arguments = _arguments(call, credentials, self._access.tls_server_name)
+        response = await until.enter_async_context(http.stream(**arguments, timeout=timeout))
+        if response.is_error:
+            await response.aread()
+            raise self._error(call, response, credentials)
+        return response
 
     async def close(self) -> None:
         """Close all connections."""
@@ -151,6 +166,8 @@ class Transport:
 
     def _open(self, credentials: Credentials) -> httpx2.AsyncClient:
         access = self._access
+        if access.insecure:
+            _log.warning("the server's certificate is not checked", server=access.server, context=access.context)
         transport = httpx2.AsyncHTTPTransport(
             verify=tls_context(access, credentials) if access.server.startswith("https:") else False,
             proxy=httpx2.Proxy(access.proxy) if access.proxy else None,
@@ -160,7 +177,7 @@ class Transport:
         )
         return httpx2.AsyncClient(
             base_url=access.server,
-            transport=transport,
+            transport=close_when_cancelled(transport),
             timeout=httpx2.Timeout(self._timeout, connect=_CONNECT_SECONDS),
             headers={"User-Agent": "groundplane"},
             trust_env=False,

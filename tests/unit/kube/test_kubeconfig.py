@@ -75,10 +75,13 @@ def test_of_two_files_the_first_wins_and_relative_paths_belong_to_their_file(tmp
 def test_a_plugin_with_a_slash_is_relative_to_the_file_and_without_one_is_looked_for_in_path(tmp_path):
     for command, expected in (("./login", str(tmp_path / "login")), ("login", "login")):
         plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": command, "args": ["x"]}
+        plugin["interactiveMode"] = "Never"
         plugin["env"] = [{"name": "A", "value": "b"}]
         (tmp_path / "config").write_bytes(document("a", "https://x", {"exec": plugin}))
         found = Kubeconfig.load([tmp_path / "config"]).access().exec_plugin
-        assert found == ExecPlugin("client.authentication.k8s.io/v1", expected, ("x",), {"A": "b"})
+        assert found == ExecPlugin(
+            "client.authentication.k8s.io/v1", expected, ("x",), {"A": "b"}, interactive_mode="Never"
+        )
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,51 @@ def test_what_is_wrong_is_said_without_quoting_the_document(data, words):
     with pytest.raises(KubeconfigInvalid, match=words) as caught:
         Kubeconfig.parse(data).access()
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "cluster", "words"),
+    [
+        ({"username": "a", "password": "s3cr3t"}, {}, "its user has username, which is not supported"),
+        ({"auth-provider": {"name": "gcp"}}, {}, "its user has auth-provider"),
+        ({"token": "s3cr3t", "as": "root"}, {}, "its user has as,"),
+        ({"token": "s3cr3t"}, {"insecure-skip-tls-verify": True}, "lets anybody pose as the server"),
+        (
+            {"token": "s3cr3t"},
+            {"insecure-skip-tls-verify": True, "certificate-authority-data": "eA=="},
+            "with the insecure flag is not allowed",
+        ),
+        ({"token": "s3cr3t"}, {"proxy-url": "socks5://127.0.0.1:1080"}, "neither http nor https"),
+    ],
+)
+def test_what_cannot_be_followed_safely_is_refused_by_name_and_never_left_out(user, cluster, words):
+    with pytest.raises(KubeconfigInvalid, match=words) as caught:
+        Kubeconfig.parse(document("a", "https://x", user, **cluster)).access()
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_users_own_file_may_leave_the_server_unchecked(tmp_path):
+    path = tmp_path / "config"
+    path.write_bytes(document("a", "https://x", {"token": "t"}, **{"insecure-skip-tls-verify": True}))
+    assert Kubeconfig.load([path]).access().insecure
+
+
+@pytest.mark.parametrize(
+    ("version", "mode", "words"),
+    [
+        ("v1", None, "interactiveMode must be specified for login to use exec authentication plugin"),
+        ("v1", "Sometimes", "'Sometimes' is not Never, IfAvailable or Always"),
+        ("v1beta1", "Sometimes", "'Sometimes' is not Never, IfAvailable or Always"),
+    ],
+)
+def test_a_plugin_must_say_whether_it_asks_somebody(tmp_path, version, mode, words):
+    plugin = {"apiVersion": f"client.authentication.k8s.io/{version}", "command": "login"}
+    if mode:
+        plugin["interactiveMode"] = mode
+    path = tmp_path / "config"
+    path.write_bytes(document("a", "https://x", {"exec": plugin}))
+    with pytest.raises(KubeconfigInvalid, match=words):
+        Kubeconfig.load([path]).access()
 
 
 def test_a_missing_file_is_named_with_a_remedy(tmp_path):

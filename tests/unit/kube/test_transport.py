@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import ssl
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from groundplane.base.errors import Denied, Refused, Unavailable
 from groundplane.kube.errors import (
@@ -31,6 +26,7 @@ from groundplane.kube.errors import (
 )
 from groundplane.kube.kubeconfig import Access, ExecPlugin
 from groundplane.kube.transport import Call, Transport
+from support.pki import Pki, server_tls
 from support.scripted_kube import Reply, Request, ScriptedKube
 
 GET = Call("GET", "/api/v1/things/a", "get things/a")
@@ -249,51 +245,6 @@ async def test_a_plugin_that_is_missing_says_how_to_get_it():
     with pytest.raises(Unauthorized, match=r"no-such-plugin does not start.*apt install it"):
         await transport.request(GET)
     await transport.close()
-
-
-class Pki:
-    """A CA, and certificates of it."""
-
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test CA")])
-        self.ca = self._sign("test CA", self._key.public_key(), ca=True)
-
-    def issue(self, name: str) -> tuple[bytes, bytes]:
-        key = ec.generate_private_key(ec.SECP256R1())
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return self._sign(name, key.public_key(), ca=False), pem
-
-    def _sign(self, name: str, key: ec.EllipticCurvePublicKey, *, ca: bool) -> bytes:
-        now = datetime.now(UTC)
-        authority = self._key.public_key()
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name.replace(" ", "-"))]), critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority), critical=False)
-        )
-        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-def server_tls(pki: Pki, folder: Path) -> ssl.SSLContext:
-    certificate, key = pki.issue("kube.example.dev")
-    (folder / "server.pem").write_bytes(certificate + key)
-    (folder / "ca.pem").write_bytes(pki.ca)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    context.load_verify_locations(folder / "ca.pem")
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
 
 
 async def test_tls_shows_our_certificate_and_trusts_the_named_ca_and_server_name_only(tmp_path):
