@@ -44,16 +44,37 @@ def _ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+# What every object has, in the words of k8s.io/apimachinery where the kinds here do not say more.
+_SAID = {
+    "apiVersion": "APIVersion defines the versioned schema of this representation of an object.",
+    "kind": "Kind is a string value representing the REST resource this object represents. Cannot be updated.",
+    "metadata": "Standard object's metadata.",
+}
+_METADATA_SAID = {
+    "deletionGracePeriodSeconds": "Number of seconds allowed for this object to terminate before it is removed.",
+    "managedFields": "ManagedFields maps workflow-id and version to the set of fields that are managed by it.",
+    "selfLink": "Deprecated: selfLink is a legacy read-only field that is no longer populated by the system.",
+}
+
+
+def _object_meta(metadata: Json) -> Json:
+    properties = {
+        name: {**part, "description": part.get("description") or _METADATA_SAID.get(name, "")}
+        for name, part in metadata["properties"].items()
+    }
+    said = "ObjectMeta is metadata that all persisted resources must have."
+    return {**metadata, "properties": properties, "description": said}
+
+
 def _schemas(resources: list[Resource]) -> Json:
     found: Json = {}
     for resource in resources:
         schema = copy.deepcopy(resource.schema)
-        metadata = schema["properties"]["metadata"]
-        found.setdefault(f"{_META}ObjectMeta", {**metadata, "description": "Standard object metadata."})
-        reference = {"allOf": [_ref(f"{_META}ObjectMeta")], "default": {}, "description": "Standard object metadata."}
+        found.setdefault(f"{_META}ObjectMeta", _object_meta(schema["properties"]["metadata"]))
+        reference = {"allOf": [_ref(f"{_META}ObjectMeta")], "default": {}, "description": _SAID["metadata"]}
         schema["properties"]["metadata"] = reference
-        schema["properties"]["apiVersion"] = {"type": "string", "description": "Version of this object's schema."}
-        schema["properties"]["kind"] = {"type": "string", "description": "Kind of this object."}
+        for name in ("apiVersion", "kind"):
+            schema["properties"][name] = {"type": "string", "description": _SAID[name]}
         schema["x-kubernetes-group-version-kind"] = [_gvk(resource)]
         found[component(resource)] = schema
         found[component(resource, "List")] = {

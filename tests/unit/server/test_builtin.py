@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from groundplane.api.registry import KINDS
+from groundplane.server import openapi
 from groundplane.server.definitions import publish_definitions
+from groundplane.server.resources import load
 
 from .conftest import Start
 
@@ -133,6 +135,26 @@ async def test_writing_a_definition_is_refused_and_says_what_to_do(
         assert (answer.status_code, status["reason"]) == (405, "MethodNotAllowed")
         assert status["message"].startswith(opening)
         assert "put kinds of your own into a Kubernetes cluster" in status["message"]
+
+
+def undescribed(schema: Any, at: str) -> list[str]:
+    found = []
+    for name, part in schema.get("properties", {}).items():
+        path = f"{at}.{name}"
+        found += [path] if not part.get("description") else []
+        found += undescribed(part, path) + undescribed(part.get("items", {}), f"{path}[]")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("group", "version"),
+    [("", "v1"), ("apiextensions.k8s.io", "v1"), ("coordination.k8s.io", "v1"), ("groundplane.dev", "v1alpha1")],
+)
+def test_every_field_is_explained(group: str, version: str) -> None:
+    document = openapi.v3(load(), group, version)
+    assert document is not None
+    schemas = {name: part for name, part in document["components"]["schemas"].items() if not name.endswith("List")}
+    assert [path for name, schema in schemas.items() for path in undescribed(schema, name)] == []
 
 
 async def test_a_kind_without_status_has_no_status_path(start: Start) -> None:

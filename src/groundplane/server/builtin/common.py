@@ -36,6 +36,11 @@ def map_of(schema: Schema, description: str) -> Schema:
     return {"type": "object", "additionalProperties": schema, "description": description}
 
 
+def list_of(items: Schema, description: str) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": items, "description": description}
+
+
 def object_of(description: str, properties: dict[str, Schema]) -> Schema:
     """Return the schema of an object with these fields."""
     return {"type": "object", "description": description, "properties": properties}

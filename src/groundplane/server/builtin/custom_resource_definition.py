@@ -11,7 +11,7 @@ from groundplane.api.schema import PRESERVE, Schema, validator
 from ..resources import Resource, metadata_field
 from ..status import Json
 from ..table import NAME, Column
-from .common import kind_schema, map_of, object_of, path, text
+from .common import kind_schema, list_of, map_of, object_of, path, text
 
 READ_ONLY = (
     "this server's definitions come with its version and cannot be changed: "
@@ -21,22 +21,26 @@ READ_ONLY = (
 _NAMES = object_of(
     "names specify the resource and kind names for the custom resource.",
     {
-        "categories": {"type": "array", "items": text("a group of resources, such as all")},
+        "categories": list_of(
+            text("a group"), "categories is a list of grouped resources this custom resource belongs to."
+        ),
         "kind": text("kind is the serialized kind of the resource, CamelCase and singular."),
         "listKind": text("listKind is the serialized kind of the list for this resource."),
         "plural": text("plural is the plural name of the resource to serve."),
-        "shortNames": {"type": "array", "items": text("a short name, as used by kubectl get")},
+        "shortNames": list_of(text("a short name"), "shortNames are short names for the resource, as for kubectl get."),
         "singular": text("singular is the singular name of the resource."),
     },
 )
 _FREE: Schema = {"type": "object", PRESERVE: True}
 _VERSION = object_of(
-    "a version of the custom resource",
+    "A version of the custom resource",
     {
-        "additionalPrinterColumns": {"type": "array", "items": _FREE},
+        "additionalPrinterColumns": list_of(_FREE, "additional columns of Table output."),
         "name": text("name is the version name, e.g. v1 or v2beta1."),
-        "schema": object_of("schema describes the schema used for validation, pruning and defaulting.",
-                            {"openAPIV3Schema": _FREE}),
+        "schema": object_of(
+            "schema describes the schema used for validation, pruning and defaulting.",
+            {"openAPIV3Schema": {**_FREE, "description": "the OpenAPI v3 schema to use for validation."}},
+        ),
         "served": {"type": "boolean", "description": "served says whether this version is served via REST."},
         "storage": {"type": "boolean", "description": "storage says whether this version is the one that is stored."},
         "subresources": map_of(_FREE, "subresources specify what subresources this version has."),
@@ -63,15 +67,19 @@ _SCHEMA = kind_schema(
                 "group": text("group is the API group of the defined custom resource."),
                 "names": _NAMES,
                 "scope": text("scope is Cluster or Namespaced."),
-                "versions": {"type": "array", "items": _VERSION},
+                "versions": list_of(
+                    _VERSION, "versions is the list of all API versions of the defined custom resource."
+                ),
             },
         ),
         "status": object_of(
             "status indicates the actual state of the CustomResourceDefinition.",
             {
-                "acceptedNames": _NAMES,
-                "conditions": {"type": "array", "items": _CONDITION},
-                "storedVersions": {"type": "array", "items": text("a version in which objects may be stored")},
+                "acceptedNames": {**_NAMES, "description": "the names that are being used to serve discovery."},
+                "conditions": list_of(_CONDITION, "conditions indicate state for particular aspects of a definition."),
+                "storedVersions": list_of(
+                    text("a version"), "storedVersions lists all versions that were ever persisted."
+                ),
             },
         ),
     },

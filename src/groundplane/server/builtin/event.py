@@ -10,32 +10,53 @@ from groundplane.api.schema import Schema, validator
 from ..resources import COMMON_FIELDS, Resource
 from ..status import Json
 from ..table import Column, age
-from .common import PATCHES, TEXT, kind_schema, path
+from .common import PATCHES, kind_schema, object_of, path, text
 from .namespace import DEFAULT_NAMESPACE
 
-_REFERENCE: Schema = {
-    "type": "object",
-    "properties": {
-        name: TEXT for name in ("apiVersion", "fieldPath", "kind", "name", "namespace", "resourceVersion", "uid")
+_REFERENCE: Schema = object_of(
+    "ObjectReference contains enough information to let you inspect or modify the referred object.",
+    {
+        "apiVersion": text("API version of the referent."),
+        "fieldPath": text("If referring to a piece of an object instead of an entire object, the path to that piece."),
+        "kind": text("Kind of the referent."),
+        "name": text("Name of the referent."),
+        "namespace": text("Namespace of the referent."),
+        "resourceVersion": text("Specific resourceVersion to which this reference is made, if any."),
+        "uid": text("UID of the referent."),
     },
-}
+)
+_SOURCE = object_of(
+    "The component reporting this event.",
+    {
+        "component": text("Component from which the event is generated."),
+        "host": text("Node name on which the event is generated."),
+    },
+)
+_SERIES = object_of(
+    "Data about the Event series this event represents, or nothing if it is a singleton Event.",
+    {
+        "count": {"type": "integer", "description": "Number of occurrences in this series up to the last heartbeat."},
+        "lastObservedTime": text("Time of the last occurrence observed."),
+    },
+)
 _SCHEMA = kind_schema(
-    "Event is a report of an event somewhere in the cluster.",
+    "Event is a report of an event somewhere in the cluster. Events have a limited retention time, and triggers and "
+    "messages may evolve with time.",
     {
         "involvedObject": {**_REFERENCE, "description": "The object that this event is about."},
-        "related": _REFERENCE,
-        "reason": TEXT,
-        "message": TEXT,
-        "type": {"type": "string", "description": "Normal or Warning."},
-        "action": TEXT,
-        "count": {"type": "integer"},
-        "firstTimestamp": TEXT,
-        "lastTimestamp": TEXT,
-        "eventTime": TEXT,
-        "reportingComponent": TEXT,
-        "reportingInstance": TEXT,
-        "source": {"type": "object", "properties": {"component": TEXT, "host": TEXT}},
-        "series": {"type": "object", "properties": {"count": {"type": "integer"}, "lastObservedTime": TEXT}},
+        "related": {**_REFERENCE, "description": "Optional secondary object for more complex actions."},
+        "reason": text("A short, machine understandable string that gives the reason for the transition."),
+        "message": text("A human-readable description of the status of this operation."),
+        "type": text("Type of this event (Normal, Warning), new types could be added in the future."),
+        "action": text("What action was taken or failed regarding the object."),
+        "count": {"type": "integer", "description": "The number of times this event has occurred."},
+        "firstTimestamp": text("The time at which the event was first recorded."),
+        "lastTimestamp": text("The time at which the most recent occurrence of this event was recorded."),
+        "eventTime": text("Time when this Event was first observed."),
+        "reportingComponent": text("Name of the controller that emitted this Event."),
+        "reportingInstance": text("ID of the controller instance."),
+        "source": _SOURCE,
+        "series": _SERIES,
     },
 )
 

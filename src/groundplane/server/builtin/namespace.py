@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from groundplane.api.schema import validator
+from groundplane.api.schema import Schema, validator
 
 from ..resources import Resource, metadata_field
 from ..status import Json
 from ..table import AGE, NAME, Column
-from .common import PATCHES, TEXT, kind_schema, path
+from .common import PATCHES, kind_schema, list_of, object_of, path, text
 
 DEFAULT_NAMESPACE = "default"
 SYSTEM_NAMESPACE = "groundplane-system"
 KEPT_NAMESPACES = (DEFAULT_NAMESPACE, SYSTEM_NAMESPACE)
 NAMESPACE_FINALIZER = "kubernetes"
 
+_FINALIZERS = list_of(text("a finalizer"), "Values that must be gone before the object is removed from storage.")
+_PHASE: Schema = {
+    "type": "string",
+    "enum": ["Active", "Terminating"],
+    "description": "Phase is the current lifecycle phase of the namespace.",
+}
 _SCHEMA = kind_schema(
-    "Namespace provides a scope for names.",
+    "Namespace provides a scope for Names. Use of multiple namespaces is optional.",
     {
         "spec": {
-            "type": "object",
+            **object_of("Spec defines the behavior of the Namespace.", {"finalizers": _FINALIZERS}),
             "default": {},
-            "properties": {"finalizers": {"type": "array", "items": TEXT}},
         },
-        "status": {
-            "type": "object",
-            "properties": {"phase": {"type": "string", "enum": ["Active", "Terminating"]}},
-        },
+        "status": object_of("Status describes the current status of a Namespace.", {"phase": _PHASE}),
     },
 )
 
