@@ -92,8 +92,8 @@ def _plain(value: Any, names: _Names, namespace: str, key: str = "") -> Any:
         metadata = found.get("metadata")
         if isinstance(metadata, dict) and "uid" not in metadata:
             _plain_list(metadata)
-        if found.get("kind") == "Status" and found.get("details") == {}:
-            del found["details"]
+        if found.get("kind") == "Status":
+            _plain_status(found)
         if isinstance(found.get("managedFields"), list):
             found["managedFields"].sort(key=str)
         return found
@@ -108,6 +108,20 @@ def _plain_list(metadata: dict[str, Any]) -> None:
         del metadata["continue"]
     if str(metadata.get("resourceVersion", "")).startswith("<"):
         metadata["resourceVersion"] = "<revision>"
+
+
+def _plain_status(status: dict[str, Any]) -> None:
+    """Put several causes into one order (Go's maps have none), and take them out of the message, which repeats them."""
+    details = status.get("details")
+    if not details:
+        status.pop("details", None)
+        return
+    causes = details.get("causes")
+    if causes and len(causes) > 1:
+        causes.sort(key=str)
+        for cause in sorted(causes, key=lambda cause: -len(cause["message"])):
+            text = f"{cause['field']}: {cause['message']}" if cause.get("field") else cause["message"]
+            status["message"] = status["message"].replace(text, "…", 1)
 
 
 def _text(text: str, names: _Names, namespace: str, key: str) -> str:

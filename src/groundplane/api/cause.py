@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from groundplane.base.gotext import quoted
+
 Reason = Literal[
     "FieldValueInvalid",
     "FieldValueRequired",
@@ -18,6 +20,7 @@ Reason = Literal[
     "FieldValueTypeInvalid",
     "FieldValueDuplicate",
     "FieldValueForbidden",
+    "FieldValueTooLong",
 ]
 
 
@@ -61,7 +64,11 @@ class Verdict:
 
 
 def shown(value: Any) -> str:
-    """Return a value as messages show it: as JSON."""
+    """Return a value as messages show it: texts as Go quotes them, all else as JSON."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return "[]string{" + ", ".join(map(quoted, value)) + "}"
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -90,6 +97,11 @@ def duplicate(path: str, value: Any, rule: str) -> Cause:
 def forbidden(path: str, value: Any, rule: str) -> Cause:
     """The field must not be set, or not be changed."""
     return Cause(path, "FieldValueForbidden", value, f"Forbidden: {rule}")
+
+
+def too_long(path: str, limit: int) -> Cause:
+    """The value has too many bytes; it is not shown."""
+    return Cause(path, "FieldValueTooLong", None, f"Too long: must have at most {limit} bytes")
 
 
 def wrong_type(path: str, value: Any, wanted: str) -> Cause:

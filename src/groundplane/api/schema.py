@@ -50,6 +50,8 @@ def object_schema(info: KindInfo) -> Schema:
     metadata = _type_schema(inspect.type_info(ObjectMeta))["properties"]
     for field in metadata.values():
         field.pop("default", None)
+        # What an owner must have is told by the rules of metadata, in their own words.
+        field.get("items", {}).pop("required", None)
     properties["metadata"] = {"type": "object", "properties": {**metadata, **copy.deepcopy(_METADATA_EXTRA)}}
     return schema
 

@@ -22,8 +22,7 @@ _SETS: frozenset[Path] = frozenset({("f:metadata", "f:finalizers")})
 _CONTAINER = object()
 
 _SYSTEM_METADATA = (
-    "name", "namespace", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "uid",
-    "generation", "managedFields", "resourceVersion", "generateName",
+    "name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion",
 )  # fmt: skip
 EXCLUDED: frozenset[Path] = frozenset(
     {("f:apiVersion",), ("f:kind",), ("f:metadata",), *(("f:metadata", f"f:{name}") for name in _SYSTEM_METADATA)}

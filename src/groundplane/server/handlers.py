@@ -18,7 +18,7 @@ from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, form, 
 from .protobuf import PROTOBUF
 from .query import flag, revision
 from .service import Call, decode, fetch
-from .status import Json, StatusError, explain, revision_too_large
+from .status import Json, StatusError, explain, revision_too_large, unsupported_media_type
 from .strict import duplicates
 from .verbs import delete as deleting
 from .verbs import listing, watching
@@ -177,6 +177,8 @@ async def put(incoming: Incoming) -> Response:
 
 async def patch(incoming: Incoming) -> Response:
     call = incoming.call()
+    if incoming.content_type not in call.resource.patches:
+        raise unsupported_media_type(call.resource.patches)
     if incoming.content_type == "application/apply-patch+yaml" and not incoming.query.get("fieldManager"):
         raise StatusError(422, "Invalid", 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is '
                           "required for apply patch")  # fmt: skip

@@ -12,10 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from groundplane.api.cause import Cause, not_supported, too_long
+from groundplane.api.cause import invalid as wrong
+from groundplane.base.gotext import quoted
+
 from . import names
 from .audit.middleware import Audit
 from .authn.contract import Authenticator
-from .gotext import quoted
 from .health import Health
 from .inflight import InFlightLimits
 from .metrics import Registry
@@ -23,7 +26,7 @@ from .negotiation import JSON, decode_body, encode
 from .protobuf import PROTOBUF
 from .query import flag
 from .service import Call, FieldValidation, Options, Service, User
-from .status import Json, bad_request, method_not_allowed, no_such_path, timed_out, too_large
+from .status import Json, bad_request, invalid, method_not_allowed, no_such_path, timed_out, too_large
 
 if TYPE_CHECKING:
     from .login import Logins
@@ -33,6 +36,28 @@ MAX_BODY = 3 * 1024 * 1024
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION_VERBS = {"GET": "list", "HEAD": "list", "DELETE": "deletecollection"}
 WRITE_TYPES = (JSON, "application/yaml", PROTOBUF)
+
+
+_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
+_VALIDATIONS: dict[str, FieldValidation] = {"Ignore": "Ignore", "Strict": "Strict", "Warn": "Warn"}
+# k8s.io/apimachinery/pkg/apis/meta/v1/validation.FieldManagerMaxLength
+_MAX_MANAGER = 128
+
+
+def _option_causes(dry_run: list[str], manager: str, validation: str) -> list[Cause]:
+    """Return what is wrong with the options of a write (apimachinery/pkg/apis/meta/v1/validation)."""
+    causes = []
+    if len(manager.encode()) > _MAX_MANAGER:
+        causes.append(too_long("fieldManager", _MAX_MANAGER))
+    for position, char in enumerate(manager):
+        if not char.isprintable():
+            rule = f"invalid character U+{ord(char):04X} (at position {position})"
+            causes.append(wrong("fieldManager", manager, rule))
+    if any(value != "All" for value in dry_run):
+        causes.append(not_supported("dryRun", dry_run, ["All"]))
+    if validation not in _VALIDATIONS:
+        causes.append(not_supported("fieldValidation", validation, _VALIDATIONS))
+    return causes
 
 
 class OperationLog(Protocol):
@@ -129,7 +154,7 @@ class Incoming:
         if self.path("subresource") == "status" and not resource.has_status:
             raise no_such_path()
         name = self.path("name")
-        if name and resource.namespaced and not namespace:
+        if resource.namespaced and not namespace and (name or self.request.method != "GET"):
             raise no_such_path()
         if problems := names.path_segment(name):
             raise bad_request(f"Name parameter invalid: {quoted(name)}: {'; '.join(problems)}")
@@ -138,18 +163,14 @@ class Incoming:
         return Call(self.user, resource, namespace, name, self.path("subresource"), self._options())
 
     def _options(self) -> Options:
-        dry_run = self.query.getlist("dryRun")
-        if any(value != "All" for value in dry_run):
-            raise bad_request(f"dryRun: Unsupported value: {dry_run[0]!r}: supported values: 'All'")
         validation = self.query.get("fieldValidation") or "Warn"
-        checks: dict[str, FieldValidation] = {"Strict": "Strict", "Warn": "Warn", "Ignore": "Ignore"}
-        if validation not in checks:
-            raise bad_request(f"fieldValidation: Unsupported value: {validation!r}: supported values: Ignore, Strict, "
-                              "Warn")  # fmt: skip
-        manager = self.query.get("fieldManager") or self._default_manager()
-        if len(manager) > 128 or not manager.isprintable():
-            raise bad_request("fieldManager: Invalid value: at most 128 printable characters")
-        return Options(bool(dry_run), manager, checks[validation], self.query.get("force") in ("true", "1"))
+        manager = self.query.get("fieldManager", "")
+        causes = _option_causes(self.query.getlist("dryRun"), manager, validation)
+        if causes:
+            raise invalid("meta.k8s.io", _OPTIONS.get(self.request.method, "GetOptions"), "", causes)
+        dry_run = bool(self.query.getlist("dryRun"))
+        force = flag(self.query, "force")
+        return Options(dry_run, manager or self._default_manager(), _VALIDATIONS[validation], force)
 
     def _default_manager(self) -> str:
         agent = self.request.headers.get("user-agent", "").partition("/")[0].strip()

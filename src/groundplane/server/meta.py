@@ -1,30 +1,24 @@
-"""Object metadata: what the server sets itself, and the rules for what the caller sets."""
+"""Object metadata: what the server sets itself. The rules for what the caller sets are in `metarules`."""
 
 from __future__ import annotations
 
 import random
-import re
 import uuid
 from typing import Any
 
-from groundplane.api.cause import Cause, forbidden, invalid, required
+from groundplane.api.cause import invalid as wrong
+from groundplane.api.cause import json_type
+from groundplane.base.clock import parse_rfc3339
 
-from .resources import STRATEGIC, Resource
-from .status import Json, bad_request
+from .resources import Resource
+from .status import Json, StatusError, bad_request, invalid
 
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
-_QUALIFIED_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
-# k8s.io/apimachinery/pkg/api/validation.TotalAnnotationSizeLimitB
-MAX_ANNOTATION_BYTES = 256 * 1024
 # Kubernetes' own alphabet for generated names: no vowels, nothing that is easily misread.
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _MAX_GENERATED_BASE = 63 - _SUFFIX_LENGTH
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
-_CORE_FINALIZERS = (FOREGROUND, ORPHAN)
 # What a caller can never change after creation.
 SYSTEM_FIELDS = (
     "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
@@ -35,23 +29,89 @@ _names = random.SystemRandom()
 
 
 def check_shape(body: Any, resource: Resource) -> Json:
-    """Refuse (400) a body that is no object of this resource; return it."""
+    """Refuse a body that is no object of this resource; return it. A built-in kind need not be named in it."""
     if not isinstance(body, dict):
-        raise bad_request("the object provided is not a JSON object")
-    given = (body.get("apiVersion"), body.get("kind"))
-    if given != (resource.api_version, resource.kind):
-        raise bad_request(
-            f"the object provided is {given[1] or 'of no kind'} in {given[0] or 'no version'}, not {resource.kind} in "
-            f"{resource.api_version}"
-        )
-    if not isinstance(body.setdefault("metadata", {}), dict):
-        raise bad_request("the object provided is unrecognized: metadata is not an object")
+        raise _unrecognized(resource, f"a JSON object is expected, not {json_type(body)}")
+    _check_kind(body, resource)
+    if body.setdefault("metadata", {}) is None:
+        body["metadata"] = {}
+    if not isinstance(body["metadata"], dict):
+        raise unhandled(resource, f"metadata: an object is expected, not {json_type(body['metadata'])}")
+    _check_types(body["metadata"], resource)
     return body
+
+
+def _check_kind(body: Json, resource: Resource) -> None:
+    version, kind = body.get("apiVersion"), body.get("kind")
+    if kind in (None, ""):
+        raise unhandled(resource, "Object 'Kind' is missing")
+    if version in (None, ""):
+        raise bad_request("Object 'apiVersion' is missing")
+    if not isinstance(version, str) or not isinstance(kind, str):
+        raise _unrecognized(resource, "apiVersion and kind are texts")
+    if version != resource.api_version:
+        expected = f"does not match the expected API version ({resource.api_version})"
+        raise bad_request(f"the API version in the data ({version}) {expected}")
+    if kind == resource.kind:
+        return
+    if not resource.custom:
+        raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
+    metadata = body.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    raise invalid(resource.group, kind, str(name or ""), [wrong("kind", kind, f"must be {resource.kind}")])
+
+
+_TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion", "selfLink")
+_NUMBERS = ("generation", "deletionGracePeriodSeconds")
+_TIMES = ("creationTimestamp", "deletionTimestamp")
+
+
+def _check_types(metadata: Json, resource: Resource) -> None:
+    """Refuse what the server would overwrite, had it been of the right type; null is the same as nothing."""
+    for names, fits, what in ((_TEXTS, _is_text, "a text"), (_NUMBERS, _is_number, "a whole number"),
+                              (_TIMES, _is_time, "a time such as 2006-01-02T15:04:05Z")):  # fmt: skip
+        for name in names:
+            value = metadata.get(name)
+            if value is None:
+                metadata.pop(name, None)
+            elif not fits(value):
+                raise unhandled(resource, f"metadata.{name}: {what} is expected, not {json_type(value)}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_time(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        parse_rfc3339(value)
+    except ValueError:
+        return False
+    return True
+
+
+def unhandled(resource: Resource, why: str) -> StatusError:
+    """Return the error about a body that cannot be decoded as an object of this resource."""
+    kind = resource.kind
+    return bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {why}')
+
+
+def _unrecognized(resource: Resource, why: str) -> StatusError:
+    return bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
 
 
 def named_kind(body: Any, resource: Resource) -> Any:
     """Fill in the kind of a built-in resource where the body does not name it: most typed clients leave it out."""
-    if isinstance(body, dict) and STRATEGIC in resource.patches:
+    if resource.custom:
+        return body
+    body = {} if body is None else body
+    if isinstance(body, dict):
         body["apiVersion"] = body.get("apiVersion") or resource.api_version
         body["kind"] = body.get("kind") or resource.kind
     return body
@@ -87,87 +147,3 @@ def keep_system_fields(obj: Json, old: Json) -> None:
             obj["metadata"][name] = old["metadata"][name]
         else:
             obj["metadata"].pop(name, None)
-
-
-def check(obj: Json, old: Json | None, resource: Resource) -> list[Cause]:
-    """Return what is wrong with the metadata."""
-    meta = obj["metadata"]
-    causes = check_name(str(meta.get("name") or ""), resource)
-    causes += _check_labels(meta.get("labels") or {})
-    causes += _check_annotations(meta.get("annotations") or {})
-    causes += _check_finalizers(meta, old)
-    causes += _check_owners(meta.get("ownerReferences") or [])
-    return causes
-
-
-def check_path_name(name: str) -> list[str]:
-    """Return what is wrong with a name that has only to be a segment of a path, as that of a role."""
-    if name in (".", ".."):
-        return [f"may not be '{name}'"]
-    return [f"may not contain '{sign}'" for sign in ("/", "%") if sign in name]
-
-
-def check_name(name: str, resource: Resource) -> list[Cause]:
-    """Return what is wrong with a name."""
-    if not name:
-        return [required("metadata.name", "name or generateName is required")]
-    if resource.path_names:
-        return [invalid("metadata.name", name, text) for text in check_path_name(name)]
-    pattern, limit, what = (_LABEL, 63, "label") if resource.label_names else (_SUBDOMAIN, 253, "subdomain")
-    if len(name) <= limit and pattern.match(name):
-        return []
-    more = "" if resource.label_names else ", '.'"
-    rule = f"a lowercase RFC 1123 {what} must consist of lower case alphanumeric characters, '-'{more}, "
-    rule += f"start and end with an alphanumeric character, and have at most {limit} characters"
-    return [invalid("metadata.name", name, rule)]
-
-
-def _qualified(key: str) -> bool:
-    prefix, slash, name = key.rpartition("/")
-    if slash and not (len(prefix) <= 253 and _SUBDOMAIN.match(prefix)):
-        return False
-    return bool(_QUALIFIED_NAME.match(name))
-
-
-def _check_labels(labels: dict[str, str]) -> list[Cause]:
-    rule = "a {} consists of at most 63 alphanumeric characters, '-', '_' or '.', and starts and ends with an "
-    rule += "alphanumeric character"
-    causes = [invalid("metadata.labels", k, rule.format("label key's name")) for k in labels if not _qualified(k)]
-    bad = [value for value in labels.values() if not _LABEL_VALUE.match(value)]
-    return causes + [invalid("metadata.labels", value, rule.format("valid label value")) for value in bad]
-
-
-def _check_annotations(annotations: dict[str, str]) -> list[Cause]:
-    rule = "an annotation key is a qualified name, such as example.com/name"
-    causes = [invalid("metadata.annotations", key, rule) for key in annotations if not _qualified(key.lower())]
-    if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > MAX_ANNOTATION_BYTES:
-        message = f"Too long: may not be more than {MAX_ANNOTATION_BYTES} bytes"
-        causes.append(Cause("metadata.annotations", "FieldValueInvalid", None, message))
-    return causes
-
-
-def _check_finalizers(meta: Json, old: Json | None) -> list[Cause]:
-    given = meta.get("finalizers") or []
-    causes = []
-    for name in given:
-        if not _qualified(name) or ("/" not in name and name not in _CORE_FINALIZERS):
-            causes.append(invalid("metadata.finalizers", name, "name is neither a standard finalizer nor qualified"))
-    if old is not None and old["metadata"].get("deletionTimestamp"):
-        added = [name for name in given if name not in (old["metadata"].get("finalizers") or [])]
-        if added:
-            rule = "no new finalizers can be added if the object is being deleted, found new finalizers"
-            causes.append(forbidden("metadata.finalizers", added, f"{rule} {added}"))
-    return causes
-
-
-def _check_owners(owners: list[Json]) -> list[Cause]:
-    causes = []
-    for index, owner in enumerate(owners):
-        path = f"metadata.ownerReferences[{index}]"
-        missing = (name for name in ("apiVersion", "kind", "name", "uid") if not owner.get(name))
-        causes += [required(f"{path}.{name}", "must not be empty") for name in missing]
-    controllers = [owner for owner in owners if owner.get("controller")]
-    if len(controllers) > 1:
-        rule = "only one reference can have controller set to true"
-        causes.append(invalid("metadata.ownerReferences", len(controllers), rule))
-    return causes

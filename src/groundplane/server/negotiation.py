@@ -113,7 +113,7 @@ def decode_body(content_type: str, body: bytes, *, allowed: Iterable[str]) -> An
     accepted = tuple(allowed)
     name = content_type.partition(";")[0].strip().lower() or JSON
     if name not in accepted:
-        raise unsupported_media_type(name, accepted)
+        raise unsupported_media_type(accepted)
     if name == PROTOBUF:
         return protobuf.decode(body)
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .gotext import quoted
+from groundplane.base.gotext import quoted
+
 from .status import bad_request
 
 _NUMBER = re.compile(r"[+-]?[0-9]+\Z")

@@ -82,9 +82,10 @@ class Resource:
     prepare: Prepare = _nothing
     check: Check = _no_causes
     label_names: bool = False
+    path_names: bool = False
+    custom: bool = False
     verbs: tuple[str, ...] = VERBS
     refusal: str = ""
-    path_names: bool = False
     creates_on_update: bool = False
     guard: Guard | None = None
     # Made from the others: pruning and defaulting, group and version as objects carry them, the name in the store.
@@ -138,6 +139,7 @@ def of_kind(info: KindInfo) -> Resource:
         has_status=info.has_status,
         has_log=info.kind == "Operation",
         generation=True,
+        custom=True,
         columns=(NAME, *(from_printer(column) for column in info.columns)),
     )
 

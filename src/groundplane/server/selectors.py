@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
+from groundplane.base.gotext import quoted
+
 from . import names
-from .gotext import quoted
 from .status import Json, bad_request
 
 Predicate = Callable[[Json], bool]

@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from groundplane.api.cause import Cause
 from groundplane.api.schema import unknown_fields
 from groundplane.base.clock import Now, rfc3339, utc_now
 from groundplane.store.contract import Entry, Key, NotThere, Store
 
-from . import meta
+from . import meta, metarules
 from .access.accounts import AccountTokens
 from .access.authorizer import Authorizer
 from .access.rules import Asked
@@ -24,7 +25,7 @@ from .admission import Admission
 from .fieldset import Path
 from .managed import Writer
 from .resources import Resource, Resources, load
-from .status import Json, StatusError, bad_request, invalid, not_found
+from .status import Json, StatusError, invalid, not_found
 from .strict import MOST_ERRORS
 from .users import ADMINISTRATORS, AUTHENTICATED, User
 
@@ -140,11 +141,12 @@ async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> 
         _report_unknown(call, obj)
     _drop_empty(clean["metadata"])
     causes = resource.validate(clean)
+    _refuse_undecodable(call, causes)
     if not causes and resource.guard is not None:
         resource.guard(service, call, clean, old)
     if not causes:
         resource.prepare(clean, old)
-        causes = meta.check(clean, old, resource) + resource.check(clean, old)
+        causes = metarules.check(clean, old, resource) + resource.check(clean, old)
     if not causes and call.subresource != "status":
         verdict = await service.admission.judge(resource, clean, old)
         causes = list(verdict.causes)
@@ -154,11 +156,23 @@ async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> 
     return clean
 
 
+def _refuse_undecodable(call: Call, causes: list[Cause]) -> None:
+    """Raise 400 where kube-apiserver does: metadata, and all of a built-in kind, is decoded into typed structures."""
+    for cause in causes:
+        typed = not call.resource.custom or cause.field.startswith("metadata.")
+        if typed and cause.reason == "FieldValueTypeInvalid":
+            raise meta.unhandled(call.resource, f"{cause.field}: {cause.message}")
+
+
 def _drop_empty(metadata: Any) -> None:
-    # Kubernetes' own ObjectMeta leaves these out when they are empty, and so do its clients' comparisons.
+    # Kubernetes' own ObjectMeta leaves these out when they are empty, and so do its clients' comparisons; a null in a
+    # map of texts is the empty text there.
     for name in ("annotations", "labels", "finalizers", "ownerReferences"):
         if isinstance(metadata, dict) and not metadata.get(name, True):
             del metadata[name]
+    for name in ("annotations", "labels"):
+        if isinstance(metadata, dict) and isinstance(metadata.get(name), dict) and None in metadata[name].values():
+            metadata[name] = {key: "" if value is None else value for key, value in metadata[name].items()}
 
 
 def _report_unknown(call: Call, obj: Json) -> None:
@@ -167,9 +181,7 @@ def _report_unknown(call: Call, obj: Json) -> None:
     found = [f'unknown field "{path}"' for path in unknown_fields(obj, call.resource.schema)]
     found = [*found, *call.duplicates][:MOST_ERRORS]
     if found and call.options.field_validation == "Strict":
-        kind, version = call.resource.kind, call.resource.version
-        head = f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error'
-        raise bad_request(f"{head}: {', '.join(found)}")
+        raise meta.unhandled(call.resource, f"strict decoding error: {', '.join(found)}")
     call.warnings.extend(found)
 
 

@@ -15,9 +15,8 @@ from starlette.exceptions import HTTPException
 
 from groundplane.api.cause import Cause
 from groundplane.base.errors import Denied, Refused, Unavailable
+from groundplane.base.gotext import quoted
 from groundplane.store.contract import Compacted, StoreClosed, StoreFailed, WatcherTooSlow
-
-from .gotext import quoted
 
 _log = structlog.get_logger(__name__)
 
@@ -145,10 +144,10 @@ def method_not_allowed(verb: str, group: str, plural: str, why: str = "") -> Sta
     return StatusError(405, "MethodNotAllowed", message, details=_named(group, plural, ""))
 
 
-def unsupported_media_type(given: str, accepted: Iterable[str]) -> StatusError:
+def unsupported_media_type(accepted: Iterable[str]) -> StatusError:
     listed = ", ".join(accepted)
     message = f"the body of the request was in an unknown format - accepted media types include: {listed}"
-    return StatusError(415, "UnsupportedMediaType", message if not given else f"{message} (got {given})")
+    return StatusError(415, "UnsupportedMediaType", message)
 
 
 def not_acceptable(accepted: Iterable[str]) -> StatusError:

@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from groundplane.api.cause import Cause, invalid, not_supported, required
+from groundplane.base.gotext import quoted
 from groundplane.api.schema import Schema, validator
 
 from ..builtin.common import PATCHES, TEXT, kind_schema
-from ..gotext import quoted
-from ..meta import check_path_name
-from ..names import subdomain
+from ..names import path_segment, subdomain
 from ..resources import Resource
 from ..status import Json
 from ..table import AGE, NAME, Cell, Column
@@ -151,7 +150,7 @@ def _check_reference(reference: Json, kinds: tuple[str, ...]) -> list[Cause]:
     if not reference.get("name"):
         causes.append(required("roleRef.name"))
     else:
-        causes += [invalid("roleRef.name", reference["name"], text) for text in check_path_name(reference["name"])]
+        causes += [invalid("roleRef.name", reference["name"], text) for text in path_segment(reference["name"])]
     return causes
 
 

@@ -135,7 +135,7 @@ def object_reference(info: RequestInfo, body: bytes) -> ObjectReference | None:
     if body:
         try:
             meta = _NAMED.decode(body).metadata
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return found
         found.name = found.name or meta.name
         found.namespace = found.namespace or meta.namespace
@@ -147,6 +147,8 @@ def document(content_type: str, body: bytes) -> Any:
     """Return what a body holds, None when it is nothing that a log line can carry."""
     try:
         return msgspec.json.decode(body)
+    except (UnicodeDecodeError, RecursionError):
+        return None
     except msgspec.DecodeError:
         if len(body) > _MOST_YAML:
             return None

@@ -23,12 +23,11 @@ async def create(service: Service, call: Call, body: Any, *, applied: bool = Fal
     obj = meta.check_shape(meta.named_kind(body, resource), resource)
     given = obj["metadata"].get("namespace")
     if resource.namespaced and given and given != call.namespace:
-        raise bad_request(
-            f"the namespace of the provided object does not match the namespace sent on the request: {given!r} is "
-            f"not {call.namespace!r}"
-        )
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     if resource.namespaced:
         await require_namespace(service, call)
+    if obj["metadata"].get("resourceVersion"):
+        raise bad_request("resourceVersion should not be set on objects to be created")
     if resource.has_status:
         obj.pop("status", None)
     generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))

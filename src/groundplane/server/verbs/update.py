@@ -50,7 +50,7 @@ async def update(service: Service, call: Call, body: Any) -> bytes:
 async def patch(service: Service, call: Call, content_type: str, body: Any) -> tuple[bytes, bool]:
     """Patch an object; return it and whether it was created (server-side apply only)."""
     if content_type not in call.resource.patches:
-        raise unsupported_media_type(content_type, call.resource.patches)
+        raise unsupported_media_type(call.resource.patches)
     if content_type == APPLY:
         return await _apply(service, call, body)
     functions: dict[str, Callable[[Json, Any], Any]] = {
