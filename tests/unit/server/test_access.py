@@ -148,8 +148,8 @@ async def test_aggregated_roles_follow_their_labels_at_once_and_show_what_they_g
          "supply at least one api group, rules[0].resources: Required value: resource rules must supply at least one "
          "resource]"),
         ("Role", role("r", {"verbs": ["get"], "nonResourceURLs": ["/x"]}),
-         'Role.rbac.authorization.k8s.io "r" is invalid: rules[0].nonResourceURLs: Invalid value: ["/x"]: namespaced '
-         "rules cannot apply to non-resource URLs"),
+         'Role.rbac.authorization.k8s.io "r" is invalid: rules[0].nonResourceURLs: Invalid value: []string{"/x"}: '
+         "namespaced rules cannot apply to non-resource URLs"),
         ("Role", role("a%"),
          'Role.rbac.authorization.k8s.io "a%" is invalid: metadata.name: Invalid value: "a%": may not contain \'%\''),
         ("RoleBinding", binding("b", "", user("jane")),

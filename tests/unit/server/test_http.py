@@ -32,9 +32,9 @@ MERGE = {"content-type": "application/merge-patch+json"}
         (b"garbage", "application/vnd.kubernetes.protobuf", 400, "BadRequest"),
         (b"k8s\x00\xff\xff\xff", "application/vnd.kubernetes.protobuf", 400, "BadRequest"),
         (b'{"apiVersion":"v1","kind":"Secret","metadata":[]}', "application/json", 400, "BadRequest"),
-        (b'{"apiVersion":"v1","kind":"Secret","metadata":{"name":7}}', "application/json", 422, "Invalid"),
+        (b'{"apiVersion":"v1","kind":"Secret","metadata":{"name":7}}', "application/json", 400, "BadRequest"),
         (b'{"apiVersion":"v1","kind":"Secret","metadata":{"name":"A_b"}}', "application/json", 422, "Invalid"),
-        (b'{"apiVersion":"v1","kind":"Secret","data":7,"metadata":{"name":"a"}}', "application/json", 422, "Invalid"),
+        (b'{"apiVersion":"v1","kind":"Secret","data":7,"metadata":{}}', "application/json", 400, "BadRequest"),
         (b'{"apiVersion":"v1","kind":"Secret","metadata":{}}', "application/json", 422, "Invalid"),
         (b'{"apiVersion":"v1","kind":"Event","metadata":{"name":"a"}}', "application/json", 400, "BadRequest"),
     ],
@@ -63,8 +63,8 @@ async def test_bad_bodies_are_answered_with_a_status(
         ("GET", f"{FOUNDATIONS}?resourceVersion=x", 400),
         ("GET", f"{FOUNDATIONS}?resourceVersion=99999", 504),
         ("GET", f"{FOUNDATIONS}?resourceVersionMatch=Exact", 422),
-        ("POST", f"{FOUNDATIONS}?dryRun=Some", 400),
-        ("POST", f"{FOUNDATIONS}?fieldValidation=Maybe", 400),
+        ("POST", f"{FOUNDATIONS}?dryRun=Some", 422),
+        ("POST", f"{FOUNDATIONS}?fieldValidation=Maybe", 422),
     ],
 )
 async def test_bad_requests_are_answered_with_a_status(start: Start, method: str, path: str, code: int) -> None:
