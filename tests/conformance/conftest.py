@@ -99,7 +99,9 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     target.close()
     process.communicate(timeout=10)
     assert process.returncode == 0
-    assert (folder / "log").read_text() == ""
+    log = (folder / "log").read_text()
+    assert "Traceback" not in log
+    assert "[error" not in log
 
 
 @pytest.fixture(scope="session")

@@ -124,6 +124,7 @@ CASES = [
     called("a bad escape", "GET", f"{FOUNDATIONS}/%zz"),
     called("a query that is broken", "GET", f"{FOUNDATIONS}?limit=%zz"),
     case("head of one object", post(FOUNDATIONS, foundation()), Request("HEAD", ONE)),
+    case("head of a built-in collection", Request("HEAD", SECRETS)),
     case("head of the collection", Request("HEAD", FOUNDATIONS)),
     case("a body on a get", post(FOUNDATIONS, foundation()), Request("GET", ONE, "{", {"Content-Type": "application/json"})),
     case("wrong credentials", get(ONE).header("Authorization", "Bearer wrong")),
