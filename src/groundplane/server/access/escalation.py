@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..gotext import quoted
+from groundplane.base.gotext import quoted
+
 from ..status import Json, StatusError, forbidden
 from ..users import User
 from .authorizer import Authorizer, joined

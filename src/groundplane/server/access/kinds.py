@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from groundplane.api.cause import Cause, invalid, not_supported, required
-from groundplane.base.gotext import quoted
 from groundplane.api.schema import Schema, validator
+from groundplane.base.gotext import quoted
 
 from ..builtin.common import PATCHES, TEXT, kind_schema
 from ..names import path_segment, subdomain

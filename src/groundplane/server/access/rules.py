@@ -11,7 +11,8 @@ from itertools import product
 
 import msgspec
 
-from ..gotext import quoted
+from groundplane.base.gotext import quoted
+
 from ..status import StatusError, forbidden
 
 GROUP = "rbac.authorization.k8s.io"
