@@ -64,8 +64,8 @@ def _collection(verb: str, query: bytes) -> tuple[str, str]:
     """Return the verb, and the name when a field selector asks for one object."""
     if not query:
         return _COLLECTION_VERBS[verb], ""
-    asked = parse_qs(query.decode("latin-1"))
-    if verb == "get" and asked.get("watch", [""])[0] in ("true", "1"):
+    asked = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    if verb == "get" and asked.get("watch", ["false"])[0].lower() not in ("false", "0"):
         verb = "watch"
     one = _ONE_NAME.search(asked.get("fieldSelector", [""])[0])
     return _COLLECTION_VERBS.get(verb, verb), one[1] if one else ""

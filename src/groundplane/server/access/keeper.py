@@ -75,7 +75,8 @@ class Keeper:
 
 def _with_rules(rules: tuple[Rule, ...]) -> Transform:
     def transform(obj: Json) -> Json:
-        obj["rules"] = msgspec.to_builtins(rules) or None
+        # As JSON has them, with lists and not tuples, or they would never equal those that are there.
+        obj["rules"] = msgspec.json.decode(msgspec.json.encode(rules)) or None
         return obj
 
     return transform
