@@ -218,7 +218,10 @@ def _stamp(path: Path) -> object:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as exc:
+        raise KeyFileRefused(f"cannot use the keys in {folder}: {exc.strerror}", remedy="name the right home") from exc
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
