@@ -43,7 +43,7 @@ class SmallDisk:
             subprocess.run(["mount", "-o", "remount,bind,ro", self.folder], check=True)
             yield
         finally:
-            subprocess.run(["umount", self.folder], check=True)
+            _unmount(self.folder)
 
 
 @contextmanager
@@ -58,4 +58,9 @@ def small_disk(folder: Path, size: str) -> Iterator[SmallDisk]:
     try:
         yield SmallDisk(folder)
     finally:
-        subprocess.run(["umount", folder], check=True)
+        _unmount(folder)
+
+
+def _unmount(folder: Path) -> None:
+    # Lazily: a server that a failed test left behind still has files open there.
+    subprocess.run(["umount", "--lazy", folder], check=True)
