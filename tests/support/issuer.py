@@ -39,7 +39,7 @@ class Issuer:
         return made
 
     def token(
-        self, key: jwk.Key, *, algorithm: str = "RS256", header: dict[str, str] | None = None, **claims: Any
+        self, key: jwk.Key, *, algorithm: str = "RS256", header: dict[str, Any] | None = None, **claims: Any
     ) -> str:
         """Return a token that is good for the client "groundplane" unless `claims` say otherwise; None removes one."""
         usual = {"iss": self.url, "aud": "groundplane", "sub": "ada", "exp": int(time.time()) + 600}

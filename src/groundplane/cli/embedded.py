@@ -38,6 +38,7 @@ from groundplane.server.front import Front, front
 from groundplane.server.health import Health
 from groundplane.server.http import Server
 from groundplane.server.local import LocalClient
+from groundplane.server.renewal import Renewal
 from groundplane.server.run import listen, serve
 from groundplane.server.service import ADMINISTRATORS, Service
 from groundplane.store.keys import KeyFile, source_of
@@ -112,6 +113,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
             owner.start(collector.run(), name="collector")
             owner.start(Keeper(service).run(), name="roles")
             owner.start(manager.run(), name="controllers")
+            owner.start(Renewal(settings.home, (settings.host,), listening.context).run(), name="certificate")
             owner.start(Resealing(store, sealer).run(), name="sealing")
             token = _first_administrator(settings, tokens, listening.url, files.ca)
             yield Ready(url=listening.url, kubeconfig=settings.home / "admin.kubeconfig", token=token)

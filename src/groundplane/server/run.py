@@ -14,7 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -116,10 +116,11 @@ class _Uvicorn(uvicorn.Server):
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where the server answers."""
+    """Where the server answers, and with which TLS context: a certificate loaded there serves new connections."""
 
     host: str
     port: int
+    context: ssl.SSLContext
 
     @property
     def url(self) -> str:
@@ -185,7 +186,7 @@ async def serve(
         if running.done():
             running.result()
         host, port = bound.getsockname()[:2]
-        yield Listening(host, port)
+        yield Listening(host, port, cast("ssl.SSLContext", server.config.ssl))
     finally:
         accepting.cancel()
         stopping.set()

@@ -19,6 +19,7 @@ from groundplane.base.files import FileOpenToOthers
 from groundplane.server import certificates
 from groundplane.server.app import build
 from groundplane.server.authn.tokens import Tokens
+from groundplane.server.renewal import Renewal
 from groundplane.server.run import STOP_SECONDS, CannotListen, listen, serve
 
 from .conftest import Start
@@ -135,6 +136,34 @@ def test_a_certificate_is_renewed_under_the_same_authority_before_it_ends(tmp_pa
     certificates.ensure(tmp_path, now=lambda: later)
     assert files.ca.read_bytes() == authority
     assert files.server.read_bytes() != server
+
+
+async def test_a_renewed_certificate_is_served_without_a_restart(start: Start, tmp_path: Path) -> None:
+    home, moment = tmp_path / "home", [datetime.now(UTC) - certificates.SERVER_LIFE + certificates.RENEW_BEFORE]
+    files = certificates.ensure(home, now=lambda: moment[0])
+    trust = ssl.create_default_context(cafile=str(files.ca))
+
+    async def served(port: int) -> bytes:
+        _, writer = await asyncio.open_connection("localhost", port, ssl=trust)
+        der: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.close()
+        await writer.wait_closed()
+        return der
+
+    async with start() as running:
+        server = running.server
+        async with serve(build(server), files, listen("127.0.0.1", 0), server.stopping) as listening:
+            renewal = Renewal(home, (), listening.context, now=lambda: moment[0])
+            renewal.look()
+            first = await served(listening.port)
+            moment[0] = datetime.now(UTC)
+            files.ca_key.chmod(0o644)
+            renewal.look()
+            assert await served(listening.port) == first, "what cannot be renewed is served on"
+            files.ca_key.chmod(0o600)
+            renewal.look()
+            # Verified against the same authority as before.
+            assert await served(listening.port) != first
 
 
 def test_a_certificate_is_made_anew_for_a_new_name(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ nobody finds a user, one refusal is enough for 401. Without any credentials the 
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import structlog
@@ -23,6 +24,8 @@ class Chain:
 
     def __init__(self, *authenticators: Authenticator) -> None:
         self._authenticators = authenticators
+        self._told = float("-inf")
+        self._untold = 0
 
     async def authenticate(self, asking: Asking) -> User | None:
         """Return the caller with the group of the authenticated, None for nobody. Raises CredentialsRefused."""
@@ -41,9 +44,18 @@ class Chain:
             if user is not None:
                 return _authenticated(user)
         if refused is not None:
-            _log.info("credentials refused", why=refused.message)
+            self._tell(refused)
             raise refused
         return None
+
+    def _tell(self, refused: CredentialsRefused) -> None:
+        """Log why, once a second at most: whoever guesses tokens must not fill our disk."""
+        now = time.monotonic()
+        if now - self._told < 1:
+            self._untold += 1
+            return
+        _log.info("credentials refused", why=refused.message, others=self._untold)
+        self._told, self._untold = now, 0
 
 
 def _authenticated(user: User) -> User:
