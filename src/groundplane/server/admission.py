@@ -1,7 +1,6 @@
-"""Admission: the rules of the kinds, told of all other objects as they are at one revision of the store.
+"""Admission: the rules of the kinds, told of all other objects as they are in the store.
 
-A change that leaves the spec alone is not judged again. The other objects are decoded only when a rule asks for
-them, and once per revision of each.
+A change that leaves the spec alone is not judged again.
 
 One rule is broken by two objects that do not see each other: two Machines of one address. Whoever writes a Machine
 therefore holds its address (`Admission.claim`) from the judgement until the write is stored; writes with other
@@ -35,49 +34,103 @@ from .status import Json
 T = TypeVar("T", Cluster, Distribution, Foundation, Machine)
 
 _SEEN = ("clusters", "machines", "foundations", "distributions")
+_MACHINES = f"machines.{GROUP}"
 
 
-@dataclass(slots=True)
-class _Decoded:
-    """Objects decoded before, by key; used again while their revision is the same."""
-
-    known: dict[Key, tuple[int, object]] = field(default_factory=dict)
-
-    def all(self, entries: list[Entry], kind: type[T]) -> list[T]:
-        return [self.one(entry, kind) for entry in entries]
-
-    def one(self, entry: Entry, kind: type[T]) -> T:
-        found = self.known.get(entry.key)
-        if found is not None and found[0] == entry.revision and isinstance(found[1], kind):
-            return found[1]
-        value = msgspec.json.decode(entry.value, type=kind)
-        self.known[entry.key] = (entry.revision, value)
-        return value
+class _Jump(msgspec.Struct, frozen=True):
+    address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+class _SSH(msgspec.Struct, frozen=True):
+    jump: _Jump | None = None
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    address: str = ""
+    ssh: _SSH = _SSH()
+
+
+class _Reached(msgspec.Struct, frozen=True):
+    """As much of a Machine as says where it is."""
+
+    spec: _Spec = _Spec()
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return (self.spec.ssh.jump.address if self.spec.ssh.jump else "", self.spec.address)
+
+
 class Snapshot:
-    """validation.World over one revision of the store."""
+    """validation.World over the store as it is now: it follows the store, and is brought up to date before each use.
 
-    entries: dict[str, list[Entry]]
-    decoded: _Decoded
-    runtimes: validation.Runtimes
+    Machines may be many: where they are is kept for all of them, the rest is decoded when a rule asks for it.
+    """
+
+    def __init__(self, store: Store, runtimes: validation.Runtimes) -> None:
+        self._runtimes = runtimes
+        self._following = store.follow(f"{plural}.{GROUP}" for plural in _SEEN)
+        self._entries: dict[str, dict[Key, Entry]] = {f"{plural}.{GROUP}": {} for plural in _SEEN}
+        self._decoded: dict[Key, object] = {}
+        self._place_of: dict[Key, tuple[str, str]] = {}
+        self._at: dict[tuple[str, str], list[Key]] = {}
+
+    def catch_up(self) -> None:
+        """Take in what was written since the last time."""
+        for key, entry in self._following.take().items():
+            entries = self._entries[key.resource]
+            self._decoded.pop(key, None)
+            if entry is None:
+                entries.pop(key, None)
+            else:
+                entries[key] = entry
+            if key.resource == _MACHINES:
+                self._move(key, entry)
+
+    def _move(self, key: Key, entry: Entry | None) -> None:
+        before = self._place_of.pop(key, None)
+        if before is not None:
+            self._at[before].remove(key)
+            if not self._at[before]:
+                del self._at[before]
+        if entry is not None:
+            place = msgspec.json.decode(entry.value, type=_Reached).place
+            self._place_of[key] = place
+            self._at.setdefault(place, []).append(key)
 
     @property
     def clusters(self) -> list[Cluster]:
-        return self.decoded.all(self.entries["clusters"], Cluster)
+        return self._all("clusters", Cluster)
 
     @property
     def machines(self) -> list[Machine]:
-        return self.decoded.all(self.entries["machines"], Machine)
+        return self._all("machines", Machine)
 
     @property
     def foundations(self) -> list[Foundation]:
-        return self.decoded.all(self.entries["foundations"], Foundation)
+        return self._all("foundations", Foundation)
 
     @property
     def distributions(self) -> list[Distribution]:
-        return self.decoded.all(self.entries["distributions"], Distribution)
+        return self._all("distributions", Distribution)
+
+    @property
+    def runtimes(self) -> validation.Runtimes:
+        return self._runtimes
+
+    def machines_at(self, jump: str, address: str) -> list[Machine]:
+        entries = self._entries[_MACHINES]
+        return [self._one(entries[key], Machine) for key in sorted(self._at.get((jump, address), ()))]
+
+    def _all(self, plural: str, kind: type[T]) -> list[T]:
+        entries = self._entries[f"{plural}.{GROUP}"]
+        return [self._one(entries[key], kind) for key in sorted(entries)]
+
+    def _one(self, entry: Entry, kind: type[T]) -> T:
+        found = self._decoded.get(entry.key)
+        if isinstance(found, kind):
+            return found
+        value = self._decoded[entry.key] = msgspec.json.decode(entry.value, type=kind)
+        return value
 
 
 @dataclass(slots=True)
@@ -92,9 +145,7 @@ class Admission:
     """Judges objects of our kinds; those of other groups have no rules here."""
 
     def __init__(self, store: Store, runtimes: validation.Runtimes) -> None:
-        self._store = store
-        self._runtimes = runtimes
-        self._decoded = _Decoded()
+        self._snapshot = Snapshot(store, runtimes)
         self._claims: dict[tuple[str, str], _Claim] = {}
 
     @asynccontextmanager
@@ -124,15 +175,8 @@ class Admission:
         except msgspec.ValidationError as error:
             return Verdict(causes=[Cause("", "FieldValueInvalid", None, f"Invalid value: {error}")])
         before = None if old is None else msgspec.convert(old, type=struct)
-        return validation.admit(new, before, await self._snapshot())  # type: ignore[arg-type]
-
-    async def _snapshot(self) -> Snapshot:
-        entries: dict[str, list[Entry]] = {}
-        revision = 0
-        for plural in _SEEN:
-            page = await self._store.list(f"{plural}.{GROUP}", revision=revision)
-            entries[plural], revision = page.entries, page.revision
-        return Snapshot(entries, self._decoded, self._runtimes)
+        self._snapshot.catch_up()
+        return validation.admit(new, before, self._snapshot)  # type: ignore[arg-type]
 
 
 def _claimed(resource: Resource, obj: Json) -> tuple[str, str] | None:

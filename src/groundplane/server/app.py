@@ -11,10 +11,8 @@ import asyncio
 from typing import Any
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.routing import Route, Router
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import system
@@ -23,6 +21,7 @@ from .access.impersonation import Impersonation
 from .access.rules import Asked
 from .audit.middleware import Begun, Recorded, annotate, audit_id
 from .authn.contract import Asking, CredentialsRefused
+from .dispatch import Dispatch
 from .http import Incoming, Server, Stream, answer
 from .inflight import InFlight
 from .measured import Measured
@@ -33,14 +32,14 @@ from .users import ANONYMOUS, User
 
 _log = structlog.get_logger(__name__)
 
-_HEADERS = {
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "strict-transport-security": "max-age=31536000",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-}
+_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
 
 
 class Errors:
@@ -94,10 +93,10 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(raw=message.setdefault("headers", []))
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                headers["audit-id"] = scope["groundplane.audit_id"]
+                given = message.get("headers", ())
+                names = {name for name, _ in given}
+                unset = (header for header in _HEADERS if header[0] not in names)
+                message["headers"] = [*given, *unset, (b"audit-id", scope["groundplane.audit_id"].encode("latin-1"))]
             await send(message)
 
         scope["groundplane.audit_id"] = audit_id(scope)
@@ -128,8 +127,7 @@ class Endpoint:
         self._server = server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["path_params"] = {**scope["path_params"], **dict(self._row.fixed)}
-        incoming = Incoming(self._server, Request(scope, receive), scope["groundplane.user"])
+        incoming = Incoming(self._server, scope, receive, scope["groundplane.user"])
         try:
             reason = check_access(self._row, incoming)
         except StatusError as error:
@@ -141,14 +139,13 @@ class Endpoint:
         try:
             async with asyncio.timeout(self._server.limits.request):
                 response: Any = await self._row.handler(incoming)
+                if not isinstance(response, Stream):
+                    await response(scope, receive, send)
+                    return
         except TimeoutError as error:
             raise timed_out("the request did not finish in time") from error
         # Only a stream runs without the deadline: it has its own ends.
-        if isinstance(response, Stream):
-            await response(scope, receive, send)
-            return
-        async with asyncio.timeout(self._server.limits.request):
-            await response(scope, receive, send)
+        await response(scope, receive, send)
 
 
 def check_access(row: Row, incoming: Incoming) -> str:
@@ -156,9 +153,7 @@ def check_access(row: Row, incoming: Incoming) -> str:
     if row.access is Access.ANYONE:
         return ""
     if row.access is Access.PATH:
-        return _require(
-            incoming.server, incoming.user, of_path(incoming.request.method, incoming.request.scope["path"])
-        )
+        return _require(incoming.server, incoming.user, of_path(incoming.method, incoming.scope["path"]))
     return _require(incoming.server, incoming.user, of_resource(incoming))
 
 
@@ -170,40 +165,23 @@ def _require(server: Server, user: User, asked: Asked) -> str:
         raise unauthorized() if user is ANONYMOUS else error from None
 
 
-def _route(row: Row, server: Server) -> Route:
-    route = Route(row.path, Endpoint(row, server), methods=[row.method])
-    if route.methods is not None and not row.head:
-        # kube-apiserver knows HEAD for health alone.
-        route.methods.discard("HEAD")
-    return route
-
-
 class _Routes:
-    """The router; `app` in the scope makes Starlette raise for a wrong method instead of answering by itself."""
+    """Leads a request to its row of the table."""
 
     def __init__(self, server: Server) -> None:
-        routes = [_route(row, server) for row in ROUTES]
         self._server = server
-        self._router = Router(routes, redirect_slashes=False, default=self._missing)
+        self._dispatch = Dispatch(ROUTES, lambda row: Endpoint(row, server))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["app"] = self
         # As kube-apiserver takes it: a slash at the end means nothing.
-        scope["path"] = scope["path"].rstrip("/") or "/"
-        try:
-            await self._router(scope, receive, send)
-        except HTTPException as error:
-            if error.status_code == 405:
-                # No row has this method: like a path that is not there, only who may use the path is told.
-                self._check(scope)
-            raise
-
-    async def _missing(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._check(scope)
-        raise HTTPException(404)
-
-    def _check(self, scope: Scope) -> None:
-        _require(self._server, scope["groundplane.user"], of_path(scope["method"], scope["path"]))
+        path = scope["path"] = scope["path"].rstrip("/") or "/"
+        found = self._dispatch.find(scope["method"], path)
+        if found is None or found.target is None:
+            # No row has this path, or none this method: only who may use the path is told.
+            _require(self._server, scope["groundplane.user"], of_path(scope["method"], path))
+            raise HTTPException(404 if found is None else 405)
+        scope["path_params"] = found.parameters
+        await found.target(scope, receive, send)
 
 
 def build(server: Server) -> ASGIApp:

@@ -31,6 +31,7 @@ from .status import Json, bad_request, invalid, method_not_allowed, no_such_path
 if TYPE_CHECKING:
     from .login import Logins
 
+_NO_QUERY = QueryParams()
 # kube-apiserver's limit for a request's body.
 MAX_BODY = 3 * 1024 * 1024
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -110,34 +111,54 @@ class Server:
         return [(part.name, part.trouble) for part in parts if part.trouble]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Incoming:
     """One request: who asks, for what, and where the answer's needs can be looked up."""
 
     server: Server
-    request: Request
+    scope: Scope
+    receive: Receive
     user: User
+    _query: QueryParams | None = field(init=False, default=None)
+
+    @property
+    def request(self) -> Request:
+        """The request in Starlette's words, for what is seldom needed."""
+        return Request(self.scope, self.receive)
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
 
     @property
     def query(self) -> QueryParams:
-        return self.request.query_params
+        if self._query is None:
+            self._query = QueryParams(self.scope["query_string"]) if self.scope["query_string"] else _NO_QUERY
+        return self._query
+
+    def header(self, name: bytes) -> str:
+        """Return the first header of this (lower case) name, "" without one."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return str(value, "latin-1")
+        return ""
 
     @property
     def accept(self) -> str:
-        return self.request.headers.get("accept", "")
+        return self.header(b"accept")
 
     @property
     def content_type(self) -> str:
-        return self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.header(b"content-type").partition(";")[0].strip().lower()
 
     def path(self, name: str) -> str:
         """Return a part of the path, "" when the route has no such part."""
-        return str(self.request.path_params.get(name, ""))
+        return str(self.scope["path_params"].get(name, ""))
 
     @property
     def verb(self) -> str:
         """The verb of the API that is asked for, as access rules name it."""
-        method = self.request.method
+        method = self.method
         if self.path("name") or method not in _COLLECTION_VERBS:
             return _VERBS[method]
         if method == "GET" and flag(self.query, "watch"):
@@ -163,22 +184,26 @@ class Incoming:
         return Call(self.user, resource, namespace, name, self.path("subresource"), self._options())
 
     def _options(self) -> Options:
+        if not self.scope["query_string"]:
+            return Options(field_manager=self._default_manager())
         validation = self.query.get("fieldValidation") or "Warn"
         manager = self.query.get("fieldManager", "")
         causes = _option_causes(self.query.getlist("dryRun"), manager, validation)
         if causes:
-            raise invalid("meta.k8s.io", _OPTIONS.get(self.request.method, "GetOptions"), "", causes)
+            raise invalid("meta.k8s.io", _OPTIONS.get(self.method, "GetOptions"), "", causes)
         dry_run = bool(self.query.getlist("dryRun"))
         force = flag(self.query, "force")
         return Options(dry_run, manager or self._default_manager(), _VALIDATIONS[validation], force)
 
     def _default_manager(self) -> str:
-        agent = self.request.headers.get("user-agent", "").partition("/")[0].strip()
-        return agent[:128] or "unknown"
+        # As kube-apiserver does: what comes before the first slash, without what cannot be printed.
+        agent = self.header(b"user-agent").partition("/")[0].strip()
+        printable = agent if agent.isprintable() else "".join(filter(str.isprintable, agent))
+        return printable[:128] or "unknown"
 
     async def body(self) -> bytes:
         """Return the body; raises 413 and 504."""
-        length = self.request.headers.get("content-length", "")
+        length = self.header(b"content-length")
         if length.isdigit() and int(length) > MAX_BODY:
             raise too_large(MAX_BODY)
         chunks, size = [], 0

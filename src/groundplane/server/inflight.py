@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .requestinfo import request_info
+from .requestinfo import info_of
 from .status import too_many_requests
 from .users import User
 
@@ -32,7 +32,7 @@ class InFlight:
         self._now = {False: 0, True: 0}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        info = request_info(scope["method"], scope["path"], scope["query_string"])
+        info = info_of(scope)
         user: User = scope["groundplane.user"]
         if info.long_running or user.administrator:
             await self._app(scope, receive, send)

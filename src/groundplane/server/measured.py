@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .discovery import version
 from .metrics import Counter, Gauge, Histogram, Labels, Registry
-from .requestinfo import RequestInfo, request_info
+from .requestinfo import RequestInfo, info_of
 from .service import Service
 
 _REQUEST = ("verb", "group", "version", "resource", "subresource", "scope")
@@ -53,7 +53,7 @@ class Measured:
         add_process(registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        info = request_info(scope["method"], scope["path"], scope["query_string"])
+        info = info_of(scope)
         labels, code = self._labels(info), "499"
 
         async def watched(message: Message) -> None:

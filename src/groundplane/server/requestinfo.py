@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
+from starlette.types import Scope
+
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION_VERBS = {"get": "list", "delete": "deletecollection"}
 _OF_NAMESPACE = ("status", "finalize")
@@ -37,6 +39,15 @@ class RequestInfo:
     def mutating(self) -> bool:
         """Whether it may change something."""
         return self.verb not in ("get", "list", "watch", "head", "options")
+
+
+def info_of(scope: Scope) -> RequestInfo:
+    """Return what a request is about; found out once, for several parts of the server want to know."""
+    info: RequestInfo | None = scope.get("groundplane.info")
+    if info is None:
+        info = request_info(scope["method"], scope["path"], scope["query_string"])
+        scope["groundplane.info"] = info
+    return info
 
 
 def request_info(method: str, path: str, query: bytes = b"") -> RequestInfo:

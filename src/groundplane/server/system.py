@@ -26,7 +26,7 @@ async def ready(incoming: Incoming) -> Response:
 
 
 async def _health(incoming: Incoming, troubles: Sequence[tuple[str, str]] = ()) -> Response:
-    endpoint = incoming.request.url.path.strip("/").partition("/")[0]
+    endpoint = incoming.scope["path"].strip("/").partition("/")[0]
     if name := incoming.path("check"):
         found = await health.answer_one(incoming.server.health, endpoint, name)
         if found is None:

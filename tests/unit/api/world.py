@@ -17,6 +17,7 @@ from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
 from groundplane.api.operation import Operation
 from groundplane.api.validation import Runtimes
+from groundplane.api.validation.machine import reached_at
 from groundplane.catalog import runtimes
 
 KINDS: dict[str, Any] = {
@@ -36,6 +37,9 @@ class World:
     foundations: list[Foundation] = field(default_factory=list)
     distributions: list[Distribution] = field(default_factory=list)
     runtimes: Runtimes = runtimes
+
+    def machines_at(self, jump: str, address: str) -> list[Machine]:
+        return [machine for machine in self.machines if reached_at(machine) == (jump, address)]
 
     def having(self, **lists: Any) -> World:
         return replace(self, **lists)

@@ -58,3 +58,23 @@ async def test_a_write_with_another_address_does_not_wait_for_a_held_one(start: 
             assert passed.status_code == 201
             assert not waiting.done()
         assert (await waiting).status_code == 201
+
+
+async def test_an_address_is_free_again_when_its_machine_moved_or_is_gone(start: Start) -> None:
+    async with start() as running:
+        url = "/apis/groundplane.dev/v1alpha1/namespaces/default/machines"
+        body = {"apiVersion": "groundplane.dev/v1alpha1", "kind": "Machine"}
+
+        async def put_up(name: str, address: str) -> int:
+            machine = {**body, "metadata": {"name": name}, "spec": {"address": address}}
+            return (await running.http.post(url, json=machine)).status_code
+
+        assert await put_up("one", "10.0.0.1") == 201
+        assert await put_up("two", "10.0.0.1") == 422
+        merge = {"content-type": "application/merge-patch+json"}
+        moved = await running.http.patch(f"{url}/one", json={"spec": {"address": "10.0.0.2"}}, headers=merge)
+        assert moved.status_code == 200
+        assert await put_up("two", "10.0.0.1") == 201
+        assert await put_up("three", "10.0.0.2") == 422
+        assert (await running.http.delete(f"{url}/one")).status_code == 200
+        assert await put_up("three", "10.0.0.2") == 201

@@ -14,19 +14,19 @@ from ..foundation import Foundation
 from ..machine import Machine
 from ..operation import Operation
 from .cluster import admit_cluster
-from .contract import Runtimes, Support, World
+from .contract import AdmittingWorld, Runtimes, Support, World
 from .distribution import admit_distribution
 from .foundation import admit_foundation
 from .machine import admit_machine
 from .operation import admit_operation
 from .together import check_cluster
 
-__all__ = ["AnyKind", "Cause", "Runtimes", "Support", "Verdict", "World", "admit", "check_cluster"]
+__all__ = ["AdmittingWorld", "AnyKind", "Cause", "Runtimes", "Support", "Verdict", "World", "admit", "check_cluster"]
 
 AnyKind = Foundation | Cluster | Machine | Operation | Distribution
 
 
-def admit(obj: AnyKind, old: AnyKind | None, world: World) -> Verdict:
+def admit(obj: AnyKind, old: AnyKind | None, world: AdmittingWorld) -> Verdict:
     """Judge an object that is to be created (`old` None) or updated from `old`, which is of the same kind."""
     if old is not None and old.spec == obj.spec:
         return Verdict()

@@ -52,3 +52,11 @@ class World(Protocol):
 
     @property
     def runtimes(self) -> Runtimes: ...
+
+
+class AdmittingWorld(World, Protocol):
+    """What a write is judged in: it is asked at every write, so no rule for a Machine looks through all Machines."""
+
+    def machines_at(self, jump: str, address: str) -> Sequence[Machine]:
+        """Return the Machines at an address, behind a jump host or ""."""
+        ...

@@ -9,7 +9,7 @@ from ..cluster import Cluster
 from ..machine import Machine, MachineSpec, SSHAccess
 from . import values
 from .cluster import inside
-from .contract import World
+from .contract import AdmittingWorld, World
 from .shared import find, frozen, key_of, metadata_causes, repeated, same_object, with_index
 
 # Kubernetes' own components keep these; kubeadm and the kubelet set them by role and host.
@@ -24,7 +24,7 @@ _KEPT_LABELS = frozenset(
 )
 
 
-def admit_machine(machine: Machine, old: Machine | None, world: World) -> Verdict:
+def admit_machine(machine: Machine, old: Machine | None, world: AdmittingWorld) -> Verdict:
     """Judge a Machine that is created, or changed from `old`."""
     spec = machine.spec
     verdict = Verdict(metadata_causes(machine.metadata.name, machine.metadata.generate_name))
@@ -48,9 +48,9 @@ def reached_at(machine: Machine) -> tuple[str, str]:
     return (jump.address if jump else "", machine.spec.address)
 
 
-def _address_taken(machine: Machine, world: World) -> Iterator[Cause]:
-    for other in world.machines:
-        if not same_object(other, machine) and reached_at(other) == reached_at(machine):
+def _address_taken(machine: Machine, world: AdmittingWorld) -> Iterator[Cause]:
+    for other in world.machines_at(*reached_at(machine)):
+        if not same_object(other, machine):
             rule = f"Machine {key_of(other)} has this address; one host is one Machine"
             yield duplicate("spec.address", machine.spec.address, rule)
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from groundplane.base.errors import Unavailable
 
-from ..requestinfo import RequestInfo, request_info
+from ..requestinfo import RequestInfo, info_of
 from ..users import User
 from . import event as events
 from .log import AuditLog
@@ -89,7 +89,7 @@ class Recorded:
         self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        info = request_info(scope["method"], scope["path"], scope["query_string"])
+        info = info_of(scope)
         trail = _Trail(scope["groundplane.audit_id"], info, time.time())
         scope["groundplane.audit"] = trail
 
