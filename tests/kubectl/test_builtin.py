@@ -27,3 +27,8 @@ def test_definitions_can_be_waited_for_and_described_but_not_deleted(api: Api) -
     assert api.ok("get", "crds").splitlines()[0].split() == ["NAME", "CREATED", "AT"]
     said = api.refused("delete", "crd", "machines.groundplane.dev")
     assert "put kinds of your own into a Kubernetes cluster" in said
+
+
+def test_every_resource_is_explained_with_all_its_fields(api: Api) -> None:
+    for name in api.ok("api-resources", "--verbs=list", "-o", "name").split():
+        assert "metadata\t<ObjectMeta>" in api.ok("explain", name, "--recursive"), name

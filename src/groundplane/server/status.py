@@ -67,6 +67,14 @@ def no_such_path() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource")
 
 
+def name_conflict(group: str, plural: str, name: str) -> StatusError:
+    """Return the error of a generateName whose names were all taken: asked again, the same may succeed."""
+    error = already_exists(group, plural, name)
+    error.message += ", the server was not able to generate a unique name for the object"
+    error.details["retryAfterSeconds"] = 1
+    return error
+
+
 def already_exists(group: str, plural: str, name: str) -> StatusError:
     message = f"{_qualified(group, plural)} {quoted(name)} already exists"
     return StatusError(409, "AlreadyExists", message, details=_named(group, plural, name))

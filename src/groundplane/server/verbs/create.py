@@ -11,7 +11,7 @@ from groundplane.store.contract import AlreadyThere, Key, NotThere
 from .. import meta
 from ..managed import track_update
 from ..service import Call, Service, decode, encoder, prepare, writer
-from ..status import Json, already_exists, bad_request, forbidden, not_found
+from ..status import Json, already_exists, bad_request, forbidden, name_conflict, not_found
 
 # A generated name may be taken by chance; kube-apiserver tries as often.
 _NAME_ATTEMPTS = 8
@@ -48,7 +48,10 @@ async def _store_named(service: Service, call: Call, clean: Json, *, generated: 
             if not generated:
                 break
             clean["metadata"]["name"] = meta.generate_name(str(clean["metadata"]["generateName"]))
-    raise already_exists(call.resource.group, call.resource.plural, str(clean["metadata"]["name"]))
+            # Some kinds say their name once more, as a Namespace does in a label.
+            call.resource.prepare(clean, None)
+    resource, name = call.resource, str(clean["metadata"]["name"])
+    raise (name_conflict if generated else already_exists)(resource.group, resource.plural, name)
 
 
 async def _store(service: Service, call: Call, obj: Json) -> bytes:
