@@ -18,6 +18,7 @@ from groundplane.client.informer import Informer, ObjectChange
 from groundplane.clusters.api import KubernetesDoor, observe
 from groundplane.clusters.errors import ClusterDenied, ClusterRefused
 from groundplane.kube.kubeconfig import Access, render_kubeconfig
+from support.client_contract import Case, every_case
 from support.real_kube import GUEST_TOKEN
 
 pytestmark = pytest.mark.lab
@@ -47,6 +48,12 @@ def pod(name: str) -> dict[str, Any]:
 
 def door(kube: Access, **changes: Any) -> KubernetesDoor:
     return KubernetesDoor(render_kubeconfig(replace(kube, **changes), name="real"))
+
+
+@every_case
+async def test_the_contract_of_our_client_is_what_a_real_server_does(kube, name, case: Case):
+    async with HttpClient(kube) as client:
+        await case(client, name)
 
 
 async def test_the_client_does_every_verb(kube, name):

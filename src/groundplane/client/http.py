@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import msgspec
 
@@ -141,8 +142,8 @@ class HttpClient:
         items: list[Object] = []
         while True:
             page = await self._send(Call("GET", path, action, params=params))
+            meta = _checked_page(page, action)
             items += page.get("items") or []
-            meta = page.get("metadata") or {}
             if not meta.get("continue"):
                 break
             params["continue"] = meta["continue"]
@@ -168,13 +169,34 @@ class HttpClient:
 async def _events(lines: AsyncIterator[bytes], action: str) -> AsyncGenerator[WatchEvent, None]:
     async for line in lines:
         try:
-            event = msgspec.json.decode(line)
-            kind, body = event["type"], event["object"]
-        except (msgspec.DecodeError, KeyError, TypeError) as exc:
+            event = msgspec.json.decode(line, type=_Line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise ServerUnavailable(f"cannot {action}: the server sent something that is no watch event") from exc
-        if kind == "ERROR":
-            raise error_from_status(body, action=action)
-        yield WatchEvent(kind, body)
+        if event.type == "ERROR":
+            raise error_from_status(event.object, action=action)
+        if not _identified(event.object, named=event.type != "BOOKMARK"):
+            raise ServerUnavailable(f"cannot {action}: the server sent an event of no object")
+        yield WatchEvent(event.type, event.object)
+
+
+class _Line(msgspec.Struct):
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
+    object: dict[str, Any]
+
+
+def _identified(body: object, *, named: bool = True) -> bool:
+    """Tell whether this is an object that a copy can be kept of."""
+    meta = body.get("metadata") if isinstance(body, dict) else None
+    return isinstance(meta, dict) and bool(meta.get("resourceVersion")) and (not named or bool(meta.get("name")))
+
+
+def _checked_page(page: Object, action: str) -> Object:
+    """Return the metadata of a page of a list; what a proxy or the like answered instead is no empty list."""
+    meta = page.get("metadata") if isinstance(page, dict) else None
+    items = (page.get("items") or []) if isinstance(meta, dict) else None
+    if not isinstance(meta, dict) or not isinstance(items, list) or not all(map(_identified, items)):
+        raise ServerUnavailable(f"cannot {action}: the server answered with something that is no list")
+    return meta
 
 
 def _address(resource: Resource) -> Address:

@@ -3,7 +3,9 @@
 List, watch from the list's version, and resume the watch where it ended, however it ended. Only when the server has
 forgotten that version (Gone) is the list read anew, and then differences to the copy are told like any other change,
 deletions included: a reader misses intermediate states at most, never the last one.
-Errors never end it, but each is logged and tried again with a growing delay; `run` ends when it is cancelled.
+Errors never end it, but each is logged and tried again with a growing delay, not before the server wants it
+(Retry-After, up to the longest delay); `run` ends when it is cancelled. A version that the server has not reached (it
+was restored from a backup) is as good as forgotten.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import structlog
 from groundplane.base.errors import Denied, Refused, Unavailable
 
 from .contract import Client, Object, Resource, WatchEvent
-from .errors import Gone
+from .errors import Gone, ServerUnavailable
 
 logger = structlog.get_logger()
 
@@ -102,6 +104,8 @@ class Informer:
             except (Unavailable, Denied, Refused) as error:
                 self._failures += 1
                 logger.warning("watch interrupted", resource=self.resource.plural, error=str(error))
+                if isinstance(error, ServerUnavailable):
+                    await asyncio.sleep(min(error.retry_after, self._back_off.longest))
             await asyncio.sleep(self._back_off.delay(self._failures))
 
     async def _relist(self) -> None:
@@ -139,7 +143,11 @@ class Informer:
             self._objects[key] = event.object
             self._take(key, None)
         elif event.type != "BOOKMARK":
-            self._take(_name(event.object), event.object)
+            key = _name(event.object)
+            known = self._objects.get(key)
+            # A server may begin a resumed watch with the event that was the last one before.
+            if known is None or _version(known) != _version(event.object):
+                self._take(key, event.object)
         self._version = _version(event.object)
 
     def _take(self, key: Name, new: Object | None) -> None:

@@ -2,7 +2,7 @@
 
     Refused      ├── NotFound, AlreadyExists, Conflict, BadRequest
                  ├── Invalid          with `causes`: field, rule and message, all at once
-                 └── Gone             the asked resourceVersion is too old: list again
+                 └── Gone             the asked resourceVersion is too old, or of a later history: list again
     Denied       ├── Unauthorized     who are you?
                  ├── Forbidden        you may not
                  └── Untrusted        the server's certificate is not the expected one
@@ -47,7 +47,7 @@ class BadRequest(Refused):
 
 
 class Gone(Refused):
-    """The asked resourceVersion is no longer kept: list again."""
+    """The asked resourceVersion is no longer kept, or not there yet (after a restore from a backup): list again."""
 
 
 class Invalid(Refused):
@@ -124,6 +124,9 @@ def error_from_status(status: Mapping[str, Any], *, action: str) -> GroundplaneE
     code = int(status.get("code") or 0)
     kind = _BY_REASON.get(str(status.get("reason") or "")) or _error_kind(code)
     details = status.get("details") or {}
+    if any(cause.reason == "ResourceVersionTooLarge" for cause in _causes(details)):
+        # Said as a Timeout, yet trying again does not help: the server's history is another one.
+        kind = Gone
     message = f"cannot {action}: {status.get('message') or f'the server answered {code} without a reason'}"
     if issubclass(kind, Invalid):
         return kind(message, causes=_causes(details))

@@ -11,6 +11,7 @@ import contextlib
 import os
 import socket
 import ssl
+import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -46,14 +47,24 @@ def _sever(addresses: list[tuple[str, int]]) -> int:
     left = 0
     for name in os.listdir("/dev/fd"):
         try:
-            with socket.socket(fileno=os.dup(int(name))) as found:
-                if found.getsockname()[:2] in addresses:
-                    found.shutdown(socket.SHUT_RDWR)
-                    left += 1
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                left += _shut(os.dup(int(name)), addresses)
         except OSError:
-            # No socket, or not a connected one.
+            # It was closed meanwhile, such as the list of the folder itself.
             continue
     return left
+
+
+def _shut(descriptor: int, addresses: list[tuple[str, int]]) -> bool:
+    with socket.socket(fileno=descriptor) as found:
+        if found.getsockname()[:2] not in addresses:
+            return False
+        try:
+            found.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            # Not a connected one.
+            return False
+        return True
 
 
 class _Uvicorn(uvicorn.Server):
