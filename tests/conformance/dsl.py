@@ -38,6 +38,7 @@ class Request:
     """One request. `background`: a stream that is opened here and read beside the requests that follow.
 
     Not `ordered`: the items of the answer come in any order (v1.20 lists from its cache as its hash table has them).
+    `until`: the code that it is sent again for (the real server learns of roles with a delay).
     """
 
     method: str
@@ -47,6 +48,7 @@ class Request:
     answer: str = DOCUMENT
     background: bool = False
     ordered: bool = True
+    until: int = 0
 
     def accept(self, form: str) -> Request:
         """Return the request with an Accept header."""

@@ -171,8 +171,8 @@ async def post(incoming: Incoming) -> Response:
 
 async def put(incoming: Incoming) -> Response:
     call = incoming.call()
-    value = await update(incoming.server.service, call, await _document(incoming, call))
-    return answer(_shape(incoming, call, value), warnings=call.warnings)
+    value, created = await update(incoming.server.service, call, await _document(incoming, call))
+    return answer(_shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)
 
 
 async def patch(incoming: Incoming) -> Response:
@@ -198,7 +198,7 @@ async def _delete_options(incoming: Incoming) -> deleting.DeleteOptions:
 async def delete_one(incoming: Incoming) -> Response:
     call = incoming.call()
     obj, gone = await deleting.delete(incoming.server.service, call, await _delete_options(incoming))
-    return answer(deleting.success(call, obj) if gone else obj)
+    return answer(deleting.success(call, obj) if gone and not call.resource.returns_deleted else obj)
 
 
 async def delete_many(incoming: Incoming) -> Response:

@@ -64,7 +64,8 @@ class LocalClient:
         namespace, name = _named(body)
         with _translated(f"update {resource.kind} {namespace}/{name}"):
             call = self._call(resource, namespace, name, subresource=subresource)
-            return decode(await update(self._service, call, _copy(body)))
+            value, _ = await update(self._service, call, _copy(body))
+            return decode(value)
 
     async def patch(self, resource: Resource, namespace: str, name: str, patch: Object) -> Object:
         with _translated(f"patch {resource.kind} {namespace}/{name}"):

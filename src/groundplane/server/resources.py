@@ -87,6 +87,7 @@ class Resource:
     verbs: tuple[str, ...] = VERBS
     refusal: str = ""
     creates_on_update: bool = False
+    returns_deleted: bool = False
     guard: Guard | None = None
     # Made from the others: pruning and defaulting, group and version as objects carry them, the name in the store.
     clean: Clean = field(init=False)

@@ -12,7 +12,7 @@ from groundplane.store.contract import Store
 
 from ..status import Json, StatusError, not_found
 from ..users import User
-from .index import CLUSTER_ROLES, RoleIndex, role_key
+from .index import CLUSTER_ROLES, Grant, RoleIndex, role_key
 from .rules import GROUP, Asked, Rule, allows, refusal
 
 
@@ -47,7 +47,7 @@ class Authorizer:
         for grant in self._index.grants(user, "" if asked.path else asked.namespace):
             rules = self._index.rules(grant.role)
             if rules is None:
-                dangling.append(_no_role(grant.role.resource, grant.role.name))
+                dangling.append(_dangling(grant))
                 continue
             for rule in rules:
                 if allows(rule, asked, what):
@@ -68,7 +68,7 @@ class Authorizer:
         for grant in self._index.grants(user, namespace):
             found = self._index.rules(grant.role)
             if found is None:
-                dangling.append(_no_role(grant.role.resource, grant.role.name))
+                dangling.append(_dangling(grant))
             else:
                 rules.extend(found)
         return rules, dangling
@@ -78,13 +78,13 @@ class Authorizer:
         key = role_key(reference, namespace)
         rules = self._index.rules(key)
         if rules is None:
-            raise _no_role(key.resource, key.name)
+            raise not_found(GROUP, key.resource.partition(".")[0], key.name)
         return rules
 
 
-def _no_role(resource: str, name: str) -> StatusError:
-    plural = "clusterrole" if resource == CLUSTER_ROLES else "role"
-    return not_found(GROUP, plural, name)
+def _dangling(grant: Grant) -> StatusError:
+    # In the singular, as kube-apiserver's listers say it.
+    return not_found(GROUP, "clusterrole" if grant.role.resource == CLUSTER_ROLES else "role", grant.role.name)
 
 
 def _reason(dangling: list[StatusError]) -> str:

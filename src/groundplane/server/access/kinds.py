@@ -73,13 +73,15 @@ _ROLE_REF: Schema = {
 
 
 def _prepare_role(obj: Json, old: Json | None) -> None:
-    obj.setdefault("rules", None)
+    obj["rules"] = obj.get("rules") or None
 
 
 def _prepare_binding(obj: Json, old: Json | None) -> None:
     """Fill in groups that may be left out."""
     reference = obj.setdefault("roleRef", {})
     reference["apiGroup"] = reference.get("apiGroup") or GROUP
+    if not obj.get("subjects"):
+        obj.pop("subjects", None)
     for subject in obj.get("subjects") or ():
         if not subject.get("apiGroup") and subject.get("kind") in ("User", "Group"):
             subject["apiGroup"] = GROUP
@@ -102,16 +104,22 @@ def _check_rule(rule: Json, path: str, *, namespaced: bool) -> list[Cause]:
     if urls := rule.get("nonResourceURLs"):
         if namespaced:
             text = "namespaced rules cannot apply to non-resource URLs"
-            causes.append(invalid(f"{path}.nonResourceURLs", urls, text))
+            causes.append(_bad_urls(path, urls, text))
         if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
             text = "rules cannot apply to both regular resources and non-resource URLs"
-            causes.append(invalid(f"{path}.nonResourceURLs", urls, text))
+            causes.append(_bad_urls(path, urls, text))
         return causes
     if not rule.get("apiGroups"):
         causes.append(required(f"{path}.apiGroups", "resource rules must supply at least one api group"))
     if not rule.get("resources"):
         causes.append(required(f"{path}.resources", "resource rules must supply at least one resource"))
     return causes
+
+
+def _bad_urls(path: str, urls: list[str], rule: str) -> Cause:
+    shown = ", ".join(quoted(url) for url in urls)
+    message = f"Invalid value: []string{{{shown}}}: {rule}"
+    return Cause(f"{path}.nonResourceURLs", "FieldValueInvalid", urls, message)
 
 
 def _check_cluster_role(obj: Json, old: Json | None) -> list[Cause]:

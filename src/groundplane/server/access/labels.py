@@ -36,4 +36,7 @@ def check_selector(selector: Json, path: str) -> list[Cause]:
             causes.append(forbidden(f"{where}.values", values, rule))
         if not expression.get("key"):
             causes.append(invalid(f"{where}.key", "", "name part must be non-empty"))
+    if causes:
+        message = 'Invalid value: "null": invalid label selector.'
+        causes.append(Cause(path, "FieldValueInvalid", None, message))
     return causes

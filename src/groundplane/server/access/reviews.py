@@ -14,6 +14,7 @@ from starlette.responses import Response
 from groundplane.api.cause import Cause, invalid
 
 from ..authn.contract import Asking, CredentialsRefused
+from ..gotext import quoted
 from ..http import Incoming, answer
 from ..status import Json, bad_request
 from ..status import invalid as invalid_status
@@ -87,7 +88,7 @@ async def token(incoming: Incoming) -> Response:
         user = await incoming.server.authn.authenticate(Asking("POST", [bearer]))
     except CredentialsRefused:
         user = None
-    status: Json = {"user": {}, "error": "[invalid bearer token]"}
+    status: Json = {"user": {}, "error": "invalid bearer token"}
     if user is not None:
         status = {"authenticated": True, "user": user_info(user)}
     return _answer(body, _TOKENS, "TokenReview", status)
@@ -133,14 +134,20 @@ def _asked(spec: _Spec) -> Asked:
 
 def _check(kind: str, spec: _Spec, more: list[Cause] | None = None) -> None:
     causes = list(more or ())
-    if spec.resource_attributes is not None and spec.non_resource_attributes is not None:
-        rule = "cannot be specified in combination with resourceAttributes"
-        causes.insert(0, invalid("spec.nonResourceAttributes", msgspec.to_builtins(spec.non_resource_attributes), rule))
-    elif spec.resource_attributes is None and spec.non_resource_attributes is None:
+    path = spec.non_resource_attributes
+    if spec.resource_attributes is not None and path is not None:
+        causes.insert(0, _bad_path(path, "cannot be specified in combination with resourceAttributes"))
+    elif spec.resource_attributes is None and path is None:
         rule = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        causes.insert(0, invalid("spec.resourceAttributes", None, rule))
+        message = f'Invalid value: "null": {rule}'
+        causes.insert(0, Cause("spec.resourceAttributes", "FieldValueInvalid", None, message))
     if causes:
         raise invalid_status(AUTHORIZATION, kind, "", causes)
+
+
+def _bad_path(path: _Path, rule: str) -> Cause:
+    shown = f"authorization.NonResourceAttributes{{Path:{quoted(path.path)}, Verb:{quoted(path.verb)}}}"
+    return Cause("spec.nonResourceAttributes", "FieldValueInvalid", None, f"Invalid value: {shown}: {rule}")
 
 
 def _status(decision: Decision) -> Json:
@@ -160,7 +167,7 @@ async def subject_access(incoming: Incoming) -> Response:
     """Say whether somebody may do something."""
     kind = "SubjectAccessReview"
     body = await _read(incoming, _RIGHTS, kind)
-    return _judged(incoming, kind, body, _spec(body))
+    return _judged(incoming, kind, body, _spec(body), [])
 
 
 async def local_subject_access(incoming: Incoming) -> Response:
@@ -169,19 +176,19 @@ async def local_subject_access(incoming: Incoming) -> Response:
     body = await _read(incoming, _RIGHTS, kind)
     spec, namespace = _spec(body), incoming.path("namespace")
     asked = spec.resource_attributes.namespace if spec.resource_attributes else namespace
+    causes = []
     if asked != namespace:
-        raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {namespace}")
+        causes.append(invalid("spec.resourceAttributes.namespace", asked, "must match metadata.namespace"))
     if spec.non_resource_attributes is not None:
-        cause = invalid("spec.nonResourceAttributes", msgspec.to_builtins(spec.non_resource_attributes),
-                        "disallowed on this kind of request")  # fmt: skip
-        _check(kind, spec, [cause])
+        causes.append(_bad_path(spec.non_resource_attributes, "disallowed on this kind of request"))
     body["metadata"]["namespace"] = namespace
-    return _judged(incoming, kind, body, spec)
+    return _judged(incoming, kind, body, spec, causes)
 
 
-def _judged(incoming: Incoming, kind: str, body: Json, spec: _Spec) -> Response:
-    missing = not spec.user and not spec.groups
-    _check(kind, spec, [invalid("spec.user", "", "at least one of user or group must be specified")] * missing)
+def _judged(incoming: Incoming, kind: str, body: Json, spec: _Spec, causes: list[Cause]) -> Response:
+    if not spec.user and not spec.groups:
+        causes.append(invalid("spec.user", "", "at least one of user or group must be specified"))
+    _check(kind, spec, causes)
     extra = tuple((key, tuple(values)) for key, values in spec.extra.items())
     user = User(spec.user, tuple(spec.groups), spec.uid, extra)
     return _answer(body, _RIGHTS, kind, _status(_decide(incoming, user, spec)))

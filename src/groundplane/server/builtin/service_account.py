@@ -30,5 +30,6 @@ def service_account() -> Resource:
     return Resource(
         group="", version="v1", plural="serviceaccounts", singular="serviceaccount", kind="ServiceAccount",
         schema=_SCHEMA, validate=validator(_SCHEMA), short_names=("sa",), patches=PATCHES, has_token=True,
+        returns_deleted=True,
         columns=(NAME, Column("Secrets", "string", lambda obj, _: len(obj.get("secrets") or ())), AGE),
     )  # fmt: skip

@@ -27,8 +27,8 @@ _ATTEMPTS = 5
 Transform = Callable[[Json], Any]
 
 
-async def update(service: Service, call: Call, body: Any) -> bytes:
-    """Replace an object (PUT) and return it."""
+async def update(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
+    """Replace an object (PUT); return it and whether it was created, which kinds of RBAC are."""
     obj = meta.check_shape(meta.named_kind(body, call.resource), call.resource)
     name = obj["metadata"].get("name")
     if name != call.name:
@@ -44,7 +44,16 @@ async def update(service: Service, call: Call, body: Any) -> bytes:
             fresh["metadata"]["managedFields"] = old["metadata"]["managedFields"]
         return fresh
 
-    return await rewrite(service, call, transform)
+    try:
+        return await rewrite(service, call, transform), False
+    except StatusError as error:
+        creates = call.resource.creates_on_update and not call.subresource
+        if not creates or error.details != call.missing().details:
+            raise
+    if obj["metadata"].get("resourceVersion") or obj["metadata"].get("uid"):
+        raise call.missing()
+    service.authorizer.require(call.user, call.asked("create"))
+    return await create(service, call, obj), True
 
 
 async def patch(service: Service, call: Call, content_type: str, body: Any) -> tuple[bytes, bool]:
