@@ -12,9 +12,9 @@ import msgspec
 from starlette.responses import Response
 
 from groundplane.api.cause import Cause, invalid
+from groundplane.base.gotext import quoted
 
 from ..authn.contract import Asking, CredentialsRefused
-from ..gotext import quoted
 from ..http import Incoming, answer
 from ..status import Json, bad_request
 from ..status import invalid as invalid_status
