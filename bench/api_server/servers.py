@@ -68,7 +68,11 @@ def _wait(target: Target, path: str) -> None:
 @contextmanager
 def ours(folder: Path) -> Iterator[Started]:
     """Run our API server, alone in its process as kube-apiserver is, over SQLite in `folder`."""
-    command = [sys.executable, "-m", "tests.support.api_server", str(folder / "home")]
+    home = folder / "home"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # kube-apiserver writes no audit log unless it is given a policy.
+    (home / "server.yaml").write_text("audit: {enabled: false}\n")
+    command = [sys.executable, "-m", "tests.support.api_server", str(home)]
     begun = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:

@@ -41,6 +41,7 @@ class RevisionStore:
         self._watch_queue = options.watch_queue
         self._watchers = Watchers()
         self._followings: dict[str, list[Following]] = {}
+        self._waiting: list[Write] = []
         self._loop = asyncio.get_running_loop()
         state = State(index.heads(), index.revision, index.compacted, index.sizes())
         self._writer = Writer(disk, state, self._committed, keep=Keep(options.keep, options.keep_bytes))
@@ -89,12 +90,14 @@ class RevisionStore:
 
     async def compact(self, revision: int) -> None:
         done: Future[None] = Future()
+        self._hand_over()
         self._writer.submit(Compaction(revision, done))
         await asyncio.shield(asyncio.wrap_future(done))
 
     async def between_writes(self, work: Callable[[], T]) -> T:
         """Run `work` in the writer's thread, after what is queued now and with nothing beside it on the disk."""
         done: Future[T] = Future()
+        self._hand_over()
         self._writer.submit(Errand(work, done))
         return await asyncio.shield(asyncio.wrap_future(done))
 
@@ -109,6 +112,7 @@ class RevisionStore:
         return Numbers(index.revision, index.compacted, self._writer.waiting, index.counts(), self._watchers.counts())
 
     async def close(self) -> None:
+        self._hand_over()
         self._writer.stop()
         # The news of the last commit reaches the loop before the end of the thread does.
         await asyncio.to_thread(self._writer.join)
@@ -119,8 +123,17 @@ class RevisionStore:
     ) -> Entry:
         answer = _Answer(self._loop)
         # A caller that is cancelled takes nothing back: the write goes on, and others may wait with it.
-        self._writer.submit(Write(verb, key, encode, expected, answer))
+        self._writer.check_open()
+        if not self._waiting:
+            # What is asked in one turn of the loop goes to the writer together: it is woken once, for one transaction.
+            self._loop.call_soon(self._hand_over)
+        self._waiting.append(Write(verb, key, encode, expected, answer))
         return await answer.future
+
+    def _hand_over(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for write in waiting:
+            self._writer.submit(write)
 
     def _committed(self, changes: Sequence[Change], writes: Sequence[Write], compacted: int) -> None:
         self._loop.call_soon_threadsafe(self._publish, changes, writes, compacted)

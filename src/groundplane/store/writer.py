@@ -119,9 +119,13 @@ class Writer:
 
     def submit(self, wish: Write | Compaction | Errand) -> None:
         """Queue a wish; its `done` is answered by `committed` or with the error. Not after `stop`."""
+        self.check_open()
+        self._queue.put(wish)
+
+    def check_open(self) -> None:
+        """Raise StoreFailed after `stop`."""
         if self._closed:
             raise StoreClosed("cannot write: the store is closed")
-        self._queue.put(wish)
 
     @property
     def waiting(self) -> int:
