@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .audit.log import AuditLog, RotatingFile, Rotation
 from .audit.middleware import Audit
@@ -17,7 +18,6 @@ from .authn.bearer import Bearer
 from .authn.chain import Chain
 from .authn.client_certificate import ClientCertificates
 from .authn.contract import TokenAuthenticator
-from .authn.oidc import oidc
 from .authn.passwords import PasswordCheck, Users
 from .authn.sessions import Lifetimes, Sessions
 from .config import AuditConfig, LimitsConfig, ServerConfig
@@ -25,6 +25,9 @@ from .connection import ConnectionLimits
 from .http import Limits, Part
 from .inflight import InFlightLimits
 from .login import Logins
+
+if TYPE_CHECKING:
+    from .authn.oidc import Issuer
 
 _MIB = 1024 * 1024
 
@@ -46,7 +49,7 @@ class Front:
 async def front(home: Path, config: ServerConfig, *tokens: TokenAuthenticator) -> AsyncIterator[Front]:
     """Give the front for the length of the block. `tokens`: the kinds of bearer tokens, in order."""
     async with AsyncExitStack() as stack:
-        issuer = oidc(config.oidc) if config.oidc else None
+        issuer = _issuer(config)
         bearer = Bearer(*tokens, *([issuer] if issuer else []))
         users = Users(home / "users.json")
         lifetimes = Lifetimes(config.sessions.idle_timeout, config.sessions.lifetime)
@@ -61,6 +64,15 @@ async def front(home: Path, config: ServerConfig, *tokens: TokenAuthenticator) -
         limits = _limits(config.limits)
         parts = (issuer,) if issuer else ()
         yield Front(chain, bearer, Logins(passwords, sessions), audit, limits, _connections(config.limits), parts)
+
+
+def _issuer(config: ServerConfig) -> Issuer | None:
+    if config.oidc is None:
+        return None
+    # The HTTP client and JOSE are an eighth of what the server would have to import before it is ready.
+    from .authn.oidc import oidc
+
+    return oidc(config.oidc)
 
 
 def _audit(home: Path, config: AuditConfig) -> Audit | None:
