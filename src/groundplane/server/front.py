@@ -27,7 +27,7 @@ from .inflight import InFlightLimits
 from .login import Logins
 
 if TYPE_CHECKING:
-    from .authn.oidc import Issuer
+    from .authn.oidc import Oidc
 
 _MIB = 1024 * 1024
 
@@ -66,7 +66,7 @@ async def front(home: Path, config: ServerConfig, *tokens: TokenAuthenticator) -
         yield Front(chain, bearer, Logins(passwords, sessions), audit, limits, _connections(config.limits), parts)
 
 
-def _issuer(config: ServerConfig) -> Issuer | None:
+def _issuer(config: ServerConfig) -> Oidc | None:
     if config.oidc is None:
         return None
     # The HTTP client and JOSE are an eighth of what the server would have to import before it is ready.
