@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from tests.support.server_forks import Forks, server_forks
 from tests.support.small_disk import SmallDisk, small_disk
 
@@ -24,6 +25,8 @@ from .load import Lane, connect, follow, read, write_one
 
 _LANES = 6
 _KILLS = int(os.environ.get("GROUNDPLANE_TEST_KILLS", "30"))
+# A machine that is busy with other things takes seconds for a life.
+_PATIENCE = 300 + 20 * _KILLS
 _MARKER = "marker"
 _log = logging.getLogger(__name__)
 
@@ -98,6 +101,7 @@ async def _together():
         raise errors.exceptions[0] from None
 
 
+@pytest.mark.timeout(_PATIENCE)
 async def test_killed_under_load_a_server_keeps_what_it_acknowledged_and_a_watch_goes_on_without_a_gap(tmp_path):
     with server_forks(tmp_path / "log") as forks:
         world = World(tmp_path / "home", forks)
@@ -116,6 +120,7 @@ async def test_killed_under_load_a_server_keeps_what_it_acknowledged_and_a_watch
     _log.info("%d kills, %d writes acknowledged", _KILLS, world.ledger.acknowledged)
 
 
+@pytest.mark.timeout(_PATIENCE)
 async def test_killed_on_a_full_disk_a_server_keeps_what_it_acknowledged_and_nothing_that_it_refused(tmp_path):
     rounds = max(_KILLS // 3, 2)
     with small_disk(tmp_path / "disk", "24m") as disk, server_forks(disk.folder / "log") as forks:
