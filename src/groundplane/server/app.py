@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import system
-from .access.attributes import of_path, of_resource
+from .access.attributes import of_nothing, of_path, of_resource
 from .access.impersonation import Impersonation
 from .access.rules import Asked
 from .audit.middleware import Begun, Recorded, annotate, audit_id
@@ -178,7 +178,7 @@ class _Routes:
         found = self._dispatch.find(scope["method"], path)
         if found is None or found.target is None:
             # No row has this path, or none this method: only who may use the path is told.
-            _require(self._server, scope["groundplane.user"], of_path(scope["method"], path))
+            _require(self._server, scope["groundplane.user"], of_nothing(scope))
             raise HTTPException(404 if found is None else 405)
         scope["path_params"] = found.parameters
         await found.target(scope, receive, send)

@@ -47,6 +47,9 @@ async def test_a_binding_is_effective_when_its_write_is_answered_and_over_when_i
          'namespaces "default" is forbidden: User "jane" cannot get resource "namespaces" in API group "" in the '
          'namespace "default"'),
         ("GET", "/nothing", 'forbidden: User "jane" cannot get path "/nothing"'),
+        ("PUT", f"{GROUP}/machines",
+         'machines.groundplane.dev is forbidden: User "jane" cannot update resource "machines" in API group '
+         '"groundplane.dev" in the namespace "default"'),
         ("PUT", "/version", 'forbidden: User "jane" cannot put path "/version"'),
         ("GET", "/apis/none/v1/things",
          'things.none is forbidden: User "jane" cannot list resource "things" in API group "none" at the cluster '
@@ -108,6 +111,7 @@ async def test_rules_can_name_objects_subresources_and_paths(start: Start) -> No
             SECRETS: 403,
             f"{SECRETS}?fieldSelector=metadata.name%3Ds": 200,
             f"{SECRETS}?fieldSelector=metadata.name!%3Ds": 403,
+            f"{SECRETS}?fieldSelector=type!%3Da%5C,metadata.name%3Ds": 403,
             f"{GROUP}/machines/m": 403,
             f"{GROUP}/machines/m/status": 404,
             "/nothing/here": 404,

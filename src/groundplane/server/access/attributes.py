@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 
+from starlette.types import Scope
+
 from ..http import Incoming
+from ..requestinfo import info_of
 from .rules import Asked
 
-_ONE_NAME = re.compile(r"(?:^|,)\s*metadata\.name\s*==?\s*([^,=!\s/%]+)\s*(?:,|$)")
+_ONE_NAME = re.compile(r"metadata\.name==?([^=!\s/%]+)")
 
 
 def of_path(method: str, path: str) -> Asked:
@@ -30,7 +33,18 @@ def of_resource(incoming: Incoming) -> Asked:
     return Asked(verb, incoming.path("group"), resource, incoming.path("subresource"), namespace, name)
 
 
+def of_nothing(scope: Scope) -> Asked:
+    """Return what a request asks for that no row of the table answers."""
+    info = info_of(scope)
+    if not info.resource:
+        return of_path(scope["method"], scope["path"])
+    return Asked(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
+
+
 def _only_name(selector: str) -> str:
     """Return the one name that a field selector leaves: a rule for that name then allows the list."""
-    found = _ONE_NAME.search(selector)
-    return found.group(1) if found else ""
+    if "\\" in selector:
+        # An escaped comma is part of a value, which must not be taken for a term of its own.
+        return ""
+    found = (_ONE_NAME.fullmatch(term) for term in selector.split(","))
+    return next((match[1] for match in found if match), "")
