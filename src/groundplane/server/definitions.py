@@ -6,6 +6,7 @@ that a restart is no event for those who watch.
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 from groundplane.api.crd import crd
@@ -22,8 +23,8 @@ _STORED = "customresourcedefinitions.apiextensions.k8s.io"
 async def publish_definitions(service: Service) -> None:
     """Make the stored definitions those of this version; a definition that is no longer served goes away."""
     wanted = {f"{info.plural}.{info.group}": crd(info) for info in KINDS}
-    for name, definition in wanted.items():
-        await _publish(service, Key(_STORED, "", name), definition)
+    # Together, so that a first start waits for one sync of the disk and not for one each.
+    await asyncio.gather(*(_publish(service, Key(_STORED, "", name), made) for name, made in wanted.items()))
     for entry in (await service.store.list(_STORED)).entries:
         if entry.key.name not in wanted:
             await service.store.delete(entry.key, expected=entry.revision)
