@@ -38,6 +38,7 @@ from groundplane.server.front import Front, front
 from groundplane.server.health import Health
 from groundplane.server.http import Server
 from groundplane.server.local import LocalClient
+from groundplane.server.metrics import Gauge, Labels, Registry
 from groundplane.server.renewal import Renewal
 from groundplane.server.run import listen, serve
 from groundplane.server.service import ADMINISTRATORS, Service
@@ -102,7 +103,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         stopping = asyncio.Event()
         manager = Manager(LocalClient(service), settings, logbook)
         collector = Collector(service)
-        beside = _Beside(logbook, stopping, _health(collector, manager, files))
+        beside = _Beside(logbook, stopping, _health(collector, manager, files), _metrics(manager))
         async with (
             front(settings.home, read_config(settings.config), tokens, service.accounts) as guard,
             serve(
@@ -115,6 +116,8 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
             owner.start(manager.run(), name="controllers")
             owner.start(Renewal(settings.home, (settings.host,), listening.context).run(), name="certificate")
             owner.start(Resealing(store, sealer).run(), name="sealing")
+            await collector.listed.wait()
+            await manager.listed()
             token = _first_administrator(settings, tokens, listening.url, files.ca)
             yield Ready(url=listening.url, kubeconfig=settings.home / "admin.kubeconfig", token=token)
     finally:
@@ -128,6 +131,7 @@ class _Beside:
     logbook: Logbook
     stopping: asyncio.Event
     health: Health
+    metrics: Registry
 
 
 def _app(settings: Settings, guard: Front, service: Service, beside: _Beside) -> ASGIApp:
@@ -145,8 +149,20 @@ def _app(settings: Settings, guard: Front, service: Service, beside: _Beside) ->
             logins=guard.logins,
             parts=guard.parts,
             health=beside.health,
+            metrics=beside.metrics,
         )
     )
+
+
+def _metrics(manager: Manager) -> Registry:
+    """Return the metrics of the parts that run beside the server."""
+
+    def depth() -> dict[Labels, float]:
+        return {(name,): count for name, count in manager.queued().items()}
+
+    metrics = Registry()
+    metrics.add(Gauge("workqueue_depth", "Objects that wait for a controller.", depth, ("name",)))
+    return metrics
 
 
 def _health(collector: Collector, manager: Manager, files: certificates.Certificates) -> Health:

@@ -68,7 +68,17 @@ class Manager:
         self.operations = Controller("operation", self._operation, workers=OPERATIONS_AT_ONCE)
         self.foundations = Controller("foundation", FoundationReconciler(objects, now=now), workers=1)
         self.distributions = Controller("distribution", DistributionReconciler(objects, now=now), workers=1)
+        self._controllers = (self.clusters, self.machines, self.operations, self.foundations, self.distributions)
         self._informers = self._watch(client)
+
+    async def listed(self) -> None:
+        """Wait until the controllers have seen every object."""
+        for informer in self._informers.all():
+            await informer.synced.wait()
+
+    def queued(self) -> dict[str, int]:
+        """Return how many objects wait for each controller."""
+        return {controller.name: len(controller.queue) for controller in self._controllers}
 
     def trouble(self) -> str:
         """Tell why nothing is reconciled, "" when it is."""
@@ -77,7 +87,6 @@ class Manager:
 
     async def run(self) -> None:
         """Run until cancelled; then every task and every connection is closed."""
-        everyone = (self.clusters, self.machines, self.operations, self.foundations, self.distributions)
         informers = self._informers.all()
         try:
             async with TaskOwner("controllers") as owner:
@@ -85,7 +94,7 @@ class Manager:
                     owner.start(informer.run(), name=f"watch-{informer.resource.plural}")
                 for informer in informers:
                     await informer.synced.wait()
-                workers = [owner.start(controller.run(), name=controller.name) for controller in everyone]
+                workers = [owner.start(controller.run(), name=controller.name) for controller in self._controllers]
                 await workers[0]
         finally:
             await self._access.close()

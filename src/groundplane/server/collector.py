@@ -94,11 +94,11 @@ class Collector:
         self._graph = Graph()
         self._dirty: set[Key] = set()
         self._wake = asyncio.Event()
-        self._listed = False
+        self.listed = asyncio.Event()
 
     def trouble(self) -> str:
         """Tell why nothing is collected, "" when it is."""
-        return "" if self._listed else "not every resource has been listed yet"
+        return "" if self.listed.is_set() else "not every resource has been listed yet"
 
     async def run(self) -> None:
         """Collect until cancelled."""
@@ -111,7 +111,7 @@ class Collector:
             for listed in started:
                 # An owner of another kind that is not known yet must not look like one that has gone.
                 await listed.wait()
-            self._listed = True
+            self.listed.set()
             owner.start(self._expire_events(), name="expire-events")
             await self._work()
 

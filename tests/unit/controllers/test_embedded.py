@@ -126,6 +126,24 @@ def test_one_process_has_the_home_the_token_is_printed_once_and_the_kubeconfig_f
     assert set(loose) <= {"groundplane.pid"}
 
 
+def revision(engine: Engine) -> str:
+    """Return the store's newest revision as /metrics has it."""
+    lines = engine.kubectl("get", "--raw", "/metrics").splitlines()
+    return next(line.rpartition(" ")[2] for line in lines if line.startswith("groundplane_store_revision "))
+
+
+async def test_an_engine_is_ready_when_it_says_so_and_writes_nothing_while_nobody_asks_for_anything(
+    engine: Engine,
+) -> None:
+    await asyncio.to_thread(engine.start)
+    said = (await asyncio.to_thread(engine.kubectl, "get", "--raw", "/readyz?verbose")).splitlines()
+    names = ("ping", "collector", "controllers", "certificates", "store", "shutdown", "audit")
+    assert said == [*(f"[+]{name} ok" for name in names), "readyz check passed"]
+    assert 'workqueue_depth{name="machine"} 0' in await asyncio.to_thread(engine.kubectl, "get", "--raw", "/metrics")
+    # What is written at the start comes to an end.
+    await follow(engine, lambda engine: revision(engine) == revision(engine))
+
+
 def test_a_home_that_others_can_read_is_refused_with_the_remedy(engine: Engine) -> None:
     engine.home.mkdir(mode=0o755)
     engine.home.chmod(0o755)
