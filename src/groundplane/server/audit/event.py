@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from ..users import User
 _MOST_YAML = 64 * 1024
 
 
-class UserInfo(msgspec.Struct, omit_defaults=True):
+class UserInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """A user; empty for a caller whose credentials were refused."""
 
     username: str = ""
@@ -66,6 +67,7 @@ class Event(msgspec.Struct, omit_defaults=True, rename="camel"):
     annotations: dict[str, str] = {}
 
 
+_CLAIMS = (b"x-forwarded-for", b"x-real-ip")
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -74,11 +76,18 @@ def line(event: Event) -> bytes:
     return _ENCODER.encode(event) + b"\n"
 
 
-def micro_time(seconds: float) -> str:
+def micro_time(nanoseconds: int) -> str:
     """Return a moment as metav1.MicroTime."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{_second(seconds)}.{rest // 1000:06d}Z"
 
 
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=256)
 def user_info(user: User | None) -> UserInfo:
     """Return the user as the event shows it."""
     if user is None:
@@ -91,10 +100,10 @@ def source_ips(headers: Iterable[tuple[bytes, bytes]], peer: str) -> list[str]:
     """Return where a request comes from. Only the last address is our own finding; those before it are claims."""
     claimed: list[str] = []
     for name, value in headers:
-        if name == b"x-forwarded-for":
+        if name in _CLAIMS:
             claimed += value.decode("latin-1").split(",")
-        elif name == b"x-real-ip":
-            claimed.append(value.decode("latin-1"))
+    if not claimed:
+        return [peer] if peer else []
     found = [address for one in claimed if (address := _address(one))]
     return [*dict.fromkeys(one for one in found if one != peer), *([peer] if peer else [])]
 

@@ -51,7 +51,7 @@ class _Trail:
 
     id: str
     info: RequestInfo
-    received: float
+    received: int
     level: Level = Level.NONE
     omitted: tuple[str, ...] = ()
     begun: bool = False
@@ -90,7 +90,7 @@ class Recorded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         info = info_of(scope)
-        trail = _Trail(scope["groundplane.audit_id"], info, time.time())
+        trail = _Trail(scope["groundplane.audit_id"], info, time.time_ns())
         scope["groundplane.audit"] = trail
 
         async def taking() -> Message:
@@ -153,7 +153,7 @@ def _real_user(scope: Scope) -> User | None:
 def _write(audit: Audit, trail: _Trail, scope: Scope, stage: str) -> None:
     if trail.level is Level.NONE or stage in trail.omitted:
         return
-    now = time.time()
+    now = time.time_ns()
     impersonated = scope.get("groundplane.user") if scope.get("groundplane.impersonator") else None
     query: bytes = scope["query_string"]
     uri = scope["raw_path"].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")

@@ -129,11 +129,12 @@ def _matches_group(one: GroupResources, info: RequestInfo) -> bool:
         return True
     if one.resource_names and info.name not in one.resource_names:
         return False
-    whole = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-    wanted = {whole, "*", f"{info.resource}/*"}
-    if info.subresource:
-        wanted.add(f"*/{info.subresource}")
-    return not wanted.isdisjoint(one.resources)
+    wanted = one.resources
+    if "*" in wanted or f"{info.resource}/*" in wanted:
+        return True
+    if not info.subresource:
+        return info.resource in wanted
+    return f"{info.resource}/{info.subresource}" in wanted or f"*/{info.subresource}" in wanted
 
 
 DEFAULT = b"""\
