@@ -95,11 +95,28 @@ def _plain(value: Any, names: _Names, namespace: str, key: str = "") -> Any:
         if found.get("kind") == "Status":
             _plain_status(found)
         if isinstance(found.get("managedFields"), list):
-            found["managedFields"].sort(key=str)
+            found["managedFields"] = _by_manager(found["managedFields"])
         return found
     if isinstance(value, list):
         return [_plain(item, names, namespace, key) for item in value]
     return _text(value, names, namespace, key) if isinstance(value, str) else value
+
+
+def _by_manager(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put entries in one order, those of one manager together: v1.20 does not tell subresources apart."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        key = str([entry.get(name) for name in ("manager", "operation", "apiVersion")])
+        found[key] = _united(found[key], entry) if key in found else entry
+    return [found[key] for key in sorted(found)]
+
+
+def _united(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    both = {**one, **other}
+    for name in one.keys() & other.keys():
+        if isinstance(one[name], dict) and isinstance(other[name], dict):
+            both[name] = _united(one[name], other[name])
+    return both
 
 
 def _plain_list(metadata: dict[str, Any]) -> None:

@@ -137,7 +137,12 @@ def delete(path: str, options: Any = None) -> Request:
 def watch(path: str, query: str = "", *, seconds: int = 1) -> Request:
     """Read the events of a watch until the server ends it."""
     end = f"watch=true&timeoutSeconds={seconds}" + (f"&{query}" if query else "")
-    return replace(get(path).query(end), answer=STREAM)
+    return streamed(get(path).query(end).path)
+
+
+def streamed(path: str) -> Request:
+    """Read a GET as a stream."""
+    return replace(get(path), answer=STREAM)
 
 
 def follow(path: str, query: str = "", *, seconds: int = 2) -> Request:

@@ -237,6 +237,8 @@ def _json_schema(schema: Schema) -> Schema:
     if schema.get(INT_OR_STRING):
         return {"type": ["integer", "string"]}
     plain: Schema = {key: schema[key] for key in ("type", "enum", "required", "minimum", "maximum") if key in schema}
+    if schema.get("format") == "int64":
+        plain = {"minimum": -(2**63), "maximum": 2**63 - 1, **plain}
     if "properties" in schema:
         plain["properties"] = {key: _json_schema(part) for key, part in schema["properties"].items()}
     for key in ("items", "additionalProperties"):

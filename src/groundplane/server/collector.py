@@ -25,7 +25,8 @@ from .service import Call, Options, Service, decode
 from .status import Json, StatusError
 from .users import CONTROLLER
 from .verbs.create import create
-from .verbs.delete import DeleteOptions, delete
+from .verbs.delete import delete
+from .verbs.delete_options import DeleteOptions
 from .verbs.update import Transform, rewrite
 
 _log = structlog.get_logger(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from groundplane.base.errors import GroundplaneError
 
 from . import table
 from .http import WRITE_TYPES, Incoming, Stream, answer
-from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, form, require_stream
+from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, encode, form, require_stream
 from .protobuf import PROTOBUF
 from .query import flag, revision
 from .service import Call, decode, fetch
@@ -23,6 +24,8 @@ from .strict import duplicates
 from .verbs import delete as deleting
 from .verbs import listing, watching
 from .verbs.create import create
+from .verbs.delete_options import DeleteOptions
+from .verbs.delete_options import parse_options as parse_delete_options
 from .verbs.update import patch as patch_object
 from .verbs.update import update
 
@@ -101,10 +104,11 @@ async def _watch(incoming: Incoming, call: Call, wanted: Form) -> Stream:
 async def _chunks(
     incoming: Incoming, call: Call, events: AsyncGenerator[list[watching.Event], None], how: tuple[Form, str]
 ) -> AsyncIterator[bytes]:
+    numbers = count()
     try:
         async with aclosing(events) as following:
             async for batch in following:
-                for chunk in _joined(_line(incoming, call, event, how) for event in batch):
+                for chunk in _joined(_line(incoming, call, event, how, next(numbers)) for event in batch):
                     yield chunk
     except GroundplaneError as error:
         status = explain(error)
@@ -126,11 +130,14 @@ def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(waiting)
 
 
-def _line(incoming: Incoming, call: Call, event: watching.Event, how: tuple[Form, str]) -> bytes:
+def _line(incoming: Incoming, call: Call, event: watching.Event, how: tuple[Form, str], number: int) -> bytes:
     value = _bookmark(call, event, how[0]) if event.type == "BOOKMARK" else event.value
     if how[0] != "object" and event.type != "BOOKMARK":
-        obj = decode(value)
-        value = msgspec.json.encode(_event_object(incoming, call, obj, how))
+        shaped = _event_object(incoming, call, decode(value), how)
+        if number > 0 and how[0] == "table":
+            # The columns are told once.
+            shaped["columnDefinitions"] = None
+        value = msgspec.json.encode(shaped)
     return b'{"type":"' + event.type.encode() + b'","object":' + value + b"}\n"
 
 
@@ -187,18 +194,22 @@ async def patch(incoming: Incoming) -> Response:
     return answer(_shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)
 
 
-async def _delete_options(incoming: Incoming) -> deleting.DeleteOptions:
+async def _delete_options(incoming: Incoming) -> DeleteOptions:
     raw = await incoming.body()
     body: Any = None
     if raw:
         body = decode_body(incoming.content_type, raw, allowed=WRITE_TYPES)
-    return deleting.parse_options(body, incoming.query.get("propagationPolicy", ""))
+    return parse_delete_options(body, incoming.query)
 
 
 async def delete_one(incoming: Incoming) -> Response:
     call = incoming.call()
-    obj, gone = await deleting.delete(incoming.server.service, call, await _delete_options(incoming))
-    return answer(deleting.success(call, obj) if gone and not call.resource.returns_deleted else obj)
+    options = await _delete_options(incoming)
+    obj, gone = await deleting.delete(incoming.server.service, call, options)
+    if gone and not call.resource.returns_deleted:
+        return answer(deleting.success(call, obj))
+    # The old way to ask for what is the background policy now; its answer tells that the object is still there.
+    return answer(_shape(incoming, call, encode(obj)), code=202 if options.orphan is False else 200)
 
 
 async def delete_many(incoming: Incoming) -> Response:

@@ -21,6 +21,7 @@ from .users import CONTROLLER
 from .verbs import delete as deleting
 from .verbs import listing, watching
 from .verbs.create import create
+from .verbs.delete_options import DeleteOptions
 from .verbs.update import patch as patch_object
 from .verbs.update import update
 
@@ -86,7 +87,7 @@ class LocalClient:
     async def delete(self, resource: Resource, namespace: str, name: str, *, propagation: str = "Background") -> None:
         with _translated(f"delete {resource.kind} {namespace}/{name}"):
             call = self._call(resource, namespace, name)
-            await deleting.delete(self._service, call, deleting.DeleteOptions(propagation))
+            await deleting.delete(self._service, call, DeleteOptions(propagation))
 
     @asynccontextmanager
     async def watch(

@@ -101,7 +101,7 @@ def track_update(old: Json | None, new: Json, writer: Writer) -> None:
         _own_all(new, writer)
         return
     # An explicitly emptied list asks to forget all owners (metav1: "can be reset by setting it to a list of one {}").
-    managers = read(new) if given is not None or old is None else read(old)
+    managers = read(new) if old is None or _stated(given) else read(old)
     before = leaves(old, containers=True) if old is not None else {}
     after = leaves(new, containers=True)
     removed = before.keys() - after.keys()
@@ -114,6 +114,19 @@ def track_update(old: Json | None, new: Json, writer: Writer) -> None:
     owned = (kept | {path for path in changed if writer.owns(path)}) - removed
     managers[mine] = (owned, since if owned == kept else writer.time)
     write(new, managers)
+
+
+def _stated(given: Any) -> bool:
+    """Tell whether a caller states the owners: an empty list, or one that cannot be read, leaves them as they were."""
+    if not isinstance(given, list) or not given:
+        return False
+    return given == [{}] or all(
+        isinstance(entry, dict)
+        and entry.get("operation") in ("Apply", "Update")
+        and entry.get("fieldsType") == "FieldsV1"
+        and isinstance(entry.get("fieldsV1", {}), dict)
+        for entry in given
+    )
 
 
 def _own_all(new: Json, writer: Writer) -> None:

@@ -6,8 +6,8 @@ import random
 import uuid
 from typing import Any
 
+from groundplane.api.cause import Cause, json_type
 from groundplane.api.cause import invalid as wrong
-from groundplane.api.cause import json_type
 from groundplane.base.clock import parse_rfc3339
 
 from .resources import Resource
@@ -147,3 +147,12 @@ def keep_system_fields(obj: Json, old: Json) -> None:
             obj["metadata"][name] = old["metadata"][name]
         else:
             obj["metadata"].pop(name, None)
+
+
+def changed_deletion(obj: Json, old: Json) -> list[Cause]:
+    """Return what is wrong with an object that a caller marks as being deleted: only a deletion does that."""
+    given, present = obj["metadata"], old["metadata"]
+    if present.get("deletionTimestamp"):
+        return []
+    names = ("deletionTimestamp", "deletionGracePeriodSeconds")
+    return [wrong(f"metadata.{name}", given[name], "field is immutable") for name in names if name in given]

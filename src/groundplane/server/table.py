@@ -18,7 +18,9 @@ Cell = Callable[[Json, datetime], Any]
 _STEP = re.compile(r'\.([A-Za-z0-9_-]+)|\[\?\(@\.([A-Za-z0-9]+)=="([^"]*)"\)\]|\[(\*|\d+)\]')
 _NAME_HELP = (
     "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
-    "client to request the generation of an appropriate name automatically."
+    "client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
+    "idempotence and configuration definition. Cannot be updated. More info: "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
 )
 
 
@@ -55,15 +57,15 @@ def from_printer(column: PrinterColumn) -> Column:
     def cell(obj: Json, now: datetime) -> Any:
         found = find(obj)
         if not found:
-            return "" if column.type == "string" else None
+            return None
         if column.type == "date":
             return age(found[0], now)
         if column.type == "string":
             return ",".join(str(value) for value in found)
         return found[0]
 
-    kind = "string" if column.type == "date" else column.type
-    return Column(column.name, kind, cell, column.priority)
+    description = f"Custom resource definition column (in JSONPath format): {column.path}"
+    return Column(column.name, column.type, cell, column.priority, description)
 
 
 def compile_path(path: str) -> Callable[[Json], list[Any]]:

@@ -17,7 +17,8 @@ from ..service import Call, Options, Service, decode
 from ..status import Json
 from ..users import ADMINISTRATORS, AUTHENTICATED, CONTROLLER, UNAUTHENTICATED
 from ..verbs.create import create
-from ..verbs.delete import DeleteOptions, delete
+from ..verbs.delete import delete
+from ..verbs.delete_options import DeleteOptions
 from ..verbs.update import rewrite
 from .index import read_rules
 from .rules import EVERYTHING, GROUP, Rule, missing

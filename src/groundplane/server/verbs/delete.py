@@ -6,47 +6,14 @@ Any other content of a namespace goes with it (see `collector`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from groundplane.store.contract import Entry, NotThere, RevisionConflict
 
-from .. import meta
 from ..builtin import KEPT_NAMESPACES
 from ..service import Call, Service, decode, encoder, fetch
-from ..status import Json, bad_request, conflict, forbidden
+from ..status import Json, conflict, forbidden
+from .delete_options import DeleteOptions
 
 _ATTEMPTS = 5
-_POLICIES = {"Foreground": meta.FOREGROUND, "Orphan": meta.ORPHAN, "Background": ""}
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteOptions:
-    """What metav1.DeleteOptions says, as far as it matters here."""
-
-    propagation: str = "Background"
-    uid: str = ""
-    resource_version: str = ""
-    dry_run: bool = False
-
-
-def parse_options(body: Any, propagation: str) -> DeleteOptions:
-    """Read the options from the body of the request, and from its query where the body says nothing."""
-    document = {} if body is None else body
-    if not isinstance(document, dict) or document.get("kind", "DeleteOptions") != "DeleteOptions":
-        raise bad_request("the body of a deletion is not a DeleteOptions")
-    preconditions = document.get("preconditions") or {}
-    dry_run = document.get("dryRun") or []
-    if dry_run not in ([], ["All"]):
-        raise bad_request(f"dryRun: Unsupported value: {dry_run!r}: supported values: 'All'")
-    policy = document.get("propagationPolicy") or propagation
-    orphan = document.get("orphanDependents")
-    if not policy:
-        policy = "Orphan" if orphan else "Background"
-    if policy not in _POLICIES or not isinstance(preconditions, dict):
-        raise bad_request(f"propagationPolicy: Unsupported value: {policy!r}: supported values: {', '.join(_POLICIES)}")
-    uid, revision = preconditions.get("uid") or "", preconditions.get("resourceVersion") or ""
-    return DeleteOptions(policy, str(uid), str(revision), bool(dry_run))
 
 
 async def delete(service: Service, call: Call, options: DeleteOptions) -> tuple[Json, bool]:
@@ -67,11 +34,14 @@ async def delete(service: Service, call: Call, options: DeleteOptions) -> tuple[
 
 
 def _check(call: Call, obj: Json, options: DeleteOptions) -> None:
-    for name, wanted, label in (("uid", options.uid, "UID"), ("resourceVersion", options.resource_version,
-                                                              "ResourceVersion")):  # fmt: skip
-        if wanted and obj["metadata"][name] != wanted:
-            why = f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: "
-            raise conflict(call.resource.group, call.resource.plural, call.name, why + obj["metadata"][name])
+    metadata, resource = obj["metadata"], call.resource
+    for label, wanted, present, why in (
+        ("UID", options.uid, metadata["uid"], "deleted and then recreated"),
+        ("ResourceVersion", options.resource_version, metadata["resourceVersion"], "modified"),
+    ):
+        if wanted is not None and wanted != present:
+            text = f"the {label} in the precondition ({wanted}) does not match the {label} in record ({present}). "
+            raise conflict(resource.group, resource.kind, call.name, f"{text}The object might have been {why}")
 
 
 async def _check_namespace(service: Service, call: Call) -> None:
@@ -86,10 +56,7 @@ async def _check_namespace(service: Service, call: Call) -> None:
 async def _delete(service: Service, call: Call, entry: Entry, options: DeleteOptions) -> tuple[Json, bool]:
     obj = decode(entry.value)
     metadata = obj["metadata"]
-    finalizers = list(metadata.get("finalizers") or [])
-    policy = _POLICIES[options.propagation]
-    if policy and policy not in finalizers:
-        finalizers.append(policy)
+    finalizers = options.finalizers(list(metadata.get("finalizers") or []))
     dry_run = options.dry_run or call.options.dry_run
     if not finalizers and not (obj.get("spec") or {}).get("finalizers"):
         if dry_run:
@@ -109,6 +76,8 @@ def _mark(obj: Json, call: Call, finalizers: list[str], now: str) -> None:
     metadata = obj["metadata"]
     if finalizers:
         metadata["finalizers"] = finalizers
+    else:
+        metadata.pop("finalizers", None)
     if "deletionTimestamp" not in metadata:
         metadata["deletionTimestamp"] = now
         metadata["deletionGracePeriodSeconds"] = 0

@@ -70,7 +70,8 @@ def parse_options(call: Call, query: Mapping[str, str]) -> ListOptions:
 def parse_watch_options(call: Call, query: Mapping[str, str]) -> ListOptions:
     """Read the options of a watch from the query; raises 400 and 422 naming what is wrong."""
     _refuse(_watch_causes(query))
-    return _options(call, query)
+    # A token says where a list goes on; a watch has no use for it, and kube-apiserver does not look at it.
+    return _options(call, {name: value for name, value in query.items() if name != "continue"})
 
 
 def _options(call: Call, query: Mapping[str, str]) -> ListOptions:

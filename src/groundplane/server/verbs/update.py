@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 
 from groundplane.api.cause import Cause
+from groundplane.base.gotext import quoted
 from groundplane.store.contract import Entry, NotThere, RevisionConflict
 
 from .. import managed, meta, patching
 from ..resources import APPLY, JSON_PATCH, MERGE, STRATEGIC
 from ..service import Call, Service, decode, encoder, fetch, prepare, writer
-from ..status import Json, StatusError, bad_request, conflict, unsupported_media_type
+from ..status import Json, StatusError, bad_request, conflict, invalid, unsupported_media_type
 from .create import create
 
 # A patch is computed anew when somebody else wrote in between; kube-apiserver gives up after as many tries.
@@ -30,13 +31,8 @@ Transform = Callable[[Json], Any]
 async def update(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
     """Replace an object (PUT); return it and whether it was created, which kinds of RBAC are."""
     obj = meta.check_shape(meta.named_kind(body, call.resource), call.resource)
-    name = obj["metadata"].get("name")
-    if name != call.name:
-        raise bad_request(f"the name of the object ({name or 'none'}) does not match the name on the URL ({call.name})")
-    if call.resource.generation and not obj["metadata"].get("resourceVersion"):
-        cause = Cause("metadata.resourceVersion", "FieldValueInvalid", 0, "Invalid value: 0: must be specified for an "
-                      "update")  # fmt: skip
-        raise call.invalid(call.name, [cause])
+    _check_address(call, obj["metadata"])
+    await _require_revision(service, call, obj["metadata"])
 
     def transform(old: Json) -> Json:
         fresh: Json = msgspec.json.decode(msgspec.json.encode(obj))
@@ -54,6 +50,34 @@ async def update(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
         raise call.missing()
     service.authorizer.require(call.user, call.asked("create"))
     return await create(service, call, obj), True
+
+
+def _check_address(call: Call, given: Json) -> None:
+    name, namespace = given.get("name"), given.get("namespace")
+    if not name:
+        raise bad_request(
+            f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided"
+        )
+    if name != call.name:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
+    if namespace and call.resource.namespaced and namespace != call.namespace:
+        where = f"the namespace on the request ({call.namespace})"
+        raise bad_request(f"the namespace of the object ({namespace}) does not match {where}")
+
+
+async def _require_revision(service: Service, call: Call, given: Json) -> None:
+    """Refuse to overwrite what the caller may not have seen; only the built-in kinds allow it."""
+    revision = given.get("resourceVersion", "")
+    if revision and not (revision.isascii() and revision.isdigit()):
+        raise bad_request(f"strconv.ParseUint: parsing {quoted(revision)}: invalid syntax")
+    if revision not in ("", "0"):
+        return
+    given.pop("resourceVersion", None)
+    if call.resource.custom:
+        await fetch(service, call)
+        why = "Invalid value: 0x0: must be specified for an update"
+        cause = Cause("metadata.resourceVersion", "FieldValueInvalid", 0, why)
+        raise invalid(call.resource.group, call.resource.plural, call.name, [cause])
 
 
 async def patch(service: Service, call: Call, content_type: str, body: Any) -> tuple[bytes, bool]:
@@ -133,14 +157,21 @@ async def _finish(service: Service, call: Call, wanted: Json, old: Json, *, appl
     resource = call.resource
     if call.subresource == "status":
         entries = wanted["metadata"].get("managedFields")
-        wanted = {**decode(msgspec.json.encode(old)), "status": wanted.get("status", {})}
+        status = wanted.get("status")
+        wanted = decode(msgspec.json.encode(old))
+        wanted.pop("status", None)
+        if status is not None:
+            wanted["status"] = status
         if entries is not None:
             wanted["metadata"]["managedFields"] = entries
     elif resource.has_status:
         wanted.pop("status", None)
         if "status" in old:
             wanted["status"] = old["status"]
+    causes = meta.changed_deletion(wanted, old)
     meta.keep_system_fields(wanted, old)
+    if causes:
+        raise call.invalid(call.name, causes)
     new = await prepare(service, call, wanted, old)
     if not applied:
         managed.track_update(old, new, writer(service, call))

@@ -12,7 +12,7 @@ from groundplane.store.contract import Change, Watch
 
 from ..query import flag, number
 from ..selectors import Predicate
-from ..service import Call, Service, decode
+from ..service import Call, Service, decode, encoder
 from ..status import revision_too_large
 from .listing import ListOptions, listing, parse_watch_options
 
@@ -129,6 +129,10 @@ def _view(matches: Predicate | None) -> Callable[[Change], Event | None]:
         after = change.type != "Deleted" and matches(decode(entry.value))
         if not before and not after:
             return None
+        if change.previous is not None and not after and change.type == "Modified":
+            # What leaves the selection is shown as it was in it, so that caches keyed by its labels find it.
+            left = encoder(decode(change.previous.value))(entry.revision)
+            return Event("DELETED", left, entry.revision)
         kind: EventType = "MODIFIED" if before and after else "ADDED" if after else "DELETED"
         return Event(kind, entry.value, entry.revision)
 
