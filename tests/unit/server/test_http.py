@@ -187,12 +187,14 @@ async def test_what_the_server_sets_cannot_be_changed(start: Start) -> None:
     async with start() as running:
         made = (await running.http.post(FOUNDATIONS, json=FOUNDATION)).json()["metadata"]
         past = "2001-01-01T00:00:00Z"
-        forged = {"creationTimestamp": past, "generation": 9, "deletionTimestamp": past}
+        forged = {"creationTimestamp": past, "generation": 9}
         patch = json.dumps({"metadata": forged}).encode()
         found = (await running.http.patch(f"{FOUNDATIONS}/f", content=patch, headers=MERGE)).json()["metadata"]
         for name in ("uid", "creationTimestamp", "generation", "resourceVersion"):
             assert found[name] == made[name]
-        assert "deletionTimestamp" not in found
+        ended = json.dumps({"metadata": {"deletionTimestamp": past}}).encode()
+        refused = (await running.http.patch(f"{FOUNDATIONS}/f", content=ended, headers=MERGE)).json()
+        assert (refused["code"], refused["details"]["causes"][0]["field"]) == (422, "metadata.deletionTimestamp")
 
 
 async def test_a_deletion_keeps_to_its_preconditions_and_dry_run(start: Start) -> None:
@@ -202,8 +204,8 @@ async def test_a_deletion_keeps_to_its_preconditions_and_dry_run(start: Start) -
             ({"preconditions": {"uid": "other"}}, 409),
             ({"preconditions": {"resourceVersion": "1"}}, 409),
             ({"dryRun": ["All"]}, 200),
-            ({"dryRun": ["Some"]}, 400),
-            ({"propagationPolicy": "Sideways"}, 400),
+            ({"dryRun": ["Some"]}, 422),
+            ({"propagationPolicy": "Sideways"}, 422),
             (SECRET, 400),
         ):
             assert (await running.http.request("DELETE", f"{SECRETS}/s", json=body)).status_code == code, body
