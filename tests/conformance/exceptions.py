@@ -316,7 +316,7 @@ EXCEPTIONS: tuple[Deliberate, ...] = (
         why="so for the built-in kinds of kube-apiserver; custom resources take it for GET by accident",
     ),
     Deliberate(
-        name="revision-of-a-deletion",
+        name="the-write-that-ends-a-deletion",
         cases=(
             "removing/what-is-held-and-then-let-go",
             "removing/what-is-held-of-a-built-in-kind",
