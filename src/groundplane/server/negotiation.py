@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from .status import Json, bad_request, not_acceptable, unsupported_media_type
 from .strict import unfolds
 
 JSON = "application/json"
+_SHORT = 256
 YAML = "application/yaml"
 YAML_TYPES = (YAML, "application/apply-patch+yaml")
 JSON_TYPES = (
@@ -66,6 +68,11 @@ def require_stream(accept: str) -> None:
 
 def form(accept: str) -> Form:
     """Return the form in which an object or list is answered; raises 406."""
+    # Clients send the same few headers all the time; a long one is somebody's attempt to fill our memory.
+    return _known_form(accept) if len(accept) <= _SHORT else _form(accept)
+
+
+def _form(accept: str) -> Form:
     wanted = {"Table": "table", "PartialObjectMetadata": "partial", "PartialObjectMetadataList": "partial"}
     for media in parse(accept):
         if not media.json:
@@ -77,6 +84,9 @@ def form(accept: str) -> Form:
         if known and transformed in wanted:
             return "table" if wanted[transformed] == "table" else "partial"
     raise not_acceptable([JSON, f"{JSON};as=Table;g=meta.k8s.io;v=v1"])
+
+
+_known_form = lru_cache(maxsize=256)(_form)
 
 
 def wants_discovery(accept: str) -> str:
