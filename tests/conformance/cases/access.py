@@ -74,6 +74,8 @@ def review(kind: str, path: str = "", **spec: Any) -> Request:
 
 ABOUT = {"namespace": "{ns}", "verb": "list", "resource": "secrets"}
 WRITER = {"apiGroups": [GROUP], "resources": ["roles", "rolebindings"], "verbs": ["create", "update", "patch"]}
+# The real server learns of roles and bindings in the order of their writes: once this is known, so is what was before.
+SEEN = may(WRITER)
 
 CASES = [
     case("a role", post(ROLES, role(FINE)), get(f"{ROLES}/r"), put(f"{ROLES}/r", role()), delete(f"{ROLES}/r")),
@@ -123,11 +125,11 @@ CASES = [
          by(get(f"{FOUNDATIONS}/f/status")), by(get(f"{FOUNDATIONS}/f"))),
     case("rights of a group", post(ROLES, role(FINE)),
          post(BINDINGS, binding({"kind": "Group", "apiGroup": GROUP, "name": "g"})),
-         by(get(SECRETS)), by(get(SECRETS)).header("Impersonate-Group", "g")),
+         *SEEN, by(get(SECRETS)), by(get(SECRETS)).header("Impersonate-Group", "g")),
     case("rights of an account", post(ROLES, role(FINE)), post(BINDINGS, binding({"kind": "ServiceAccount",
                                                                                   "name": "robot"})),
-         by(get(SECRETS), "system:serviceaccount:{ns}:robot"), by(get(SECRETS), "system:serviceaccount:{ns}:other")),
-    case("a binding without its role", post(BINDINGS, binding(SUBJECT, to="none")), by(get(SECRETS))),
+         *SEEN, by(get(SECRETS), "system:serviceaccount:{ns}:robot"), by(get(SECRETS), "system:serviceaccount:{ns}:other")),
+    case("a binding without its role", post(BINDINGS, binding(SUBJECT, to="none")), *SEEN, by(get(SECRETS))),
     case("apply without create", *may({**FINE, "verbs": ["patch"]}), by(apply(f"{SECRETS}/s", secret())),
          post(SECRETS, secret()), by(apply(f"{SECRETS}/s", secret()))),
     case("giving away in a role what one lacks", *may(WRITER), by(post(ROLES, role(FINE))),
@@ -142,8 +144,6 @@ CASES = [
     case("bind", *may(WRITER, {"apiGroups": [GROUP], "resources": ["roles"], "verbs": ["bind"],
                                "resourceNames": ["r"]}), post(ROLES, role(FINE)),
          by(post(BINDINGS, binding(SUBJECT)))),
-    case("acting as others without the right", *may(FINE),
-         by(get(SECRETS), "admin").header("X", "y")),
     case("a review of oneself", review("SelfSubjectAccessReview", resourceAttributes=ABOUT),
          by(review("SelfSubjectAccessReview", resourceAttributes=ABOUT)), *may(FINE),
          by(review("SelfSubjectAccessReview", resourceAttributes=ABOUT))),
