@@ -1,13 +1,17 @@
 """The docs know every step, condition, reason, event, setting and command, and nothing that is not there."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
 
 from groundplane.api.registry import KINDS
 from groundplane.base.settings import SETTINGS_HELP
 from groundplane.operations import CREATE, DELETE
+from groundplane.server.config import ServerConfig
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -51,6 +55,19 @@ def test_every_environment_variable_of_ours_that_the_code_reads_is_a_documented_
     used = set(re.findall(r'environ(?:ment)?(?:\.get\(|\[)"(GROUNDPLANE_[A-Z_]+)"', code))
     assert used
     assert used <= set(SETTINGS_HELP)
+
+
+def _fields(kind: type, before: str = "") -> Iterator[str]:
+    for one in msgspec.structs.fields(kind):
+        inner = next((part for part in (one.type, *get_args(one.type)) if hasattr(part, "__struct_fields__")), None)
+        name = f"{before}{one.encode_name}"
+        yield from _fields(inner, f"{name}.") if inner else (name,)
+
+
+def test_the_documented_fields_of_the_settings_file_are_those_that_exist() -> None:
+    section = (DOCS / "settings.md").read_text().partition("## The settings file of the API server")[2]
+    told = re.findall(r"^\| `([a-z]+\.[a-zA-Z]+)` \|", section, re.MULTILINE)
+    assert sorted(told) == sorted(_fields(ServerConfig))
 
 
 @pytest.mark.parametrize("info", KINDS, ids=lambda info: info.kind)
