@@ -19,6 +19,8 @@ from .status import Json
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 # Groups of Kubernetes whose types do not live in k8s.io/api/GROUP.
 _KUBERNETES_PACKAGES = {"apiextensions.k8s.io": "apiextensions-apiserver.pkg.apis.apiextensions"}
+# The codes of success besides 200 alone: an apply creates what is not there.
+_CODES = {"post": ("200", "201"), "patch": ("200", "201")}
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _LIST_PARAMETERS = (
     "allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
@@ -93,6 +95,29 @@ def _schemas(resources: list[Resource]) -> Json:
     return found
 
 
+_STATUS: Json = {
+    "type": "object",
+    "description": "How a request ended that has no object to answer with.",
+    "required": ["status"],
+    "properties": {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+        "status": {"type": "string", "description": "Success or Failure."},
+        "message": {"type": "string", "description": "What went wrong, for people."},
+        "reason": {"type": "string", "description": "What went wrong, for programs."},
+        "code": {"type": "integer", "format": "int32", "description": "The HTTP code."},
+        "details": {"type": "object", "description": "What it is about, and its causes, all of them.",
+                    "x-kubernetes-preserve-unknown-fields": True},
+    },
+    "x-kubernetes-group-version-kind": [{"group": "", "version": "v1", "kind": "Status"}],
+}  # fmt: skip
+
+
+def _json(schema: Json, description: str = "OK") -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 def _parameter(name: str) -> Json:
     kind = _TYPES.get(name, "string")
     return {"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": True}}
@@ -104,12 +129,25 @@ def _operation(resource: Resource, action: str, answer: str, parameters: tuple[s
         "tags": [resource.group or "core"],
         "parameters": [_parameter(name) for name in parameters],
         "responses": {
-            "200": {"description": "OK", "content": {"application/json": {"schema": _ref(answer)}}},
-            "default": {"description": "A Status that says what is wrong"},
+            **{code: _json(_ref(answer)) for code in _CODES.get(action, ("200",))},
+            "default": _json(_ref(f"{_META}Status"), "A Status that says what is wrong"),
         },
         "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind": _gvk(resource),
     }
+
+
+def _removal(resource: Resource) -> Json:
+    """Return the operation that deletes: what goes at once is answered with a Status, what is marked with itself."""
+    name = component(resource)
+    operation = _operation(resource, "delete", name, ("dryRun", "propagationPolicy"))
+    operation["responses"]["200"] = _json({"anyOf": [_ref(name), _ref(f"{_META}Status")]})
+    return operation
+
+
+def _suffixed(item: Json, suffix: str) -> Json:
+    """Return operations by method under ids of their own, as every id is there once."""
+    return {method: {**one, "operationId": one["operationId"] + suffix} for method, one in item.items()}
 
 
 def _with_body(operation: Json, resource: Resource, types: tuple[str, ...] = ("application/json",)) -> Json:
@@ -125,7 +163,7 @@ def _item_operations(resource: Resource) -> Json:
         "get": _operation(resource, "get", name),
         "update": _with_body(_operation(resource, "put", name, _WRITE_PARAMETERS), resource),
         "patch": _with_body(patch, resource, resource.patches),
-        "delete": _operation(resource, "delete", name, ("dryRun", "propagationPolicy")),
+        "delete": _removal(resource),
     }
     return _served(resource, operations)
 
@@ -143,14 +181,17 @@ def _paths(resource: Resource) -> Json:
     name = component(resource)
     lister = _operation(resource, "list", component(resource, "List"), _LIST_PARAMETERS)
     creator = _with_body(_operation(resource, "post", name, _WRITE_PARAMETERS), resource)
-    purger = _operation(resource, "deletecollection", name, (*_LIST_PARAMETERS, "dryRun", "propagationPolicy"))
+    purger = _operation(
+        resource, "deletecollection", component(resource, "List"), (*_LIST_PARAMETERS, "dryRun", "propagationPolicy")
+    )
     many = {"list": lister, "create": creator, "deletecollection": purger}
     paths: Json = {collection: _served(resource, many), f"{collection}/{{name}}": _item_operations(resource)}
     if resource.namespaced:
-        paths[f"{root}/{resource.plural}"] = {"get": lister}
+        paths[f"{root}/{resource.plural}"] = _suffixed(_served(resource, {"list": lister}), "ForAllNamespaces")
     if resource.has_status:
         part = _item_operations(resource)
-        paths[f"{collection}/{{name}}/status"] = {name: part[name] for name in part if name != "delete"}
+        part = {name: part[name] for name in part if name != "delete"}
+        paths[f"{collection}/{{name}}/status"] = _suffixed(part, "Status")
     for path, item in paths.items():
         item["parameters"] = [
             {"name": part, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -172,7 +213,7 @@ def v3(resources: Resources, group: str, served: str) -> Json | None:
         "openapi": "3.0.0",
         "info": {"title": "Groundplane", "version": version("groundplane")},
         "paths": paths,
-        "components": {"schemas": _schemas(found)},
+        "components": {"schemas": {**_schemas(found), f"{_META}Status": _STATUS}},
     }
 
 
@@ -218,6 +259,8 @@ def _v2_part(name: str, part: Any) -> Any:
     operation["parameters"] = [_v2_parameter(parameter) for parameter in part["parameters"]]
     operation["produces"] = ["application/json"]
     schema = part["responses"]["200"]["content"]["application/json"]["schema"]
+    # v2 has no alternatives; of object or Status, kube-apiserver names the Status too.
+    schema = schema.get("anyOf", [schema])[-1]
     operation["responses"] = {"200": {"description": "OK", "schema": schema}}
     if body := part.get("requestBody"):
         content = body["content"]
