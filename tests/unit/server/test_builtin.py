@@ -158,6 +158,18 @@ def test_every_field_is_explained(plural: str) -> None:
     assert undescribed(document["components"]["schemas"][name], name) == []
 
 
+async def test_the_name_of_an_event_need_only_fit_into_a_path(start: Start) -> None:
+    url = "/api/v1/namespaces/default/events"
+    event: dict[str, Any] = {"apiVersion": "v1", "kind": "Event", "involvedObject": {"namespace": "default"}}
+    async with start() as running:
+        made = await running.http.post(url, json={**event, "metadata": {"generateName": "m1."}})
+        assert (made.status_code, made.json()["metadata"]["name"][:3]) == (201, "m1.")
+        refused = await running.http.post(url, json={**event, "metadata": {"name": "a/b"}})
+        assert refused.json()["message"] == (
+            'Event "a/b" is invalid: metadata.name: Invalid value: "a/b": may not contain \'/\''
+        )
+
+
 async def test_a_kind_without_status_has_no_status_path(start: Start) -> None:
     async with start() as running:
         await running.http.post(CONFIG_MAPS, json=config_map())

@@ -122,6 +122,8 @@ def event() -> Resource:
         validate=validator(_SCHEMA),
         short_names=("ev",),
         patches=PATCHES,
+        # As in Kubernetes: recorders make up names such as "m1." with an ending.
+        path_names=True,
         check=_check,
         columns=_EVENT_COLUMNS,
         fields=_EVENT_FIELDS,
