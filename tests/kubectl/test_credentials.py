@@ -167,14 +167,15 @@ def test_a_password_user_works_in_a_session(engine: Engine) -> None:
         body = {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": "of-eve"},
+            "metadata": {"name": f"s-{secrets.token_hex(4)}"},
             "stringData": {"k": engine.secret()},
         }
         path = "/api/v1/namespaces/default/secrets"
         assert http.post(path, json=body).status_code == 403
         assert http.post(path, json=body, headers=CSRF).status_code == 201
-        body["metadata"], body["stringData"] = {"name": "apply"}, {"k": engine.secret()}
-        where = f"{path}/apply?fieldManager=test"
+        name = f"s-{secrets.token_hex(4)}"
+        body["metadata"], body["stringData"] = {"name": name}, {"k": engine.secret()}
+        where = f"{path}/{name}?fieldManager=test"
         applied = http.patch(where, json=body, headers={**CSRF, "content-type": "application/apply-patch+yaml"})
         assert applied.status_code == 201
         engine.groundplane("user", "remove", "eve")
@@ -182,9 +183,8 @@ def test_a_password_user_works_in_a_session(engine: Engine) -> None:
 
 
 def test_no_secret_is_left_in_audit_log_log_or_data(engine: Engine) -> None:
-    if not engine.secrets:
-        for test in (test_a_token_lets_in_until_it_is_revoked, test_a_password_user_works_in_a_session):
-            test(engine)
+    # Tests come in any order: what the others leave is searched too when they were first.
+    test_a_password_user_works_in_a_session(engine)
     forms = [form for one in engine.secrets for form in (one, base64.b64encode(one.encode()).decode().rstrip("="))]
     searched = 0
     for folder, _, names in os.walk(engine.home.parent):
@@ -194,5 +194,5 @@ def test_no_secret_is_left_in_audit_log_log_or_data(engine: Engine) -> None:
             found = [form for form in forms if form.encode() in content]
             assert not found, f"{folder}/{name}"
     audit = (engine.home / "logs" / "audit" / "audit.log").read_text()
-    assert '"level":"RequestResponse"' in audit or '"resource":"secrets"' in audit
+    assert '"resource":"secrets"' in audit
     assert searched > 10_000

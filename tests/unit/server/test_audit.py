@@ -142,6 +142,16 @@ async def test_refused_credentials_are_recorded_without_a_user(audited: Audit_, 
     assert event["auditID"] == answer.headers["audit-id"]
 
 
+async def test_who_acts_as_another_is_recorded_as_both(audited: Audit_, file: Path) -> None:
+    async with audited() as at:
+        headers = {"impersonate-user": "bob", "impersonate-group": "team-b"}
+        assert (await at.http.get(FOUNDATIONS, headers=headers)).status_code == 403
+    (event,) = _events(file)
+    assert event["user"]["username"] == "admin"
+    assert event["impersonatedUser"]["username"] == "bob"
+    assert "team-b" in event["impersonatedUser"]["groups"]
+
+
 async def test_an_error_is_recorded_with_its_reason(audited: Audit_, file: Path) -> None:
     async with audited() as at:
         await at.http.get(f"{FOUNDATIONS}/none")
