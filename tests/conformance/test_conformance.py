@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from . import document
 from .comparing import Difference
 from .exceptions import EXCEPTIONS
 from .table import CASES
@@ -37,3 +38,8 @@ def test_every_exception_names_cases_that_there_are() -> None:
 def test_exceptions_have_names_of_their_own_and_reasons() -> None:
     assert len({row.name for row in EXCEPTIONS}) == len(EXCEPTIONS)
     assert all(row.what and row.why for row in EXCEPTIONS)
+
+
+def test_the_page_about_conformance_says_what_the_table_says() -> None:
+    text = document.PAGE.read_text(encoding="utf-8")
+    assert text == document.written(text), "run: python -m tests.conformance.document"

@@ -30,11 +30,13 @@ def json_patch(document: Json, operations: Any) -> Any:
         raise bad_request("error decoding patch: a JSON patch is a list of operations")
     if len(operations) > MAX_OPERATIONS:
         message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
-        raise StatusError(413, "RequestEntityTooLarge", message)
+        raise StatusError(413, "RequestEntityTooLarge", f"Request entity too large: {message}")
     result: Any = copy.deepcopy(document)
     for operation in operations:
-        if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
-            raise bad_request("error decoding patch: an operation needs op and path")
+        if not isinstance(operation, dict):
+            raise bad_request("error decoding patch: an operation is not a JSON object")
+        if not isinstance(operation.get("path"), str):
+            raise _inapplicable("an operation needs op and path")
         result = _operate(result, operation)
     return result
 
@@ -58,12 +60,12 @@ def _operate(document: Any, operation: Json) -> Any:
         source = _pointer(operation["from"])
         value = copy.deepcopy(_get(document, source))
         return _add(_remove(document, source) if kind == "move" else document, path, value)
-    raise bad_request(f"error decoding patch: unexpected operation {kind!r}")
+    raise _inapplicable(f"unexpected operation {kind!r}")
 
 
 def _pointer(text: str) -> list[str]:
     if text and not text.startswith("/"):
-        raise bad_request(f"error decoding patch: {text!r} is not a JSON pointer")
+        raise _inapplicable(f"{text!r} is not a JSON pointer")
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
 
 

@@ -144,8 +144,7 @@ async def rewrite(service: Service, call: Call, transform: Transform, *, applied
 def _check_preconditions(call: Call, wanted: Any, old: Json) -> None:
     obj = meta.check_shape(wanted, call.resource)
     given, present = obj["metadata"], old["metadata"]
-    if given.get("name", call.name) != call.name:
-        raise bad_request("metadata.name: the name of an object cannot be changed")
+    _check_address(call, given)
     if given.get("resourceVersion", present["resourceVersion"]) != present["resourceVersion"]:
         raise conflict(call.resource.group, call.resource.plural, call.name)
     if given.get("uid") and given["uid"] != present["uid"]:
