@@ -64,8 +64,8 @@ def test_json_patches_follow_the_standard(document: Any, operation: Any, result:
     [
         ({}, 400),
         ([1], 400),
-        ([{"op": "jump", "path": "/a"}], 400),
-        ([{"op": "add", "path": "a", "value": 1}], 400),
+        ([{"op": "jump", "path": "/a"}], 422),
+        ([{"op": "add", "path": "a", "value": 1}], 422),
         ([{"op": "add", "path": "/a"}], 400),
         ([{"op": "remove", "path": "/none"}], 422),
         ([{"op": "add", "path": "/list/7", "value": 1}], 422),
