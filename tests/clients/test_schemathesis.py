@@ -1,6 +1,6 @@
 """schemathesis on the served OpenAPI v3 documents: no internal error, and answers are what the documents say.
 
-A run is the same every time: deterministic generation and a fixed seed. The normal run takes two resources with ten
+A run is the same every time: deterministic generation and a fixed seed. The normal run takes two resources with four
 examples for each operation; GROUNDPLANE_SCHEMATHESIS=N takes all resources with N examples and the systematic cases
 (every parameter missing, wrong, at its bounds) besides. Watches stream without end and
 are left out: `watch` is taken out of the parameters.
@@ -69,7 +69,7 @@ def test_no_request_ends_in_an_internal_error_or_an_answer_that_is_not_documente
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", str(file), "--url", url]
     command += ["--tls-verify", str(kubeconfig.parent / "home" / "ca.crt"), "--checks", CHECKS]
     phases = "coverage,fuzzing" if EXAMPLES else "fuzzing"
-    command += ["--phases", phases, "--max-examples", EXAMPLES or "10", "--no-color"]
+    command += ["--phases", phases, "--max-examples", EXAMPLES or "4", "--no-color"]
     command += ["--generation-deterministic", "--seed", "1", "--warnings", "off", "--continue-on-failure"]
     command += ["--request-timeout", "20", "--header", f"Authorization: Bearer {token}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
