@@ -105,7 +105,7 @@ async def test_the_keys_are_rotated_under_a_running_server(forks: Forks, home: P
         assert code == 0
         assert before.count(" seals ") == 1
         assert "everything is sealed under one key" in before
-        assert cli("keys", "rotate", "--home", home)[0] == 0
+        assert cli("keys", "rotate", "--forget", "--home", home)[0] == 0
 
         def rotated() -> bool:
             return len((home / "seal.key").read_bytes().splitlines()) == 1
@@ -123,10 +123,18 @@ def test_a_second_rotation_and_a_home_without_keys_are_refused_in_words(tmp_path
     from groundplane.store.keys import KeyFile
 
     KeyFile(tmp_path / "seal.key").make()
-    assert cli("keys", "rotate", "--home", tmp_path)[0] == 0
+    old = (tmp_path / "seal.key").read_bytes()
     code, _, err = cli("keys", "rotate", "--home", tmp_path)
+    assert (code, "give --keep FILE" in err) == (3, True)
+    code, _, err = cli("keys", "rotate", "--keep", tmp_path / "seal.key", "--home", tmp_path)
+    assert (code, "nothing was rotated" in err) == (3, True)
+    assert (tmp_path / "seal.key").read_bytes() == old
+    kept = tmp_path / "old.key"
+    assert cli("keys", "rotate", "--keep", kept, "--home", tmp_path)[0] == 0
+    assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (old, 0o600)
+    code, _, err = cli("keys", "rotate", "--forget", "--home", tmp_path)
     assert (code, "a rotation is under way" in err) == (3, True)
-    code, _, err = cli("keys", "rotate", "--home", tmp_path / "nowhere")
+    code, _, err = cli("keys", "rotate", "--forget", "--home", tmp_path / "nowhere")
     assert code == 6
     assert "cannot use the keys in" in err
 

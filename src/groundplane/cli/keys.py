@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from groundplane.base.errors import Refused
+
+if TYPE_CHECKING:
+    from groundplane.store.keys import KeyFile
 
 _HOME = click.Path(file_okay=False, path_type=Path)
 _HOME_HELP = "Directory of the engine; the default is GROUNDPLANE_HOME."
@@ -17,7 +23,9 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--home", type=_HOME, help=_HOME_HELP)
-def rotate(*, home: Path | None) -> None:
+@click.option("--keep", type=click.Path(dir_okay=False, path_type=Path), help="New file that takes the old key.")
+@click.option("--forget", is_flag=True, help="Keep the old key nowhere: backups sealed under it are lost.")
+def rotate(*, home: Path | None, keep: Path | None, forget: bool) -> None:
     """Seal under a new key from now on, and all that is there too."""
     from groundplane.store.keys import KeyFile, key_id
 
@@ -27,8 +35,11 @@ def rotate(*, home: Path | None) -> None:
     settings = read_home(home)
     source = seal_keys(settings)
     if isinstance(source, KeyFile):
-        fresh = source.add_first().hex()
+        _say_where_the_old_goes(source, keep, forget=forget)
+        fresh = source.add_first(keep=keep).hex()
         click.echo(f"key {fresh} was put first into {source.path}")
+        if keep is not None:
+            click.echo(f"the old key is in {keep} too: restore earlier backups with --seal-key {keep}")
     else:
         fresh = key_id(source.read()[0]).hex()
         source.ask_again()
@@ -36,6 +47,15 @@ def rotate(*, home: Path | None) -> None:
     pid = running(settings.home)
     when = f"process {pid} seals" if pid else "the next start seals"
     click.echo(f"{when} everything under it; see: groundplane keys status --home {settings.home}")
+
+
+def _say_where_the_old_goes(source: KeyFile, keep: Path | None, *, forget: bool) -> None:
+    """Backups made until now open only with the old key, so where it goes is for the operator to say."""
+    if (keep is None) != forget:
+        raise Refused(
+            f"cannot rotate the keys of {source.path}: the old key leaves it, and earlier backups open only with that",
+            remedy="give --keep FILE to put it there, or --forget when no backup needs it",
+        )
 
 
 @keys.command()

@@ -35,6 +35,10 @@ class KeyCommandFailed(Unavailable):
     """The command that gives the keys did not give them."""
 
 
+class CannotKeep(Refused):
+    """The old key could not be put where it was to be kept."""
+
+
 class RotationUnderWay(Refused):
     """Values are still under an older key."""
 
@@ -90,8 +94,11 @@ class KeyFile:
     def stamp(self) -> object:
         return _stamp(self.path)
 
-    def add_first(self) -> bytes:
-        """Put a new key in front and return its id; raises RotationUnderWay when there is more than one already."""
+    def add_first(self, *, keep: Path | None = None) -> bytes:
+        """Put a new key in front and return its id; the old one goes into the new file `keep`, too.
+
+        Raises RotationUnderWay when there is more than one key already, CannotKeep when `keep` cannot be made.
+        """
         with _locked(self.path.parent):
             keys = self.read()
             if len(keys) > 1:
@@ -99,6 +106,8 @@ class KeyFile:
                     f"cannot rotate the keys of {self.path}: it holds {len(keys)} keys, so a rotation is under way",
                     remedy="wait until `groundplane keys status` shows one key; a running server finishes it by itself",
                 )
+            if keep is not None:
+                _write_new(keep, _lines(keys))
             fresh = os.urandom(KEY_SIZE)
             write_whole(self.path, _lines([fresh, *keys]))
         return key_id(fresh)
@@ -108,6 +117,20 @@ class KeyFile:
         with _locked(self.path.parent):
             first, *others = self.read()
             write_whole(self.path, _lines([first, *(key for key in others if key_id(key) not in ids)]))
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as exc:
+        raise CannotKeep(
+            f"cannot keep the old key in {path}: {(exc.strerror or str(exc)).lower()}; nothing was rotated",
+            remedy="name a new file in a directory that is there and has room",
+        ) from exc
 
 
 @dataclass(frozen=True, slots=True)
