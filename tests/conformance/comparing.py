@@ -88,7 +88,11 @@ def _revisions(value: Any) -> Iterator[str]:
 
 def _plain(value: Any, names: _Names, namespace: str, key: str = "") -> Any:
     if isinstance(value, dict):
-        found = {name: _plain(child, names, namespace, name) for name, child in value.items()}
+        # Keys of managedFields have uids in them.
+        found = {
+            _UID.sub(lambda match: names.uid(match[0]), name): _plain(child, names, namespace, name)
+            for name, child in value.items()
+        }
         metadata = found.get("metadata")
         if isinstance(metadata, dict) and "uid" not in metadata:
             _plain_list(metadata)

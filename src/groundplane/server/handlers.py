@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from groundplane.api.cause import forbidden as cause_forbidden
+from groundplane.api.cause import required
 from groundplane.base.errors import GroundplaneError
 
 from . import table
@@ -18,8 +20,9 @@ from .http import WRITE_TYPES, Incoming, Stream, answer
 from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, encode, form, require_stream
 from .protobuf import PROTOBUF
 from .query import flag, revision
+from .resources import APPLY
 from .service import Call, decode, fetch
-from .status import Json, StatusError, explain, revision_too_large, unsupported_media_type
+from .status import Json, StatusError, explain, invalid, revision_too_large, unsupported_media_type
 from .strict import duplicates
 from .verbs import delete as deleting
 from .verbs import listing, watching
@@ -182,13 +185,22 @@ async def put(incoming: Incoming) -> Response:
     return answer(_shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)
 
 
+def _check_patch_options(incoming: Incoming) -> None:
+    causes = []
+    if incoming.content_type != APPLY:
+        if "force" in incoming.query:
+            causes.append(cause_forbidden("force", None, "may not be specified for non-apply patch"))
+    elif not incoming.query.get("fieldManager"):
+        causes.append(required("fieldManager", "is required for apply patch"))
+    if causes:
+        raise invalid("meta.k8s.io", "PatchOptions", "", causes)
+
+
 async def patch(incoming: Incoming) -> Response:
     call = incoming.call()
     if incoming.content_type not in call.resource.patches:
         raise unsupported_media_type(call.resource.patches)
-    if incoming.content_type == "application/apply-patch+yaml" and not incoming.query.get("fieldManager"):
-        raise StatusError(422, "Invalid", 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is '
-                          "required for apply patch")  # fmt: skip
+    _check_patch_options(incoming)
     body = await _document(incoming, call, (*JSON_TYPES[1:], *YAML_TYPES[1:]))
     value, created = await patch_object(incoming.server.service, call, incoming.content_type, body)
     return answer(_shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from groundplane.base.gotext import quoted
+
 from .fieldset import Path, from_fields, is_set, item_element, leaves, list_key, show, to_fields, whole_fields
-from .status import Json, apply_conflict, bad_request
+from .status import Json, StatusError, apply_conflict, bad_request
 
 
 class Owner(NamedTuple):
@@ -27,9 +29,9 @@ class Owner(NamedTuple):
 
     def __str__(self) -> str:
         if self.operation == "Apply":
-            return self.manager
-        below = f'" with subresource "{self.subresource}' if self.subresource else ""
-        return f'{self.manager}{below}" using {self.api_version}'
+            return quoted(self.manager)
+        below = f" with subresource {quoted(self.subresource)}" if self.subresource else ""
+        return f"{quoted(self.manager)}{below} using {self.api_version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,12 @@ def _own_all(new: Json, writer: Writer) -> None:
 
 def apply(live: Json, config: Json, writer: Writer, *, force: bool) -> Json:
     """Return `live` with `config` applied by `writer`; raises 409 naming every conflict."""
-    managers = read(live)
+    managers = read(live) or _before_first_apply(live, writer)
     mine = writer.owner("Apply")
-    config = _without_nulls(config)
     wanted = frozenset(path for path in leaves(config) if writer.owns(path))
     merged: Json = _merge(live, config, (), writer.owns)
-    before, after = leaves(live), leaves(merged)
+    # With the maps: an empty one that is named changes nothing where there is one with fields.
+    before, after = leaves(live, containers=True), leaves(merged, containers=True)
     changed = frozenset(p for p in wanted if p not in before or before[p] != after.get(p))
     conflicts = [(owner, path) for owner, (paths, _) in managers.items() if owner != mine for path in paths & changed]
     if conflicts and not force:
@@ -156,6 +158,12 @@ def apply(live: Json, config: Json, writer: Writer, *, force: bool) -> Json:
     managers[mine] = (wanted, since if wanted == last else writer.time)
     write(merged, managers)
     return merged
+
+
+def _before_first_apply(live: Json, writer: Writer) -> Managers:
+    """Own what is there: an object that nobody owned is not taken over silently by who applies first."""
+    paths = frozenset(path for path in leaves(live, containers=True) if writer.owns(path))
+    return {writer.owner("Update")._replace(manager="before-first-apply"): (paths, writer.time)}
 
 
 def _merge(live: Any, config: Any, path: Path, owns: Callable[[Path], bool]) -> Any:
@@ -175,17 +183,32 @@ def _merge(live: Any, config: Any, path: Path, owns: Callable[[Path], bool]) -> 
 
 def _merge_list(live: list[Any], config: list[Any], path: Path, owns: Callable[[Path], bool]) -> list[Any]:
     if is_set(path):
+        _refuse_twice(path, ["v:" + msgspec.json.encode(value).decode() for value in config])
         return [*live, *(value for value in config if value not in live)]
     key = list_key(path)
     if key is None:
         return config
+    for index, item in enumerate(config):
+        # The rules of metadata say what an owner lacks.
+        if not isinstance(item, dict) or (key not in item and path[0] != "f:metadata"):
+            what = f"associative list with keys has an element that omits key field {quoted(key)}"
+            raise _untyped(f"{show(path)}: element {index}: {what} (and doesn't have default value)")
+    _refuse_twice(path, [item_element(key, item) for item in config])
     result = {item_element(key, item): item for item in live}
     for item in config:
-        if not isinstance(item, dict) or key not in item:
-            raise bad_request(f"an item of {show(path)} has no {key}, its key")
         element = item_element(key, item)
         result[element] = _merge(result.get(element, {}), item, (*path, element), owns)
     return list(result.values())
+
+
+def _refuse_twice(path: Path, elements: list[str]) -> None:
+    for index, element in enumerate(elements):
+        if element in elements[:index]:
+            raise _untyped(f"{show(path)}: duplicate entries for key {show((element,))}")
+
+
+def _untyped(why: str) -> StatusError:
+    return bad_request(f"failed to create typed patch object: {why}")
 
 
 def _prune(obj: Json, gone: Iterable[Path], others: list[frozenset[Path]], wanted: frozenset[Path]) -> None:
@@ -233,9 +256,3 @@ def _remove(obj: Json, path: Path) -> None:
         parent.pop(path[-1][2:], None)
     elif isinstance(parent, list):
         parent[:] = [item for item in parent if not _is_item(item, path[-1])]
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nulls(child) for name, child in value.items() if child is not None}
-    return [_without_nulls(child) for child in value] if isinstance(value, list) else value

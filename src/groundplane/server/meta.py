@@ -11,7 +11,7 @@ from groundplane.api.cause import invalid as wrong
 from groundplane.base.clock import parse_rfc3339
 
 from .resources import Resource
-from .status import Json, StatusError, bad_request, invalid
+from .status import Json, StatusError, Undecodable, invalid
 
 # Kubernetes' own alphabet for generated names: no vowels, nothing that is easily misread.
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -46,16 +46,16 @@ def _check_kind(body: Json, resource: Resource) -> None:
     if kind in (None, ""):
         raise unhandled(resource, "Object 'Kind' is missing")
     if version in (None, ""):
-        raise bad_request("Object 'apiVersion' is missing")
+        raise Undecodable("Object 'apiVersion' is missing")
     if not isinstance(version, str) or not isinstance(kind, str):
         raise _unrecognized(resource, "apiVersion and kind are texts")
     if version != resource.api_version:
         expected = f"does not match the expected API version ({resource.api_version})"
-        raise bad_request(f"the API version in the data ({version}) {expected}")
+        raise Undecodable(f"the API version in the data ({version}) {expected}")
     if kind == resource.kind:
         return
     if not resource.custom:
-        raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
+        raise Undecodable(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
     metadata = body.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     raise invalid(resource.group, kind, str(name or ""), [wrong("kind", kind, f"must be {resource.kind}")])
@@ -99,11 +99,11 @@ def _is_time(value: Any) -> bool:
 def unhandled(resource: Resource, why: str) -> StatusError:
     """Return the error about a body that cannot be decoded as an object of this resource."""
     kind = resource.kind
-    return bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {why}')
+    return Undecodable(f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {why}')
 
 
 def _unrecognized(resource: Resource, why: str) -> StatusError:
-    return bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
+    return Undecodable(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
 
 
 def named_kind(body: Any, resource: Resource) -> Any:

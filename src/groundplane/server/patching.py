@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 from .status import Json, StatusError, bad_request
 
 # apimachinery's own limit for the operations of one JSON patch.
 MAX_OPERATIONS = 10_000
+_NUMBER = re.compile(r"(0|[1-9][0-9]*)\Z")
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -50,10 +52,9 @@ def _operate(document: Any, operation: Json) -> Any:
     if kind == "remove":
         return _remove(document, path)
     if kind == "replace":
-        _get(document, path)
         return _set(document, path, copy.deepcopy(operation["value"]))
     if kind == "test":
-        if _get(document, path) != operation["value"]:
+        if _tested(document, path) != operation["value"]:
             raise _inapplicable(f"testing path {operation['path']} failed")
         return document
     if kind in ("move", "copy") and isinstance(operation.get("from"), str):
@@ -74,9 +75,12 @@ def _inapplicable(why: str) -> StatusError:
 
 
 def _index(container: list[Any], part: str, *, upto: int) -> int:
-    if not part.isdigit() or int(part) > upto or (part != "0" and part.startswith("0")):
+    digits = part.removeprefix("-")
+    # As kube-apiserver has it: -1 is the last place.
+    place = int(part) + (upto + 1 if part.startswith("-") else 0) if _NUMBER.match(digits) else -1
+    if not 0 <= place <= upto:
         raise _inapplicable(f"there is no index {part!r} in a list of {len(container)}")
-    return int(part)
+    return place
 
 
 def _get(document: Any, path: list[str]) -> Any:
@@ -107,9 +111,21 @@ def _add(document: Any, path: list[str], value: Any) -> Any:
 def _set(document: Any, path: list[str], value: Any) -> Any:
     if not path:
         return value
-    parent = _get(document, path[:-1])
-    parent[int(path[-1]) if isinstance(parent, list) else path[-1]] = value
+    parent, part = _get(document, path[:-1]), path[-1]
+    if isinstance(parent, list):
+        parent[_index(parent, part, upto=len(parent) - 1)] = value
+    elif isinstance(parent, dict):
+        # As kube-apiserver has it: what is replaced need not be there, and clients count on that.
+        parent[part] = value
+    else:
+        raise _inapplicable(f"{'/' + '/'.join(path[:-1])} is neither an object nor a list")
     return document
+
+
+def _tested(document: Any, path: list[str]) -> Any:
+    """Return what a test compares: what is not in its object is null, as kube-apiserver has it."""
+    parent = _get(document, path[:-1])
+    return parent.get(path[-1]) if path and isinstance(parent, dict) else _get(document, path)
 
 
 def _remove(document: Any, path: list[str]) -> Any:
@@ -117,7 +133,7 @@ def _remove(document: Any, path: list[str]) -> Any:
     if not path:
         return None
     parent = _get(document, path[:-1])
-    del parent[int(path[-1]) if isinstance(parent, list) else path[-1]]
+    del parent[_index(parent, path[-1], upto=len(parent) - 1) if isinstance(parent, list) else path[-1]]
     return document
 
 
@@ -143,7 +159,29 @@ def strategic(target: Any, patch: Any) -> Any:
         result = {name: value for name, value in result.items() if name in kept}
     for name, value in body.items():
         _merge_field(result, name, value)
+    for name, key in _MERGED_LISTS.items():
+        given, before = body.get(f"{_ORDER}{name}", body.get(name)), result.get(name)
+        if isinstance(given, list) and isinstance(before, list):
+            present = target.get(name) if isinstance(target, dict) else None
+            result[name] = _in_order(before, given, present or [], key)
     return result
+
+
+def _in_order(items: list[Any], asked: list[Any], present: list[Any], key: str) -> list[Any]:
+    """Put what the patch names into its order; the others keep their places among those that were there."""
+
+    def identity(item: Any) -> Any:
+        return item.get(key) if key and isinstance(item, dict) else item
+
+    wanted, before = [identity(item) for item in asked], [identity(item) for item in present]
+    right = sorted((item for item in items if identity(item) in wanted), key=lambda item: wanted.index(identity(item)))
+    left = [item for item in items if identity(item) not in wanted]
+    merged: list[Any] = []
+    while left and right:
+        one, other = identity(left[0]), identity(right[0])
+        first = one in before and other in before and before.index(one) < before.index(other)
+        merged.append(left.pop(0) if first else right.pop(0))
+    return merged + left + right
 
 
 def _merge_field(result: Json, name: str, value: Any) -> None:
@@ -155,16 +193,19 @@ def _merge_field(result: Json, name: str, value: Any) -> None:
     elif value is None:
         result.pop(name, None)
     elif name in _MERGED_LISTS and isinstance(value, list):
-        result[name] = _merge_items(result.get(name) or [], value, _MERGED_LISTS[name])
+        result[name] = _merge_items(result.get(name), value, _MERGED_LISTS[name])
     else:
         result[name] = strategic(result.get(name), value)
 
 
-def _merge_items(items: list[Any], patch: list[Any], key: str) -> list[Any]:
+def _merge_items(items: Any, patch: list[Any], key: str) -> list[Any]:
     if not key:
-        return [*items, *(value for value in patch if value not in items)]
+        return [*(items or []), *(value for value in patch if value not in (items or []))]
+    changes = [change for change in patch if not isinstance(change, dict) or change.get("$patch") != "replace"]
+    if items is None or len(changes) < len(patch):
+        return [change for change in changes if not isinstance(change, dict) or "$patch" not in change]
     result = {item.get(key): item for item in items}
-    for change in patch:
+    for change in changes:
         if not isinstance(change, dict) or key not in change:
             raise bad_request(f"unable to apply patch: an item has no {key}, its merge key")
         if change.get("$patch") == "delete":

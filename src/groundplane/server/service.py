@@ -29,6 +29,8 @@ from .status import Json, StatusError, invalid, not_found
 from .strict import MOST_ERRORS
 from .users import ADMINISTRATORS, AUTHENTICATED, User
 
+_DATA = ("data", "stringData", "binaryData")
+
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
 
 
@@ -140,6 +142,9 @@ async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> 
     if left_out or call.duplicates:
         _report_unknown(call, obj)
     _drop_empty(clean["metadata"])
+    if not resource.custom:
+        # Go's maps of texts and bytes have no null; it is the empty value.
+        clean.update({name: _texts(clean[name]) for name in _DATA if isinstance(clean.get(name), dict)})
     causes = resource.validate(clean)
     _refuse_undecodable(call, causes)
     if not causes and resource.guard is not None:
@@ -147,6 +152,7 @@ async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> 
     if not causes:
         resource.prepare(clean, old)
         causes = metarules.check(clean, old, resource) + resource.check(clean, old)
+        _refuse_undecodable(call, causes)
     if not causes and call.subresource != "status":
         verdict = await service.admission.judge(resource, clean, old)
         causes = list(verdict.causes)
@@ -172,7 +178,11 @@ def _drop_empty(metadata: Any) -> None:
             del metadata[name]
     for name in ("annotations", "labels"):
         if isinstance(metadata, dict) and isinstance(metadata.get(name), dict) and None in metadata[name].values():
-            metadata[name] = {key: "" if value is None else value for key, value in metadata[name].items()}
+            metadata[name] = _texts(metadata[name])
+
+
+def _texts(values: Json) -> Json:
+    return {key: "" if value is None else value for key, value in values.items()}
 
 
 def _report_unknown(call: Call, obj: Json) -> None:

@@ -49,6 +49,13 @@ class StatusError(Refused):
         return status
 
 
+class Undecodable(StatusError):
+    """A body that is no object of the kind that is wanted: 400; where a patch makes one, the patch is to blame."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "BadRequest", message)
+
+
 def _named(group: str, plural: str, name: str) -> Json:
     found = {"name": name, "group": group, "kind": plural}
     return {key: value for key, value in found.items() if value}
@@ -89,19 +96,19 @@ def conflict(group: str, plural: str, name: str, why: str = MODIFIED) -> StatusE
 
 
 def apply_conflict(conflicts: Iterable[tuple[str, str]]) -> StatusError:
-    """Return the error of a server-side apply; each conflict is (manager, field path)."""
+    """Return the error of a server-side apply; each conflict is (manager in quotes, field path)."""
     found = list(conflicts)
     causes = [
-        {"reason": "FieldManagerConflict", "message": f'conflict with "{manager}"', "field": field}
+        {"reason": "FieldManagerConflict", "message": f"conflict with {manager}", "field": field}
         for manager, field in found
     ]
     by_manager: dict[str, list[str]] = {}
     for manager, field in found:
         by_manager.setdefault(manager, []).append(field)
     if len(found) == 1:
-        text = f'Apply failed with 1 conflict: conflict with "{found[0][0]}": {found[0][1]}'
+        text = f"Apply failed with 1 conflict: conflict with {found[0][0]}: {found[0][1]}"
     else:
-        parts = [f'conflicts with "{name}":\n' + "\n".join(f"- {f}" for f in fs) for name, fs in by_manager.items()]
+        parts = [f"conflicts with {name}:\n" + "\n".join(f"- {f}" for f in fs) for name, fs in by_manager.items()]
         text = f"Apply failed with {len(found)} conflicts: " + "\n".join(parts)
     return StatusError(409, "Conflict", text, details={"causes": causes})
 
@@ -114,7 +121,8 @@ def invalid(group: str, kind: str, name: str, causes: Iterable[Cause]) -> Status
     qualified = f"{kind}.{group}" if group else kind
     details = _named(group, kind, name)
     details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in found]
-    return StatusError(422, "Invalid", f"{qualified} {quoted(name)} is invalid: {summary}", details=details)
+    message = f"{qualified} {quoted(name)} is invalid: {summary}"
+    return StatusError(422, "Invalid", message, details=details)
 
 
 def bad_request(message: str) -> StatusError:

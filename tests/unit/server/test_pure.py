@@ -139,7 +139,8 @@ def as_writer(name: str) -> managed.Writer:
 
 
 def base(**spec: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}, "spec": spec}
+    obj: dict[str, Any] = {"apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}}
+    return {**obj, "spec": spec} if spec else obj
 
 
 def apply(live: dict[str, Any], name: str, *, force: bool = False, **spec: Any) -> dict[str, Any]:
@@ -183,9 +184,23 @@ def test_an_update_takes_the_fields_that_it_changes() -> None:
     assert '"hand" using v1' in refused.value.message
 
 
+def test_what_nobody_owned_is_not_taken_over_by_who_applies_first() -> None:
+    with pytest.raises(StatusError) as refused:
+        apply(base(a=1), "one", a=2)
+    assert refused.value.message.endswith('conflict with "before-first-apply" using v1: .spec.a')
+
+
+def test_an_empty_map_takes_nothing_from_a_map_with_fields() -> None:
+    live = base(a={"b": 1})
+    managed.track_update(None, live, as_writer("hand"))
+    assert apply(live, "one", a={})["spec"] == {"a": {"b": 1}}
+
+
 @given(OBJECTS, OBJECTS)
 def test_applying_again_changes_nothing(first: Any, second: Any) -> None:
-    live = managed.apply(base(), base(**{f"x{k}": v for k, v in first.items()}), as_writer("one"), force=False)
+    owned = base(other=1)
+    managed.track_update(None, owned, as_writer("hand"))
+    live = managed.apply(owned, base(**{f"x{k}": v for k, v in first.items()}), as_writer("one"), force=False)
     wanted = base(**{f"x{k}": v for k, v in second.items()})
     once = managed.apply(live, wanted, as_writer("one"), force=False)
     assert managed.apply(once, wanted, as_writer("one"), force=False) == once

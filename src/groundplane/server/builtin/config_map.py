@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
-from groundplane.api.cause import Cause, invalid
+from groundplane.api.cause import Cause, invalid, too_long
 from groundplane.api.schema import validator
 
 from ..resources import Resource
 from ..status import Json
 from ..table import AGE, NAME, Column
-from .common import MAX_DATA_BYTES, PATCHES, TEXT, check_immutable, check_key, kind_schema, map_of
+from .common import (
+    MAX_DATA_BYTES,
+    PATCHES,
+    TEXT,
+    check_bytes,
+    check_immutable,
+    check_key,
+    join_lines,
+    kind_schema,
+    map_of,
+)
 
 _SCHEMA = kind_schema(
     "ConfigMap holds configuration data for programs to consume.",
@@ -37,6 +44,7 @@ _SCHEMA = kind_schema(
 
 
 def _prepare(obj: Json, old: Json | None) -> None:
+    join_lines(obj.get("binaryData"))
     for name in ("data", "binaryData"):
         if obj.get(name) == {}:
             del obj[name]
@@ -51,16 +59,15 @@ def _check(obj: Json, old: Json | None) -> list[Cause]:
         if key in binary:
             causes.append(invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
         total += len(value.encode())
-    for key, value in binary.items():
+    undecodable, size = check_bytes("binaryData", binary)
+    if undecodable:
+        return undecodable
+    for key in binary:
         causes += check_key("binaryData", key)
         if key in data:
             causes.append(invalid(f"binaryData[{key}]", key, "duplicate of key present in data"))
-        try:
-            total += len(base64.b64decode(value, validate=True))
-        except (binascii.Error, ValueError):
-            causes.append(Cause(f"binaryData[{key}]", "FieldValueInvalid", None, "Invalid value: must be base64"))
-    if total > MAX_DATA_BYTES:
-        causes.append(Cause("", "FieldValueInvalid", None, f"Too long: must have at most {MAX_DATA_BYTES} bytes"))
+    if total + size > MAX_DATA_BYTES:
+        causes.append(too_long("", MAX_DATA_BYTES))
     return causes + check_immutable(obj, old, ("data", "binaryData"))
 
 

@@ -12,13 +12,15 @@ from typing import Any
 import msgspec
 
 from groundplane.api.cause import Cause
+from groundplane.api.cause import invalid as wrong
+from groundplane.api.schema import unknown_fields
 from groundplane.base.gotext import quoted
 from groundplane.store.contract import Entry, NotThere, RevisionConflict
 
 from .. import managed, meta, patching
 from ..resources import APPLY, JSON_PATCH, MERGE, STRATEGIC
 from ..service import Call, Service, decode, encoder, fetch, prepare, writer
-from ..status import Json, StatusError, bad_request, conflict, invalid, unsupported_media_type
+from ..status import Json, StatusError, Undecodable, bad_request, conflict, invalid, unsupported_media_type
 from .create import create
 
 # A patch is computed anew when somebody else wrote in between; kube-apiserver gives up after as many tries.
@@ -36,6 +38,10 @@ async def update(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
 
     def transform(old: Json) -> Json:
         fresh: Json = msgspec.json.decode(msgspec.json.encode(obj))
+        given, present = fresh["metadata"].get("uid"), old["metadata"]["uid"]
+        if given and given != present:
+            why = f"Precondition failed: UID in precondition: {given}, UID in object meta: {present}"
+            raise conflict(call.resource.group, call.resource.plural, call.name, why)
         if "managedFields" not in fresh["metadata"] and "managedFields" in old["metadata"]:
             fresh["metadata"]["managedFields"] = old["metadata"]["managedFields"]
         return fresh
@@ -68,16 +74,24 @@ def _check_address(call: Call, given: Json) -> None:
 async def _require_revision(service: Service, call: Call, given: Json) -> None:
     """Refuse to overwrite what the caller may not have seen; only the built-in kinds allow it."""
     revision = given.get("resourceVersion", "")
-    if revision and not (revision.isascii() and revision.isdigit()):
-        raise bad_request(f"strconv.ParseUint: parsing {quoted(revision)}: invalid syntax")
+    _check_number(revision)
     if revision not in ("", "0"):
         return
     given.pop("resourceVersion", None)
     if call.resource.custom:
         await fetch(service, call)
-        why = "Invalid value: 0x0: must be specified for an update"
-        cause = Cause("metadata.resourceVersion", "FieldValueInvalid", 0, why)
-        raise invalid(call.resource.group, call.resource.plural, call.name, [cause])
+        raise _without_revision(call)
+
+
+def _check_number(revision: str) -> None:
+    if revision and not (revision.isascii() and revision.isdigit()):
+        raise bad_request(f"strconv.ParseUint: parsing {quoted(revision)}: invalid syntax")
+
+
+def _without_revision(call: Call) -> StatusError:
+    why = "Invalid value: 0x0: must be specified for an update"
+    cause = Cause("metadata.resourceVersion", "FieldValueInvalid", 0, why)
+    return invalid(call.resource.group, call.resource.plural, call.name, [cause])
 
 
 async def patch(service: Service, call: Call, content_type: str, body: Any) -> tuple[bytes, bool]:
@@ -91,18 +105,39 @@ async def patch(service: Service, call: Call, content_type: str, body: Any) -> t
         JSON_PATCH: patching.json_patch,
         STRATEGIC: patching.strategic,
     }
-    if content_type != JSON_PATCH and not isinstance(body, dict):
+    body = {} if body is None and content_type == STRATEGIC else body
+    fits = (dict,) if content_type == STRATEGIC else (dict, list)
+    if content_type != JSON_PATCH and not isinstance(body, fits):
         raise bad_request("error decoding patch: the patch is not a JSON object")
     function = functions[content_type]
-    return await rewrite(service, call, lambda old: function(old, body)), False
+    try:
+        return await rewrite(service, call, lambda old: _patched(call, function(old, body))), False
+    except Undecodable as error:
+        # What the patch made is not repeated here: it may hold a secret.
+        cause = Cause("patch", "FieldValueInvalid", None, f"Invalid value: {error.message}")
+        raise invalid("", "", "", [cause]) from error
+
+
+def _patched(call: Call, made: Any) -> Any:
+    """Refuse what only a PUT says by a precondition: another uid, and for our kinds no revision or another version."""
+    if not isinstance(made, dict) or not isinstance(made.get("metadata", {}), dict):
+        return made
+    version = made.get("apiVersion")
+    if call.resource.custom and isinstance(version, str) and version not in ("", call.resource.api_version):
+        rule = f"must be {call.resource.api_version}"
+        raise call.invalid(call.name, [wrong("apiVersion", version, rule)])
+    metadata = made.get("metadata") or {}
+    revision = metadata.get("resourceVersion")
+    if isinstance(revision, str):
+        _check_number(revision)
+    known = made.get("kind") == call.resource.kind and metadata.get("name")
+    if known and call.resource.custom and revision in (None, "", "0"):
+        raise _without_revision(call)
+    return made
 
 
 async def _apply(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
-    config = meta.check_shape(body, call.resource)
-    if config["metadata"].get("managedFields") is not None:
-        raise bad_request("metadata.managedFields must be nil")
-    if config["metadata"].setdefault("name", call.name) != call.name:
-        raise bad_request("the name of the object does not match the name on the URL")
+    config = _applicable(call, body)
 
     def transform(old: Json) -> Json:
         expected = config["metadata"].get("resourceVersion")
@@ -113,14 +148,41 @@ async def _apply(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
     try:
         return await rewrite(service, call, transform, applied=True), False
     except StatusError as error:
-        if error.reason != "NotFound" or call.subresource or config["metadata"].get("uid"):
+        if error.reason != "NotFound" or call.subresource:
             raise
+    if uid := config["metadata"].get("uid"):
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise conflict(call.resource.group, call.resource.plural, call.name, why)
     # Who may only patch makes nothing new.
     service.authorizer.require(call.user, call.asked("create"))
     bare: Json = {key: config[key] for key in ("apiVersion", "kind")}
     bare["metadata"] = {"name": call.name}
     fresh = managed.apply(bare, config, writer(service, call), force=True)
     return await create(service, call, fresh, applied=True), True
+
+
+def _applicable(call: Call, body: Any) -> Json:
+    """Return the body of an apply as an object of this kind that names this object."""
+    resource, body = call.resource, {} if body is None else body
+    if isinstance(body, dict):
+        version, kind = body.get("apiVersion") or "", body.get("kind") or ""
+        if version != resource.api_version:
+            versions = f"Specified patch version: {version}, expected: {resource.api_version}"
+            raise bad_request(f"Incorrect version specified in apply patch. {versions}")
+        if kind != resource.kind:
+            raise _untyped(f"no corresponding type for {version}, Kind={kind}")
+    config = meta.check_shape(body, resource)
+    if config["metadata"].get("managedFields") is not None:
+        raise bad_request("metadata.managedFields must be nil")
+    _check_address(call, config["metadata"])
+    # Not even Warn lets it pass: an owner of what is not there would never let go of it.
+    for unknown in unknown_fields(config, resource.schema):
+        raise _untyped(f".{unknown}: field not declared in schema")
+    return config
+
+
+def _untyped(why: str) -> StatusError:
+    return bad_request(f"failed to create typed patch object: {why}")
 
 
 async def rewrite(service: Service, call: Call, transform: Transform, *, applied: bool = False) -> bytes:
@@ -148,8 +210,7 @@ def _check_preconditions(call: Call, wanted: Any, old: Json) -> None:
     if given.get("resourceVersion", present["resourceVersion"]) != present["resourceVersion"]:
         raise conflict(call.resource.group, call.resource.plural, call.name)
     if given.get("uid") and given["uid"] != present["uid"]:
-        why = f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: {present['uid']}"
-        raise conflict(call.resource.group, call.resource.plural, call.name, why)
+        raise call.invalid(call.name, [wrong("metadata.uid", given["uid"], "field is immutable")])
 
 
 async def _finish(service: Service, call: Call, wanted: Json, old: Json, *, applied: bool) -> Json:
