@@ -98,6 +98,9 @@ def _plain(value: Any, names: _Names, namespace: str, key: str = "") -> Any:
             _plain_list(metadata)
         if found.get("kind") == "Status":
             _plain_status(found)
+        if found.get("kind") == "APIResourceList":
+            # Their order, and that of their verbs, says nothing.
+            found["resources"] = {item["name"]: {**item, "verbs": sorted(item["verbs"])} for item in found["resources"]}
         if isinstance(found.get("managedFields"), list):
             found["managedFields"] = _by_manager(found["managedFields"])
         return found

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from groundplane.api.cause import forbidden as cause_forbidden
 from groundplane.api.cause import required
 from groundplane.base.errors import GroundplaneError
+from groundplane.base.gotext import quoted
 
 from . import table
 from .http import WRITE_TYPES, Incoming, Stream, answer
@@ -40,7 +41,9 @@ def _include(incoming: Incoming) -> str:
     given = incoming.query.get("includeObject") or "Metadata"
     if given in _INCLUDES:
         return given
-    raise StatusError(400, "BadRequest", f"unrecognized includeObject value: {given!r}")
+    rule = "must be 'Metadata', 'Object', 'None', or empty"
+    why = f"includeObject: Invalid value: {quoted(given)}: {rule}"
+    raise StatusError(400, "BadRequest", f"Unable to convert to Table as requested: {why}")
 
 
 def _shape(incoming: Incoming, call: Call, value: bytes) -> bytes | Json:

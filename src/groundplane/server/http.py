@@ -26,7 +26,7 @@ from .negotiation import JSON, decode_body, encode
 from .protobuf import PROTOBUF
 from .query import flag
 from .service import Call, FieldValidation, Options, Service, User
-from .status import Json, bad_request, invalid, method_not_allowed, no_such_path, timed_out, too_large
+from .status import Json, bad_request, invalid, method_not_allowed, no_such_method, no_such_path, timed_out, too_large
 
 if TYPE_CHECKING:
     from .login import Logins
@@ -180,6 +180,8 @@ class Incoming:
         if problems := names.path_segment(name):
             raise bad_request(f"Name parameter invalid: {quoted(name)}: {'; '.join(problems)}")
         if self.verb not in resource.verbs:
+            if not resource.refusal:
+                raise no_such_method()
             raise method_not_allowed(self.verb, group, plural, resource.refusal)
         return Call(self.user, resource, namespace, name, self.path("subresource"), self._options())
 

@@ -83,7 +83,7 @@ def _form(accept: str) -> Form:
         known = media.parameters.get("g") == "meta.k8s.io" and media.parameters.get("v") == "v1"
         if known and transformed in wanted:
             return "table" if wanted[transformed] == "table" else "partial"
-    raise not_acceptable([JSON, f"{JSON};as=Table;g=meta.k8s.io;v=v1"])
+    raise not_acceptable([JSON, YAML])
 
 
 _known_form = lru_cache(maxsize=256)(_form)
@@ -99,13 +99,13 @@ def wants_discovery(accept: str) -> str:
         version = media.parameters.get("v", "")
         if media.parameters.get("g") == "apidiscovery.k8s.io" and version in ("v2", "v2beta1"):
             return version
-    raise not_acceptable([JSON])
+    raise not_acceptable([JSON, YAML])
 
 
 def require_json(accept: str) -> None:
     """Raise 406 when the caller does not take JSON (it asked for protobuf alone, for one)."""
     if not any(media.json for media in parse(accept)):
-        raise not_acceptable([JSON])
+        raise not_acceptable([JSON, YAML])
 
 
 class _Loader(yaml.CSafeLoader):

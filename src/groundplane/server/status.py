@@ -160,6 +160,10 @@ def method_not_allowed(verb: str, group: str, plural: str, why: str = "") -> Sta
     return StatusError(405, "MethodNotAllowed", message, details=_named(group, plural, ""))
 
 
+def no_such_method() -> StatusError:
+    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+
 def unsupported_media_type(accepted: Iterable[str]) -> StatusError:
     listed = ", ".join(accepted)
     message = f"the body of the request was in an unknown format - accepted media types include: {listed}"
@@ -213,6 +217,5 @@ def _from_http(error: HTTPException) -> StatusError:
     if error.status_code == 404:
         return no_such_path()
     if error.status_code == 405:
-        message = "the server does not allow this method on the requested resource"
-        return StatusError(405, "MethodNotAllowed", message)
+        return no_such_method()
     return StatusError(error.status_code, HTTPStatus(error.status_code).phrase.replace(" ", ""), error.detail)

@@ -144,7 +144,7 @@ def table(
     chosen = list(columns)
     rows = []
     for obj in objects:
-        row: Json = {"cells": [column.cell(obj, now) for column in chosen]}
+        row: Json = {"cells": [column.cell(obj, now) for column in chosen], "object": None}
         if include != "None":
             row["object"] = obj if include == "Object" else partial(obj)
         rows.append(row)

@@ -11,6 +11,7 @@ from typing import Any
 from groundplane.api.cause import Cause, forbidden, invalid
 from groundplane.api.registry import BY_KIND
 from groundplane.api.schema import Schema, object_schema
+from groundplane.base.clock import parse_rfc3339
 
 from ..resources import APPLY, JSON_PATCH, MERGE, STRATEGIC, FieldOf
 from ..status import Json
@@ -99,6 +100,18 @@ def join_lines(values: dict[str, str] | None) -> None:
     for key, value in (values or {}).items():
         if isinstance(value, str) and ("\n" in value or "\r" in value):
             (values or {})[key] = value.replace("\r", "").replace("\n", "")
+
+
+def check_times(values: Json, *names: str, below: str = "") -> list[Cause]:
+    """Return which texts are no times, for an answer of 400: Go decodes these into times."""
+    causes = []
+    for name in names:
+        try:
+            parse_rfc3339(values.get(name) or "1970-01-01T00:00:00Z")
+        except ValueError:
+            rule = "Invalid value: must be a time as RFC 3339 has it"
+            causes.append(Cause(f"{below}{name}", "FieldValueTypeInvalid", None, rule))
+    return causes
 
 
 def check_immutable(obj: Json, old: Json | None, fields: tuple[str, ...]) -> list[Cause]:

@@ -71,8 +71,8 @@ def _check(obj: Json, old: Json | None) -> list[Cause]:
     return causes + check_immutable(obj, old, ("data", "binaryData"))
 
 
-def _count(obj: Json) -> str:
-    return str(len(obj.get("data") or {}) + len(obj.get("binaryData") or {}))
+def _count(obj: Json) -> int:
+    return len(obj.get("data") or {}) + len(obj.get("binaryData") or {})
 
 
 def config_map() -> Resource:

@@ -10,7 +10,7 @@ from groundplane.api.schema import Schema, validator
 from ..resources import COMMON_FIELDS, Resource
 from ..status import Json
 from ..table import Column, age
-from .common import PATCHES, kind_schema, object_of, path, text
+from .common import PATCHES, check_times, kind_schema, object_of, path, text
 from .namespace import DEFAULT_NAMESPACE
 
 _REFERENCE: Schema = object_of(
@@ -62,10 +62,12 @@ _SCHEMA = kind_schema(
 
 
 def _check(obj: Json, old: Json | None) -> list[Cause]:
-    involved = (obj.get("involvedObject") or {}).get("namespace") or DEFAULT_NAMESPACE
-    if involved != obj["metadata"]["namespace"]:
-        return [invalid("involvedObject.namespace", involved, "does not match event.namespace")]
-    return []
+    causes = check_times(obj, "firstTimestamp", "lastTimestamp", "eventTime")
+    causes += check_times(obj.get("series") or {}, "lastObservedTime", below="series.")
+    involved = (obj.get("involvedObject") or {}).get("namespace") or ""
+    if (involved or DEFAULT_NAMESPACE) != obj["metadata"]["namespace"]:
+        causes.append(invalid("involvedObject.namespace", involved, "does not match event.namespace"))
+    return causes
 
 
 def _event_source(obj: Json) -> str:
@@ -105,7 +107,7 @@ _EVENT_COLUMNS = (
     Column("Source", "string", lambda obj, _: _event_source(obj), 1),
     Column("Message", "string", lambda obj, _: str(obj.get("message", "")).strip()),
     Column("First Seen", "string", _first_seen, 1),
-    Column("Count", "string", lambda obj, _: str(obj.get("count", 1)), 1),
+    Column("Count", "string", lambda obj, _: obj.get("count", 1), 1),
     Column("Name", "string", lambda obj, _: obj["metadata"]["name"], 1, format="name"),
 )
 

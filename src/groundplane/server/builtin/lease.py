@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from groundplane.api.cause import Cause, invalid
 from groundplane.api.schema import validator
-from groundplane.base.clock import parse_rfc3339
 
 from ..resources import Resource
 from ..status import Json
 from ..table import AGE, NAME, Column
-from .common import PATCHES, kind_schema, object_of, path, text
+from .common import PATCHES, check_times, kind_schema, object_of, path, text
 
 _SCHEMA = kind_schema(
     "Lease defines a lease concept.",
@@ -47,19 +44,7 @@ def _check(obj: Json, old: Json | None) -> list[Cause]:
     if spec.get("leaseTransitions", 0) < 0:
         rule = "must be greater than or equal to 0"
         causes.append(invalid("spec.leaseTransitions", spec["leaseTransitions"], rule))
-    return causes + [
-        invalid(f"spec.{name}", spec[name], "must be a time as RFC 3339 has it")
-        for name in ("acquireTime", "renewTime")
-        if name in spec and not _is_time(spec[name])
-    ]
-
-
-def _is_time(value: Any) -> bool:
-    try:
-        parse_rfc3339(value)
-    except ValueError:
-        return False
-    return True
+    return causes + check_times(spec, "acquireTime", "renewTime", below="spec.")
 
 
 def lease() -> Resource:

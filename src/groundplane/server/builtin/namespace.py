@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from groundplane.api.cause import Cause, invalid, not_supported
 from groundplane.api.schema import Schema, validator
 
-from ..resources import Resource, metadata_field
+from .. import names
+from ..resources import VERBS, Resource, metadata_field
 from ..status import Json
 from ..table import AGE, NAME, Column
 from .common import PATCHES, kind_schema, list_of, object_of, path, text
@@ -35,12 +37,35 @@ _SCHEMA = kind_schema(
 def _prepare(obj: Json, old: Json | None) -> None:
     spec = obj.setdefault("spec", {})
     if old is None:
-        spec["finalizers"] = [NAMESPACE_FINALIZER]
+        given = [name for name in spec.get("finalizers") or [] if name != NAMESPACE_FINALIZER]
+        spec["finalizers"] = [*given, NAMESPACE_FINALIZER]
         obj["status"] = {"phase": "Active"}
     else:
         obj["spec"] = old["spec"]
     if name := obj["metadata"].get("name"):
         obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
+
+
+def _check(obj: Json, old: Json | None) -> list[Cause]:
+    if old is None:
+        return [cause for name in obj["spec"]["finalizers"] for cause in _check_finalizer(name)]
+    leaving = bool(obj["metadata"].get("deletionTimestamp"))
+    phase, wanted = (obj.get("status") or {}).get("phase"), "Terminating" if leaving else "Active"
+    if phase == wanted:
+        return []
+    state = "not empty" if leaving else "empty"
+    return [invalid("status.Phase", phase, f"may only be '{wanted}' if `deletionTimestamp` is {state}")]
+
+
+def _check_finalizer(name: str) -> list[Cause]:
+    field = "spec.finalizers"
+    causes = [invalid(field, name, problem) for problem in names.qualified_name(name)]
+    if "/" not in name and name != NAMESPACE_FINALIZER:
+        causes.append(invalid(field, name, "name is neither a standard finalizer name nor is it fully qualified"))
+    if not causes and name != NAMESPACE_FINALIZER:
+        # Nothing here could take another away again, and the namespace would never go.
+        causes.append(not_supported(field, name, [NAMESPACE_FINALIZER]))
+    return causes
 
 
 def namespace() -> Resource:
@@ -59,6 +84,8 @@ def namespace() -> Resource:
         label_names=True,
         patches=PATCHES,
         prepare=_prepare,
+        check=_check,
+        verbs=tuple(verb for verb in VERBS if verb != "deletecollection"),
         columns=(NAME, Column("Status", "string", lambda obj, _: obj["status"]["phase"]), AGE),
         fields={"metadata.name": metadata_field("name"), "status.phase": path("status", "phase")},
     )

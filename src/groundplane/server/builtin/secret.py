@@ -115,7 +115,7 @@ def secret() -> Resource:
         columns=(
             NAME,
             Column("Type", "string", lambda obj, _: obj["type"]),
-            Column("Data", "string", lambda obj, _: str(len(obj.get("data") or {}))),
+            Column("Data", "string", lambda obj, _: len(obj.get("data") or {})),
             AGE,
         ),
         fields={**COMMON_FIELDS, "type": path("type")},

@@ -25,7 +25,7 @@ async def create(service: Service, call: Call, body: Any, *, applied: bool = Fal
     if resource.namespaced and given and given != call.namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     if resource.namespaced:
-        await require_namespace(service, call)
+        await require_namespace(service, call, obj["metadata"])
     if obj["metadata"].get("resourceVersion"):
         raise bad_request("resourceVersion should not be set on objects to be created")
     if resource.has_status:
@@ -65,7 +65,7 @@ async def _store(service: Service, call: Call, obj: Json) -> bytes:
     raise AlreadyThere(f"cannot create {'/'.join(key)}: it is there already")
 
 
-async def require_namespace(service: Service, call: Call) -> None:
+async def require_namespace(service: Service, call: Call, given: Json) -> None:
     """Raise 404 when the call's namespace is not there, 403 when it is being deleted."""
     try:
         entry = await service.store.get(Key("namespaces", "", call.namespace))
@@ -73,4 +73,11 @@ async def require_namespace(service: Service, call: Call) -> None:
         raise not_found("", "namespaces", call.namespace) from error
     if decode(entry.value)["metadata"].get("deletionTimestamp"):
         why = f"unable to create new content in namespace {call.namespace} because it is being terminated"
-        raise forbidden(call.resource.group, call.resource.plural, call.name, why)
+        # As in kube-apiserver: a name that is still to be made up is told by its beginning.
+        name = str(call.name or given.get("name") or given.get("generateName") or "Unknown")
+        refused = forbidden(call.resource.group, call.resource.plural, name, why)
+        cause = f"namespace {call.namespace} is being terminated"
+        refused.details["causes"] = [
+            {"reason": "NamespaceTerminating", "message": cause, "field": "metadata.namespace"}
+        ]
+        raise refused

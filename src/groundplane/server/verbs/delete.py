@@ -80,7 +80,8 @@ def _mark(obj: Json, call: Call, finalizers: list[str], now: str) -> None:
         metadata.pop("finalizers", None)
     if "deletionTimestamp" not in metadata:
         metadata["deletionTimestamp"] = now
-        metadata["deletionGracePeriodSeconds"] = 0
+        if call.resource.stored != "namespaces":
+            metadata["deletionGracePeriodSeconds"] = 0
         if call.resource.generation:
             metadata["generation"] = metadata.get("generation", 0) + 1
     if call.resource.stored == "namespaces":
