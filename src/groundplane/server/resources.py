@@ -59,6 +59,7 @@ def _no_causes(obj: Json, old: Json | None) -> list[Cause]:
 class Resource:
     """One resource. `fields` are what field selectors know; `generation`: counts changes of what is wanted.
 
+    `needs_revision`: nobody replaces it without saying which revision was seen.
     `refusal` tells what to do instead of a verb that is not among `verbs`.
     """
 
@@ -87,6 +88,7 @@ class Resource:
     verbs: tuple[str, ...] = VERBS
     refusal: str = ""
     creates_on_update: bool = False
+    needs_revision: bool = False
     returns_deleted: bool = False
     guard: Guard | None = None
     # Made from the others: pruning and defaulting, group and version as objects carry them, the name in the store.
@@ -141,6 +143,7 @@ def of_kind(info: KindInfo) -> Resource:
         has_log=info.kind == "Operation",
         generation=True,
         custom=True,
+        needs_revision=True,
         columns=(NAME, *(from_printer(column) for column in info.columns)),
     )
 

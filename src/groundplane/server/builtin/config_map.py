@@ -64,10 +64,8 @@ def _check(obj: Json, old: Json | None) -> list[Cause]:
         return undecodable
     for key in binary:
         causes += check_key("binaryData", key)
-        if key in data:
-            causes.append(invalid(f"binaryData[{key}]", key, "duplicate of key present in data"))
     if total + size > MAX_DATA_BYTES:
-        causes.append(too_long("", MAX_DATA_BYTES))
+        causes.append(too_long("[]", MAX_DATA_BYTES))
     return causes + check_immutable(obj, old, ("data", "binaryData"))
 
 

@@ -36,6 +36,10 @@ _SCHEMA = kind_schema(
 )
 
 
+# As Go has it, where a struct is always there.
+_SCHEMA["properties"]["spec"]["default"] = {}
+
+
 def _check(obj: Json, old: Json | None) -> list[Cause]:
     spec = obj.get("spec") or {}
     causes = []
@@ -58,6 +62,8 @@ def lease() -> Resource:
         schema=_SCHEMA,
         validate=validator(_SCHEMA),
         patches=PATCHES,
+        needs_revision=True,
+        creates_on_update=True,
         check=_check,
         columns=(NAME, Column("Holder", "string", lambda obj, _: path("spec", "holderIdentity")(obj)), AGE),
     )

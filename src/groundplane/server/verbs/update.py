@@ -34,7 +34,6 @@ async def update(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
     """Replace an object (PUT); return it and whether it was created, which kinds of RBAC are."""
     obj = meta.check_shape(meta.named_kind(body, call.resource), call.resource)
     _check_address(call, obj["metadata"])
-    await _require_revision(service, call, obj["metadata"])
 
     def transform(old: Json) -> Json:
         fresh: Json = msgspec.json.decode(msgspec.json.encode(obj))
@@ -47,10 +46,12 @@ async def update(service: Service, call: Call, body: Any) -> tuple[bytes, bool]:
         return fresh
 
     try:
+        await _require_revision(service, call, obj["metadata"])
         return await rewrite(service, call, transform), False
     except StatusError as error:
         creates = call.resource.creates_on_update and not call.subresource
-        if not creates or error.details != call.missing().details:
+        # A conflict has the same details.
+        if not creates or error.reason != "NotFound" or error.details != call.missing().details:
             raise
     if obj["metadata"].get("resourceVersion") or obj["metadata"].get("uid"):
         raise call.missing()
@@ -78,7 +79,7 @@ async def _require_revision(service: Service, call: Call, given: Json) -> None:
     if revision not in ("", "0"):
         return
     given.pop("resourceVersion", None)
-    if call.resource.custom:
+    if call.resource.needs_revision:
         await fetch(service, call)
         raise _without_revision(call)
 
@@ -131,7 +132,7 @@ def _patched(call: Call, made: Any) -> Any:
     if isinstance(revision, str):
         _check_number(revision)
     known = made.get("kind") == call.resource.kind and metadata.get("name")
-    if known and call.resource.custom and revision in (None, "", "0"):
+    if known and call.resource.needs_revision and revision in (None, "", "0"):
         raise _without_revision(call)
     return made
 
