@@ -108,6 +108,8 @@ CASES = [
     case("an aggregation without selectors", post(CLUSTER_ROLES, cluster_role(aggregationRule={}))),
     case("an aggregation with a bad selector", post(CLUSTER_ROLES, cluster_role(
         aggregationRule={"clusterRoleSelectors": [{"matchExpressions": [{"key": "a", "operator": "Near"}]}]}))),
+    case("an update of a role at an old revision", post(ROLES, role(FINE)),
+         put(f"{ROLES}/r", meta(role(FINE), resourceVersion="1"))),
     case("an update of a role that is not there", put(f"{ROLES}/r", role(FINE))),
     case("no rights", by(get(SECRETS)), by(get(f"{SECRETS}/s")), by(post(SECRETS, secret())),
          by(delete(SECRETS)), by(get("/api/v1/secrets")), by(put(f"{FOUNDATIONS}/f/status", foundation())),
