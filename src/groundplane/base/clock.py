@@ -19,5 +19,8 @@ def rfc3339(moment: datetime) -> str:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Read a moment as Kubernetes writes it, with or without fractions."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    """Read a moment as Kubernetes writes it, with or without fractions; raises ValueError, also without a zone."""
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        raise ValueError(f"not a moment, for it has no time zone: {text!r}")
+    return moment

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -81,6 +81,10 @@ class Graph:
 
     def dependents(self, uid: str) -> list[Node]:
         return [self.nodes[key] for key in sorted(self.owned.get(uid, ()))]
+
+    def blocking(self, owner: Node) -> list[Node]:
+        """Return the dependents that the deletion of `owner` waits for: from another namespace nobody holds it up."""
+        return [node for node in self.dependents(owner.uid) if owner.key.namespace in ("", node.key.namespace)]
 
     def orphaned(self, node: Node) -> bool:
         """Tell whether the object had owners and none of them is there any more."""
@@ -203,12 +207,12 @@ class Collector:
             await self._delete(node)
 
     async def _orphan(self, node: Node) -> None:
-        for dependent in self._graph.dependents(node.uid):
+        for dependent in self._graph.blocking(node):
             await rewrite(self._service, self._call(dependent.key), _without_owner(node.uid))
         await self._finish(node, meta.ORPHAN)
 
     async def _foreground(self, node: Node) -> None:
-        dependents = self._graph.dependents(node.uid)
+        dependents = self._graph.blocking(node)
         for dependent in dependents:
             if not dependent.deleting and not self._has_other_owner(dependent, node.uid):
                 await self._delete(dependent, "Foreground")
@@ -248,7 +252,7 @@ class Collector:
             page = await self._service.store.list("events")
             limit = self._service.now() - EVENT_LIFE
             for entry in page.entries:
-                if parse_rfc3339(_last_seen(decode(entry.value))) < limit:
+                if _last_seen(decode(entry.value)) < limit:
                     await self._try_delete_event(entry)
             await asyncio.sleep(_EVENT_ROUND_SECONDS)
 
@@ -259,8 +263,12 @@ class Collector:
             _log.info("event kept for now", name=entry.key.name, error=error.message)
 
 
-def _last_seen(event: Json) -> str:
-    return str(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
+def _last_seen(event: Json) -> datetime:
+    """Return when the event was last seen, as it says itself; when it was made if it says nothing that is a time."""
+    try:
+        return parse_rfc3339(str(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]))
+    except ValueError:
+        return parse_rfc3339(str(event["metadata"]["creationTimestamp"]))
 
 
 def _without_owner(uid: str) -> Transform:

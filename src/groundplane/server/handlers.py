@@ -18,7 +18,7 @@ from groundplane.base.gotext import quoted
 
 from . import table
 from .http import WRITE_TYPES, Incoming, Stream, answer
-from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, decode_body, encode, form, require_stream
+from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, encode, form, require_stream
 from .protobuf import PROTOBUF
 from .query import flag, revision
 from .resources import APPLY
@@ -170,9 +170,10 @@ def _bookmark(call: Call, event: watching.Event, wanted: Form) -> bytes:
 async def _document(incoming: Incoming, call: Call, types: tuple[str, ...] = WRITE_TYPES) -> Any:
     """Return the decoded body, having noted in the call what it gives twice."""
     raw = await incoming.body()
-    document = decode_body(incoming.content_type, raw, allowed=types)
+    document = await incoming.decoded(raw, types)
     if call.options.field_validation != "Ignore" and incoming.content_type != PROTOBUF:
-        call.duplicates.extend(duplicates(raw, is_yaml=incoming.content_type in YAML_TYPES))
+        is_yaml = incoming.content_type in YAML_TYPES
+        call.duplicates.extend(await incoming.aside(raw, lambda: duplicates(raw, is_yaml=is_yaml)))
     return document
 
 
@@ -213,7 +214,7 @@ async def _delete_options(incoming: Incoming) -> DeleteOptions:
     raw = await incoming.body()
     body: Any = None
     if raw:
-        body = decode_body(incoming.content_type, raw, allowed=WRITE_TYPES)
+        body = await incoming.decoded(raw)
     return parse_delete_options(body, incoming.query)
 
 

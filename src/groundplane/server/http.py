@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -17,12 +17,12 @@ from groundplane.api.cause import invalid as wrong
 from groundplane.base.gotext import quoted
 
 from . import names
-from .audit.middleware import Audit
+from .audit.middleware import Audit, was_read
 from .authn.contract import Authenticator
 from .health import Health
 from .inflight import InFlightLimits
 from .metrics import Registry
-from .negotiation import JSON, decode_body, encode
+from .negotiation import JSON, YAML_TYPES, decode_body, encode
 from .protobuf import PROTOBUF
 from .query import flag
 from .service import Call, FieldValidation, Options, Service, User
@@ -31,7 +31,12 @@ from .status import Json, bad_request, invalid, method_not_allowed, no_such_meth
 if TYPE_CHECKING:
     from .login import Logins
 
+T = TypeVar("T")
+
 _NO_QUERY = QueryParams()
+# Bodies up to these are read at once, in a few milliseconds.
+_SHORT_YAML = 1024
+_SHORT_BODY = 128 * 1024
 # kube-apiserver's limit for a request's body.
 MAX_BODY = 3 * 1024 * 1024
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -104,6 +109,7 @@ class Server:
     health: Health = field(default_factory=Health)
     metrics: Registry = field(default_factory=Registry)
     documents: dict[str, object] = field(default_factory=dict)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def troubles(self) -> list[tuple[str, str]]:
         """Return what is wrong with the parts of the server that it can do without for a while."""
@@ -222,7 +228,21 @@ class Incoming:
 
     async def document(self, *, types: tuple[str, ...] = WRITE_TYPES) -> Any:
         """Return the decoded body; raises 400, 413 and 415."""
-        return decode_body(self.content_type, await self.body(), allowed=types)
+        return await self.decoded(await self.body(), types)
+
+    async def decoded(self, raw: bytes, types: tuple[str, ...] = WRITE_TYPES) -> Any:
+        """Return what a body holds; raises 400, 413 and 415."""
+        document = await self.aside(raw, lambda: decode_body(self.content_type, raw, allowed=types))
+        if self.content_type in YAML_TYPES:
+            was_read(self.scope, encode(document))
+        return document
+
+    async def aside(self, raw: bytes, work: Callable[[], T]) -> T:
+        """Do work on a body; in a thread, one at a time, when it may take so long that everybody would wait for it."""
+        if len(raw) <= (_SHORT_YAML if self.content_type in YAML_TYPES else _SHORT_BODY):
+            return work()
+        async with self.server.reading:
+            return await asyncio.to_thread(work)
 
 
 Handler = Callable[[Incoming], Any]

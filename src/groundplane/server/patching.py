@@ -6,11 +6,15 @@ import copy
 import re
 from typing import Any
 
+import msgspec
+
 from .status import Json, StatusError, bad_request
 
 # apimachinery's own limit for the operations of one JSON patch.
 MAX_OPERATIONS = 10_000
 _NUMBER = re.compile(r"(0|[1-9][0-9]*)\Z")
+# What the copies of one patch may add up to, in bytes of JSON: each could double what is there.
+MAX_COPIED = 3 * 1024 * 1024
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -34,11 +38,18 @@ def json_patch(document: Json, operations: Any) -> Any:
         message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
         raise StatusError(413, "RequestEntityTooLarge", f"Request entity too large: {message}")
     result: Any = copy.deepcopy(document)
+    copied = 0
     for operation in operations:
         if not isinstance(operation, dict):
             raise bad_request("error decoding patch: an operation is not a JSON object")
         if not isinstance(operation.get("path"), str):
             raise _inapplicable("an operation needs op and path")
+        copied += _growth(result, operation)
+        if copied > MAX_COPIED:
+            raise _inapplicable(
+                "Unable to complete the copy, the accumulated size increase of copy operation is "
+                f"{copied}, exceeding the limit {MAX_COPIED}"
+            )
         result = _operate(result, operation)
     return result
 
@@ -59,9 +70,18 @@ def _operate(document: Any, operation: Json) -> Any:
         return document
     if kind in ("move", "copy") and isinstance(operation.get("from"), str):
         source = _pointer(operation["from"])
-        value = copy.deepcopy(_get(document, source))
-        return _add(_remove(document, source) if kind == "move" else document, path, value)
+        value = _get(document, source)
+        if kind == "move":
+            return _add(_remove(document, source), path, value)
+        return _add(document, path, copy.deepcopy(value))
     raise _inapplicable(f"unexpected operation {kind!r}")
+
+
+def _growth(document: Any, operation: Json) -> int:
+    """Return the bytes of what the operation copies."""
+    if operation.get("op") != "copy" or not isinstance(operation.get("from"), str):
+        return 0
+    return len(msgspec.json.encode(_get(document, _pointer(operation["from"]))))
 
 
 def _pointer(text: str) -> list[str]:

@@ -76,7 +76,8 @@ def _collection(verb: str, query: bytes) -> tuple[str, str]:
     if not query:
         return _COLLECTION_VERBS[verb], ""
     asked = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    if verb == "get" and asked.get("watch", ["false"])[0].lower() not in ("false", "0"):
+    # Of a parameter that is given twice the last one counts, here as for the handlers and the roles.
+    if verb == "get" and asked.get("watch", ["false"])[-1].lower() not in ("false", "0"):
         verb = "watch"
-    one = _ONE_NAME.search(asked.get("fieldSelector", [""])[0])
+    one = _ONE_NAME.search(asked.get("fieldSelector", [""])[-1])
     return _COLLECTION_VERBS.get(verb, verb), one[1] if one else ""

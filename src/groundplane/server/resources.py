@@ -126,7 +126,7 @@ class Resources:
         return found
 
 
-def of_kind(info: KindInfo) -> Resource:
+def of_kind(info: KindInfo, guard: Guard | None = None) -> Resource:
     """Make the resource of one of the five kinds."""
     schema = object_schema(info)
     return Resource(
@@ -144,6 +144,7 @@ def of_kind(info: KindInfo) -> Resource:
         generation=True,
         custom=True,
         needs_revision=True,
+        guard=guard,
         columns=(NAME, *(from_printer(column) for column in info.columns)),
     )
 
@@ -152,6 +153,9 @@ def of_kind(info: KindInfo) -> Resource:
 def load() -> Resources:
     """Return every resource of the server; made once, for compiling the schemas takes a while."""
     from .access.kinds import access_resources
+    from .access.local_files import guard_distribution, guard_operation
     from .builtin import builtin_resources
 
-    return Resources((*builtin_resources(), *access_resources(), *(of_kind(info) for info in KINDS)))
+    guards: dict[str, Guard] = {"Distribution": guard_distribution, "Operation": guard_operation}
+    ours = (of_kind(info, guards.get(info.kind)) for info in KINDS)
+    return Resources((*builtin_resources(), *access_resources(), *ours))

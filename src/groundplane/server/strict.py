@@ -14,8 +14,9 @@ import yaml
 
 # apimachinery reports no more of them (sigs.k8s.io/json).
 MOST_ERRORS = 100
-# What a document may become when its aliases are written out; a body of 3 MiB has fewer values without them.
-_MOST_VALUES = 1_000_000
+# What a document may become when its aliases are written out: so many values, and so many times what it has.
+_MOST_ALIASED = 10_000
+_MOST_TIMES = 10
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -80,10 +81,7 @@ def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:
             continue
         seen.add(id(node))
         yield node
-        if isinstance(node, yaml.MappingNode):
-            waiting += [part for pair in node.value for part in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value
+        waiting += _children(node)
 
 
 def _repeated(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
@@ -97,17 +95,27 @@ def _repeated(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
             seen.add(key.value)
 
 
-def unfolds(value: Any) -> bool:
-    """Tell whether a decoded YAML document can be written out: no alias inside itself, and not too many values."""
+def unfolds(root: yaml.Node) -> bool:
+    """Tell whether a YAML document can be made: no alias inside itself, and not much more with aliases written out.
+
+    Asked of the nodes, before anything is made of them: merging maps (`<<`) already writes aliases out.
+    """
     sizes: dict[int, int] = {}
+    most = _MOST_ALIASED + _MOST_TIMES * sum(1 for _ in _nodes(root))
 
-    def size(item: Any) -> int:
-        if not isinstance(item, dict | list):
-            return 1
-        if id(item) not in sizes:
-            # While an item is measured it counts as too large: only an alias inside itself comes back here.
-            sizes[id(item)] = _MOST_VALUES + 1
-            sizes[id(item)] = 1 + sum(size(child) for child in (item.values() if isinstance(item, dict) else item))
-        return sizes[id(item)]
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            # While a node is measured it counts as too large: only an alias inside itself comes back here.
+            sizes[id(node)] = most + 1
+            sizes[id(node)] = 1 + sum(size(child) for child in _children(node))
+        return sizes[id(node)]
 
-    return size(value) <= _MOST_VALUES
+    return size(root) <= most
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            yield from pair
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value

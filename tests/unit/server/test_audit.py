@@ -253,6 +253,7 @@ def test_a_bad_policy_is_refused_with_the_reason(tmp_path: Path, text: str, why:
         ("PUT", "/api/v1/namespaces/n/status", b"",
          RequestInfo("update", "", "", "v1", "n", "namespaces", "status", "n")),
         ("GET", "/api/v1/namespaces/n/secrets", b"watch=1", RequestInfo("watch", "", "", "v1", "n", "secrets")),
+        ("GET", "/api/v1/namespaces/n/secrets", b"watch=1&watch=0", RequestInfo("list", "", "", "v1", "n", "secrets")),
         ("DELETE", "/apis/g/v1/things", b"", RequestInfo("deletecollection", "", "g", "v1", "", "things")),
         ("GET", "/apis/g/v1/things", b"fieldSelector=metadata.name%3Dx",
          RequestInfo("list", "", "g", "v1", "", "things", "", "x")),

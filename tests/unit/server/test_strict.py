@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,8 +94,11 @@ async def test_a_patch_is_held_to_the_same_rule(start: Start, kind: str, code: i
         b"a: &a [*a]\n",
         b"a: &a [x,x,x,x,x,x,x,x,x,x]\n"
         + b"".join(b"%c: &%c [%s]\n" % (c + 1, c + 1, b",".join([b"*%c" % c] * 10)) for c in range(ord("a"), ord("i"))),
+        b"a0: &a0 !!pairs [k: v, k: v]\n"
+        + b"".join(b"a%d: &a%d !!pairs [k: *a%d, k: *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 40)),
+        b"a0: &a0 {x0: 1}\n" + b"".join(b"a%d: &a%d {<<: [*a%d, *a%d]}\n" % (n, n, n - 1, n - 1) for n in range(1, 40)),
     ],
-    ids=["inside itself", "a thousand million laughs"],
+    ids=["inside itself", "a thousand million laughs", "laughs in pairs", "maps that are merged"],
 )
 async def test_yaml_that_unfolds_without_end_is_refused(start: Start, body: bytes) -> None:
     async with start() as running:
@@ -106,9 +113,11 @@ def test_paths_lead_through_objects_and_lists() -> None:
     assert duplicates(body, is_yaml=False) == [f'duplicate field "{path}"' for path in paths]
 
 
+# What JSON and YAML write alike.
+TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=3)
 VALUES = st.recursive(
-    st.none() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    st.none() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
 )
 
 
@@ -117,9 +126,46 @@ def test_a_document_without_repetition_has_no_duplicates_and_unfolds(value: obje
     import json
 
     assert duplicates(json.dumps(value).encode(), is_yaml=False) == []
-    assert unfolds(value)
+    assert unfolds(_nodes(json.dumps(value)))
+
+
+def _nodes(text: str) -> yaml.Node:
+    node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    assert node is not None
+    return node
 
 
 def test_aliases_that_only_save_typing_are_taken() -> None:
-    shared = {"cpu": 1}
-    assert unfolds({"a": shared, "b": [shared, shared]})
+    assert unfolds(_nodes("{shared: &s {cpu: 1}, a: *s, b: [*s, *s]}"))
+
+
+async def test_a_large_yaml_body_holds_up_nobody_else(start: Start) -> None:
+    async with start() as running:
+        body = b"kind: Foundation\nx: [" + b"1," * 5_000 + b"1]\n"
+        headers = {"content-type": "application/yaml"}
+        began = time.monotonic()
+        slow = asyncio.create_task(running.http.post(URL, content=body, headers=headers))
+        answered = 0
+        while not slow.done():
+            assert (await running.http.get(f"{URL}/none")).status_code == 404
+            answered += 1
+            # The client above calls the application without ever giving the loop a turn.
+            await asyncio.sleep(0)
+        assert slow.result().status_code == 400
+        # The loop went on all the while: without, the first of these would have waited for the body.
+        assert answered > 5, f"{answered} answers in {time.monotonic() - began:.1f} s"
+
+
+async def test_more_yaml_than_can_be_read_in_seconds_is_refused(start: Start) -> None:
+    async with start() as running:
+        body = b"a: [" + b"1," * (130 * 1024) + b"1]\n"
+        answer = await running.http.post(URL, content=body, headers={"content-type": "application/yaml"})
+        assert (answer.status_code, answer.json()["reason"]) == (413, "RequestEntityTooLarge")
+        assert "send JSON" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("body", [b"a: " + b"1" * 5000, b"? {a: 1}\n: b\n", b"null: 1\n"])
+async def test_yaml_that_is_no_json_is_the_mistake_of_its_sender(start: Start, body: bytes) -> None:
+    async with start() as running:
+        answer = await running.http.post(URL, content=body, headers={"content-type": "application/yaml"})
+        assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")

@@ -9,17 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-import yaml
 
 from groundplane.base.errors import Refused
 
-from ..negotiation import decode_body
+from .. import protobuf
+from ..protobuf import PROTOBUF
 from ..requestinfo import RequestInfo
 from ..status import Json
 from ..users import User
-
-# YAML of this size takes a few milliseconds; more would hold up everybody for the sake of a log line.
-_MOST_YAML = 64 * 1024
 
 
 class UserInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -153,17 +150,15 @@ def object_reference(info: RequestInfo, body: bytes) -> ObjectReference | None:
 
 
 def document(content_type: str, body: bytes) -> Any:
-    """Return what a body holds, None when it is nothing that a log line can carry."""
+    """Return what a body holds, None when it is nothing that a log line can carry.
+
+    YAML is not read here, for that takes long: whoever has read it leaves it as JSON (`middleware.was_read`).
+    """
     try:
+        if content_type == PROTOBUF:
+            return protobuf.decode(body)
         return msgspec.json.decode(body)
-    except (UnicodeDecodeError, RecursionError):
-        return None
-    except msgspec.DecodeError:
-        if len(body) > _MOST_YAML:
-            return None
-    try:
-        return decode_body(content_type, body, allowed=(content_type,))
-    except (Refused, yaml.YAMLError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Refused):
         return None
 
 

@@ -140,6 +140,13 @@ class Begun:
         await self._app(scope, receive, send)
 
 
+def was_read(scope: Scope, as_json: bytes) -> None:
+    """Leave a body that was read from YAML for the request's events, which do not read it once more."""
+    trail: _Trail | None = scope.get("groundplane.audit")
+    if trail is not None and trail.wants_request:
+        trail.request[:] = as_json
+
+
 def annotate(scope: Scope, key: str, value: str) -> None:
     """Add an annotation to the request's events."""
     scope.setdefault("groundplane.annotations", {})[key] = value
