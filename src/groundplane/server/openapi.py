@@ -19,8 +19,8 @@ from .status import Json
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 # Groups of Kubernetes whose types do not live in k8s.io/api/GROUP.
 _KUBERNETES_PACKAGES = {"apiextensions.k8s.io": "apiextensions-apiserver.pkg.apis.apiextensions"}
-# The codes of success besides 200 alone: an apply creates what is not there.
-_CODES = {"post": ("200", "201"), "patch": ("200", "201")}
+# The codes of success besides 200 alone: an apply, and for some kinds a PUT, creates what is not there.
+_CODES = {"post": ("200", "201"), "put": ("200", "201"), "patch": ("200", "201")}
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _LIST_PARAMETERS = (
     "allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
