@@ -11,6 +11,7 @@ from .status import Json
 
 # k8s.io/apimachinery/pkg/api/validation.TotalAnnotationSizeLimitB
 MAX_ANNOTATION_BYTES = 256 * 1024
+MAX_FINALIZERS = 1000
 _STANDARD_FINALIZERS = (FOREGROUND, ORPHAN, "kubernetes")
 _OWNER_FIELDS = (("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid"))
 
@@ -23,6 +24,11 @@ def check(obj: Json, old: Json | None, resource: Resource) -> list[Cause]:
     causes += _check_labels(meta.get("labels") or {})
     causes += _check_annotations(meta.get("annotations") or {})
     causes += _check_owners(meta.get("ownerReferences") or [])
+    finalizers = len(meta.get("finalizers") or ())
+    if finalizers > max(MAX_FINALIZERS, len((old or {"metadata": {}})["metadata"].get("finalizers") or ())):
+        # kube-apiserver has no such rule; looking for each among the others takes too long.
+        rule = f"Too many: {finalizers}: must have at most {MAX_FINALIZERS} items"
+        return [*causes, Cause("metadata.finalizers", "FieldValueInvalid", None, rule)]
     causes += _check_finalizers(meta.get("finalizers") or [], old, resource)
     return causes
 

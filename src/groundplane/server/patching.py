@@ -220,7 +220,8 @@ def _merge_field(result: Json, name: str, value: Any) -> None:
 
 def _merge_items(items: Any, patch: list[Any], key: str) -> list[Any]:
     if not key:
-        return [*(items or []), *(value for value in patch if value not in (items or []))]
+        there = {msgspec.json.encode(value) for value in items or ()}
+        return [*(items or []), *(value for value in patch if msgspec.json.encode(value) not in there)]
     changes = [change for change in patch if not isinstance(change, dict) or change.get("$patch") != "replace"]
     if items is None or len(changes) < len(patch):
         return [change for change in changes if not isinstance(change, dict) or "$patch" not in change]

@@ -142,3 +142,14 @@ def test_no_default_role_of_a_namespace_reads_the_host() -> None:
 
     roles = [one for one in defaults() if one["kind"] == "ClusterRole" and one["metadata"]["name"] != "cluster-admin"]
     assert not [one for one in roles for rules in one["rules"] or () if {"*", "read-host"} & set(rules["verbs"])]
+
+
+async def test_more_finalizers_than_can_be_looked_through_are_refused(start: Start) -> None:
+    async with start() as running, tenant(running) as jane:
+        many = [f"example.com/{number}" for number in range(1001)]
+        body = {"metadata": {"name": "c", "finalizers": many}}
+        refused = await jane.post(f"{MINE}/configmaps", json=body)
+        assert refused.status_code == 422
+        assert "metadata.finalizers: Too many: 1001: must have at most 1000 items" in refused.json()["message"]
+        body["metadata"]["finalizers"] = many[1:]
+        assert (await jane.post(f"{MINE}/configmaps", json=body)).status_code == 201
