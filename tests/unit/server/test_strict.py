@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 import yaml
@@ -143,7 +142,6 @@ async def test_a_large_yaml_body_holds_up_nobody_else(start: Start) -> None:
     async with start() as running:
         body = b"kind: Foundation\nx: [" + b"1," * 5_000 + b"1]\n"
         headers = {"content-type": "application/yaml"}
-        began = time.monotonic()
         slow = asyncio.create_task(running.http.post(URL, content=body, headers=headers))
         answered = 0
         while not slow.done():
@@ -152,8 +150,8 @@ async def test_a_large_yaml_body_holds_up_nobody_else(start: Start) -> None:
             # The client above calls the application without ever giving the loop a turn.
             await asyncio.sleep(0)
         assert slow.result().status_code == 400
-        # The loop went on all the while: without, the first of these would have waited for the body.
-        assert answered > 5, f"{answered} answers in {time.monotonic() - began:.1f} s"
+        # The body was under way when the second was answered; read in the loop, it is done before that.
+        assert answered > 1
 
 
 async def test_more_yaml_than_can_be_read_in_seconds_is_refused(start: Start) -> None:
