@@ -25,8 +25,8 @@ MISSING = 66
 NOT_THERE_YET = 67
 CORRUPT = 68
 NOT_A_FILE = 69
-BUSY = 71
 SUDO_ATE_NOTHING = 70
+BUSY = 71
 
 # With a password, sudo reads one line from standard input if it asks at all. When it did not ask, that line must
 # not reach the command: the command starts only behind the second line.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +17,8 @@ from urllib.parse import urlsplit
 import yaml
 
 from groundplane.base.errors import Refused
+from groundplane.base.files import write_private
 
-_PROTECTED = 0o600
 _STRICT_EXEC = "client.authentication.k8s.io/v1"
 
 
@@ -176,13 +175,7 @@ def render_kubeconfig(access: Access, *, name: str, user: str = "admin") -> byte
 
 def write_kubeconfig(path: Path, data: bytes) -> None:
     """Put `data` at `path`, readable by its owner only, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PROTECTED), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_private(path, data)
 
 
 def _document(data: bytes, source: str) -> dict[str, Any]:

@@ -108,10 +108,10 @@ def _dropped(node: NodeFacts, spec: MachineSpec) -> list[PlannedChange]:
     """What the Machine once gave its Node and no longer wants there."""
     labels = [key for key in node.managed_labels if key in node.labels and key not in spec.labels]
     changes = [PlannedChange(what=f"label {key} of node {node.name}", before=node.labels[key]) for key in labels]
-    wanted = {f"{taint.key}:{taint.effect}" for taint in spec.taints}
+    gone = set(node.managed_taints) - {f"{taint.key}:{taint.effect}" for taint in spec.taints}
     for text in node.taints:
         key, _, effect = _taint(text)
-        if f"{key}:{effect}" in set(node.managed_taints) - wanted:
+        if f"{key}:{effect}" in gone:
             changes.append(PlannedChange(what=f"taint of node {node.name}", before=text))
     return changes
 

@@ -16,6 +16,7 @@ import msgspec
 from groundplane.base.gotext import quoted
 
 from .fieldset import Path, from_fields, is_set, item_element, leaves, list_key, show, to_fields, whole_fields
+from .lists import union
 from .status import Json, StatusError, apply_conflict, bad_request
 
 
@@ -184,9 +185,7 @@ def _merge(live: Any, config: Any, path: Path, owns: Callable[[Path], bool]) -> 
 def _merge_list(live: list[Any], config: list[Any], path: Path, owns: Callable[[Path], bool]) -> list[Any]:
     if is_set(path):
         _refuse_twice(path, ["v:" + msgspec.json.encode(value).decode() for value in config])
-        # By their JSON, for comparing each with each would take minutes of who brings a hundred thousand.
-        there = {msgspec.json.encode(value) for value in live}
-        return [*live, *(value for value in config if msgspec.json.encode(value) not in there)]
+        return union(live, config)
     key = list_key(path)
     if key is None:
         return config
@@ -204,9 +203,11 @@ def _merge_list(live: list[Any], config: list[Any], path: Path, owns: Callable[[
 
 
 def _refuse_twice(path: Path, elements: list[str]) -> None:
-    for index, element in enumerate(elements):
-        if element in elements[:index]:
+    seen: set[str] = set()
+    for element in elements:
+        if element in seen:
             raise _untyped(f"{show(path)}: duplicate entries for key {show((element,))}")
+        seen.add(element)
 
 
 def _untyped(why: str) -> StatusError:

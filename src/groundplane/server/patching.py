@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import deque
 from typing import Any
 
 import msgspec
 
+from .lists import identity, places, union
 from .status import Json, StatusError, bad_request
 
 # apimachinery's own limit for the operations of one JSON patch.
@@ -190,18 +192,19 @@ def strategic(target: Any, patch: Any) -> Any:
 def _in_order(items: list[Any], asked: list[Any], present: list[Any], key: str) -> list[Any]:
     """Put what the patch names into its order; the others keep their places among those that were there."""
 
-    def identity(item: Any) -> Any:
+    def named(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item
 
-    wanted, before = [identity(item) for item in asked], [identity(item) for item in present]
-    right = sorted((item for item in items if identity(item) in wanted), key=lambda item: wanted.index(identity(item)))
-    left = [item for item in items if identity(item) not in wanted]
-    merged: list[Any] = []
+    wanted, before = places(map(named, asked)), places(map(named, present))
+    known = [(identity(named(item)), item) for item in items]
+    right = deque(sorted((pair for pair in known if pair[0] in wanted), key=lambda pair: wanted[pair[0]]))
+    left = deque(pair for pair in known if pair[0] not in wanted)
+    merged = []
     while left and right:
-        one, other = identity(left[0]), identity(right[0])
-        first = one in before and other in before and before.index(one) < before.index(other)
-        merged.append(left.pop(0) if first else right.pop(0))
-    return merged + left + right
+        one, other = before.get(left[0][0]), before.get(right[0][0])
+        first = one is not None and other is not None and one < other
+        merged.append((left if first else right).popleft())
+    return [item for _, item in (*merged, *left, *right)]
 
 
 def _merge_field(result: Json, name: str, value: Any) -> None:
@@ -220,8 +223,7 @@ def _merge_field(result: Json, name: str, value: Any) -> None:
 
 def _merge_items(items: Any, patch: list[Any], key: str) -> list[Any]:
     if not key:
-        there = {msgspec.json.encode(value) for value in items or ()}
-        return [*(items or []), *(value for value in patch if msgspec.json.encode(value) not in there)]
+        return union(items or (), patch)
     changes = [change for change in patch if not isinstance(change, dict) or change.get("$patch") != "replace"]
     if items is None or len(changes) < len(patch):
         return [change for change in changes if not isinstance(change, dict) or "$patch" not in change]

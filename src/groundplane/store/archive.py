@@ -22,8 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from groundplane.base.errors import Denied, Refused
-
-from .keys import sync_folder
+from groundplane.base.files import sync_folder
 
 MANIFEST = "manifest.json"
 PRIVATE = "private.enc"

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from groundplane.base.errors import Denied, Refused, Unavailable
+from groundplane.base.files import write_private
 
 ID_SIZE = 8
 KEY_SIZE = 32
@@ -76,7 +77,7 @@ class KeyFile:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(self.path.parent):
             if not self.path.exists():
-                write_whole(self.path, _lines([os.urandom(KEY_SIZE)]))
+                write_private(self.path, _lines([os.urandom(KEY_SIZE)]))
 
     def read(self) -> list[bytes]:
         try:
@@ -109,14 +110,14 @@ class KeyFile:
             if keep is not None:
                 _write_new(keep, _lines(keys))
             fresh = os.urandom(KEY_SIZE)
-            write_whole(self.path, _lines([fresh, *keys]))
+            write_private(self.path, _lines([fresh, *keys]))
         return key_id(fresh)
 
     def drop(self, ids: Sequence[bytes]) -> None:
         """Take keys out; the first one stays whatever is asked."""
         with _locked(self.path.parent):
             first, *others = self.read()
-            write_whole(self.path, _lines([first, *(key for key in others if key_id(key) not in ids)]))
+            write_private(self.path, _lines([first, *(key for key in others if key_id(key) not in ids)]))
 
 
 def _write_new(path: Path, content: bytes) -> None:
@@ -169,7 +170,7 @@ class KeyCommand:
 
     def ask_again(self) -> None:
         """Let a running server run the command again."""
-        write_whole(self.request, b"the keys are to be read again\n")
+        write_private(self.request, b"the keys are to be read again\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,27 +205,6 @@ def parse_keys(content: bytes, name: str) -> list[bytes]:
             remedy="restore the keys from their backup",
         )
     return keys
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Put a file with mode 0600 in place so that a crash leaves the old or the new one, whole and on disk."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _lines(keys: Sequence[bytes]) -> bytes:

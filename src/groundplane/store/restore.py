@@ -20,11 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from groundplane.base.errors import Denied, Refused
+from groundplane.base.files import sync_folder, write_private
 
 from . import archive, backup
 from .archive import Manifest
 from .contract import StoreFailed
-from .keys import KeyFile, Keys, sync_folder, write_whole
+from .keys import KeyFile, Keys
 from .snapshot import facts, reading
 from .sqlite import READY, lock_data, migrate
 
@@ -100,7 +101,7 @@ def _make_ready(source: Source, home: Path, aside: str) -> tuple[Manifest, int]:
             _stage(opened, source, staged)
             revision = _move_on(staged / backup.DATABASE, at_least=_newest(home / backup.DATABASE))
             manifest = opened.manifest
-        write_whole(staged / _ASIDE, aside.encode())
+        write_private(staged / _ASIDE, aside.encode())
     except BaseException:
         shutil.rmtree(staged)
         raise
@@ -127,7 +128,7 @@ def _stage(opened: archive.Archive, source: Source, staged: Path) -> None:
         private = {backup.SEAL_KEY: source.keys.path.read_bytes()} | private
     for name in backup.PRIVATE_FILES:
         if name in private:
-            write_whole(staged / name, private[name])
+            write_private(staged / name, private[name])
 
 
 def _move_on(database: Path, *, at_least: int) -> int:

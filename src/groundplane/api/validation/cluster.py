@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
+import msgspec
 import yaml
 
 from ..cause import Cause, Verdict, forbidden, invalid, required
-from ..cluster import Cluster, ClusterNetwork, ClusterSpec, Endpoint
+from ..cluster import Cluster, ClusterNetwork, ClusterSpec, Components, Endpoint
 from . import values
 from .components import component_causes
 from .contract import World
@@ -32,14 +34,6 @@ NODE_PREFIX_SPAN = 16
 DEFAULT_NODE_PREFIX = 24
 _NODE_PREFIX_FLAG = "node-cidr-mask-size"
 _ONCE = "machines are built with it; delete the Cluster and create it again"
-_COMPONENTS = {
-    "kubelet": "kubelet",
-    "kube_proxy": "kubeProxy",
-    "api_server": "apiServer",
-    "controller_manager": "controllerManager",
-    "scheduler": "scheduler",
-    "etcd": "etcd",
-}
 _RUNNING = "the cluster runs, and this release does not change it on running nodes; set it before the cluster is made"
 
 
@@ -88,16 +82,19 @@ def _built(spec: ClusterSpec, old: Cluster) -> Iterator[Cause]:
     """What no plan changes once kubeadm has made the cluster: a change that nothing carries out is refused."""
     if not old.status.cluster_id:
         return
-    before, after = old.spec, spec
-    pairs = {
-        f"spec.components.{name}": (getattr(before.components, field), getattr(after.components, field))
-        for field, name in _COMPONENTS.items()
+    was, now = old.spec, spec
+    pairs: dict[str, tuple[Any, Any]] = {
+        f"spec.components.{field.encode_name}": (
+            getattr(was.components, field.name),
+            getattr(now.components, field.name),
+        )
+        for field in msgspec.structs.fields(Components)
     }
-    pairs["spec.addons.dns"] = (before.addons.dns, after.addons.dns)
-    if before.network.manifest != after.network.manifest:
+    pairs["spec.addons.dns"] = (was.addons.dns, now.addons.dns)
+    if was.network.manifest != now.network.manifest:
         yield forbidden("spec.network.manifest", "…", f"is immutable: {_RUNNING}")
-    for path, (was, now) in pairs.items():
-        if cause := frozen(path, was, now, _RUNNING):
+    for path, (before, after) in pairs.items():
+        if cause := frozen(path, before, after, _RUNNING):
             yield cause
 
 
