@@ -8,6 +8,7 @@ _FOLDERS = "/etc /opt /usr/local /lib/modules-load.d /var/lib/groundplane"
 # Where a cluster that runs changes things all the time by itself.
 _LIVING = "/var/lib/kubelet /var/lib/etcd /var/lib/cni /var/log/pods"
 # A built-in chain that lets everything pass is as good as none: it shows once any rule was ever there.
+# A bridge's link is down as soon as its last pod has ended, which no step of ours decides: `linkdown` is left out.
 # Written by the system itself at any time, or by whoever starts a runtime for the first time.
 _NOT = r"/etc/(resolv\.conf|mtab|machine-id|\.updated|ld\.so\.cache|docker/key\.json)"
 
@@ -23,7 +24,7 @@ done
 for tool in iptables-save ip6tables-save; do
     $tool 2>/dev/null | grep -E '^(:.* (-|DROP) |-A)' | sed 's/\\[[0-9:]*\\]//' | sed "s/^/$tool /"
 done
-ip -4 route | sort | sed 's/^/route /'
+ip -4 route | sed 's/ *linkdown *//; s/ *$//; s/^/route /' | sort
 ip -br link | awk '{{print "link", $1}}' | sed 's/@.*//' | sort
 for key in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables; do
     echo "sysctl $key $(cat /proc/sys/$key)"

@@ -37,7 +37,8 @@ def running_server(folder: Path, *, may_say: frozenset[str] = frozenset()) -> It
         process.kill()
         process.communicate()
     assert process.returncode == 0
-    assert set((folder / "log").read_text().splitlines()) <= may_say
+    said = [line for line in (folder / "log").read_text().splitlines() if line not in may_say]
+    assert said == [], "\n".join(said)
 
 
 def _kubeconfig(started: dict[str, str]) -> str:
