@@ -22,6 +22,7 @@ from .access.rules import Asked
 from .audit.middleware import Begun, Recorded, annotate, audit_id
 from .authn.contract import Asking, CredentialsRefused
 from .dispatch import Dispatch
+from .exchange import AnswerCut
 from .http import Incoming, Server, Stream, answer
 from .inflight import InFlight
 from .measured import Measured
@@ -60,19 +61,18 @@ class Errors:
             await self._app(scope, receive, watched)
         except ClientDisconnect:
             return
+        except AnswerCut:
+            # Who cut it knew why: a reader that takes nothing is no error of ours.
+            raise
         except Exception as error:
             if started:
                 # The answer has begun and cannot be taken back: the connection is cut, which the client notices.
                 _log.warning("answer broken off", path=scope["path"], error=type(error).__name__)
-                raise StreamCut from error
+                raise AnswerCut from error
             status = explain(error)
             # A Status that `explain` had to make up: what went wrong is a defect.
             scope["groundplane.panic"] = status.reason == "InternalError" and status is not error
             await _answer_status(status, scope, receive, watched)
-
-
-class StreamCut(Exception):
-    """Ends a connection whose answer cannot be finished."""
 
 
 async def _answer_status(error: StatusError, scope: Scope, receive: Receive, send: Send) -> None:

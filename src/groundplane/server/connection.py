@@ -1,11 +1,11 @@
-"""One connection: uvicorn's protocol with the guards that it lacks.
+"""One connection: HTTP/1.1 as httptools parses it, with guards against peers that do not keep their side.
 
 Whoever connects gets so long to send a head, so many bytes for it, so long to finish a body that nobody reads any
 more, and so long to take what we send. What is over the limit is answered with a Status where an answer is still
 possible, else the connection is cut: a peer that does not keep its side holds no memory here.
 
-The timers exist only while something is outstanding: a request that comes in one piece and whose answer fits into the
-socket's buffer starts none.
+A connection has one timer, and it is set only when what is expected could come too late: a request that comes in one
+piece and whose answer fits into the socket's buffer sets none.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ import asyncio
 from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import unquote
 
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import httptools
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .answering import Answering
 from .authn.client_certificate import read_peer
 from .authn.contract import Peer
+from .exchange import Exchange
 from .negotiation import encode
-from .status import StatusError, too_many_requests
+from .outgoing import Outgoing, ReaderLimits
+from .status import StatusError, bad_request, too_many_requests
 
-_PIECE = 64 * 1024
+# So much of a body waits for the application before the peer is left waiting.
+_MOST_WAITING = 64 * 1024
+_NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,14 @@ class ConnectionLimits:
     """Seconds and sizes of one connection, and how many there may be.
 
     `head`: from the first byte of a request to the end of its headers; `drain`: for the rest of a body after the
-    answer; `slow_reader`: in which a reader has to take `slow_reader_bytes` of what waits for it.
+    answer; `slow_reader`: in which a reader has to take `slow_reader_bytes` of what waits for it; `idle`: between
+    two requests.
     """
 
     connections: int = 10_000
     handshake: float = 10.0
     head: float = 10.0
+    idle: float = 75.0
     drain: float = 5.0
     slow_reader: float = 30.0
     slow_reader_bytes: int = 64 * 1024
@@ -51,208 +57,301 @@ class ConnectionLimits:
 DEFAULT_LIMITS = ConnectionLimits()
 
 
-class _Transport:
-    """The transport as uvicorn sees it: it knows what the reader has not taken yet, and closes after that.
+@dataclass(slots=True)
+class Site:
+    """What the connections of one server share. `changed` is called when a connection or a request has ended."""
 
-    Under TLS a large write would go into the socket's buffer at once: nothing would ever pause, nobody could tell a
-    stuck reader from a slow one, and closing would throw away what is left after one short time. So large writes
-    wait here and are handed on in pieces as the reader takes them.
-    """
+    app: ASGIApp
+    limits: ConnectionLimits
+    loop: asyncio.AbstractEventLoop
+    connections: set[Connection] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    changed: Callable[[], None] = lambda: None
 
-    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
-        self._transport = transport
-        self._connection = connection
-        self._backlog: deque[memoryview] = deque()
-        self._closing = False
-        self.paused = False
-        transport.set_write_buffer_limits(high=_PIECE)
+    def start(self, exchange: Exchange, app: ASGIApp) -> None:
+        """Let a request be answered in a task of its own."""
+        task = self.loop.create_task(exchange.run(app), name="api-server/request")
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if len(data) <= _PIECE and not self._backlog:
-            self._transport.write(data)
-            return
-        self._backlog.append(memoryview(data))
-        self.feed()
-
-    def feed(self) -> bool:
-        """Hand on what the transport takes; tell whether nothing is left here."""
-        while self._backlog and not self.paused:
-            piece = self._backlog[0][:_PIECE]
-            self._backlog[0] = self._backlog[0][_PIECE:]
-            if not self._backlog[0]:
-                self._backlog.popleft()
-            self._transport.write(piece)
-        if not self._backlog and not self.paused and self._closing:
-            self._transport.close()
-        return not self._backlog and not self.paused
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that the reader has not taken."""
-        return sum(map(len, self._backlog)) + self._transport.get_write_buffer_size()
-
-    def is_closing(self) -> bool:
-        return self._closing or self._transport.is_closing()
-
-    def close(self) -> None:
-        self._closing = True
-        if self._backlog or self.paused:
-            self._transport.pause_reading()
-        else:
-            self._transport.close()
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self.changed()
 
 
-class Connection(HttpToolsProtocol):
+class Connection(asyncio.Protocol):
     """The protocol of one connection."""
 
-    def __init__(self, limits: ConnectionLimits, **uvicorn: Any) -> None:
-        super().__init__(**uvicorn)
-        self._limits = limits
-        self._serving = self.app
-        self._peer: Peer | None = None
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._limits = site.limits
+        self._loop = site.loop
+        self._parser = httptools.HttpRequestParser(self)
+        # What follows the last request of a connection is not looked at.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._crowded = False
+        self._reading = True
+        # The request that is being read: its head, then its body.
         self._in_head = False
+        self._in_body = False
         self._head_bytes = 0
-        self._reading_body = False
-        self._head_timer: TimerHandle | None = None
-        self._drain_timer: TimerHandle | None = None
-        self._reader_timer: TimerHandle | None = None
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._newest: Exchange | None = None
+        self._current: Exchange | None = None
+        self._queue: deque[tuple[Exchange, ASGIApp]] = deque()
+        # What has to happen by when, else `_late` is called.
+        self._due = _NEVER
+        self._late: Callable[[], None] = self._cut
+        self._timer: TimerHandle | None = None
+        self._timer_at = _NEVER
 
-    # What comes in
+    # The transport's calls
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._guarded = _Transport(transport, self)
-        self.transport = cast("asyncio.Transport", self._guarded)
-        self._crowded = len(self.connections) > self._limits.connections and not self._make_room()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        reader = ReaderLimits(self._limits.slow_reader, self._limits.slow_reader_bytes)
+        self.out = Outgoing(self._transport, self._loop, reader)
+        self._client = _address(transport, "peername")
+        self._server = _address(transport, "sockname")
         ssl_object = transport.get_extra_info("ssl_object")
+        self._scheme = "http" if ssl_object is None else "https"
         der = ssl_object.getpeercert(binary_form=True) if ssl_object is not None else None
-        self._peer = read_peer(der) if der else None
+        self._peer: Peer | None = read_peer(der) if der else None
+        self._site.connections.add(self)
+        self._crowded = len(self._site.connections) > self._limits.connections and not self._make_room()
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._head_timer, self._drain_timer, self._reader_timer):
-            _cancel(timer)
-        # Uvicorn does this only after an orderly end; without it the timer keeps the dead connection in memory.
-        self._unset_keepalive_if_required()
-        super().connection_lost(exc)
+        self._site.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        for exchange in (self._current, *(waiting for waiting, _ in self._queue)):
+            if exchange is not None:
+                exchange.lost()
+        self._queue.clear()
+        self.out.lost()
+        self._site.changed()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self.out.pause()
+
+    def resume_writing(self) -> None:
+        self.out.resume()
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self.out.closing:
             return
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
                 self._refuse_unparsed(_head_too_large())
                 return
-        super().data_received(data)
-        # Also line ends before a request, which begin no message: they do not keep a connection open either.
-        if self._head_timer is None and self._idle:
-            self._await_head()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # There is nothing to upgrade to: the request is answered as any other, and is the last one.
+            if self._newest is not None:
+                self._newest.keep_alive = False
+        except httptools.HttpParserError:
+            self._refuse_unparsed(bad_request("this is not HTTP/1.1"))
+            return
+        if self._in_head or self.unasked:
+            # Also line ends before a request, which begin no message: they do not keep a connection open either.
+            if self._late != self._cut or self._due == _NEVER:
+                self._await_head()
+        elif not self._in_body:
+            self._due = _NEVER
 
-    @property
-    def _idle(self) -> bool:
-        """Whether no request is being read or answered."""
-        return (self.cycle is None or self.cycle.response_complete) and not self._reading_body
+    # The parser's calls
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
         self._in_head = True
         self._head_bytes = 0
-        self.scope["groundplane.peer"] = self._peer  # type: ignore[typeddict-unknown-key]
+        self._url = b""
+        self._headers = []
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._reading_body = True
-        _cancel(self._head_timer)
-        self._head_timer = None
+        self._in_body = True
+        self._due = _NEVER
+        exchange = self._exchange()
         refusal = self._refusal()
-        self.app = self._serving if refusal is None else refusal
-        super().on_headers_complete()
+        app = self._site.app if refusal is None else refusal
+        self._newest = exchange
+        if self._current is None or self._current.complete:
+            self._current = exchange
+            self._site.start(exchange, app)
+        else:
+            # It waits for the answer to the one before; more is not read meanwhile.
+            self._pause_reading()
+            self._queue.append((exchange, app))
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        super()._start_asgi_task(cycle, Answering(cycle, app))  # type: ignore[arg-type]
+    def on_body(self, body: bytes) -> None:
+        exchange = self._newest
+        if exchange is None or exchange.complete:
+            return
+        exchange.feed(body, more=True)
+        if exchange.waiting > _MOST_WAITING:
+            self._pause_reading()
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._reading_body = False
-        _cancel(self._drain_timer)
-        self._drain_timer = None
+        self._in_body = False
+        exchange = self._newest
+        if exchange is None:
+            return
+        if exchange.complete:
+            self._await_next()
+        else:
+            exchange.feed(b"", more=False)
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._reading_body and not self.transport.is_closing():
-            self._drain_timer = self.loop.call_later(self._limits.drain, self.transport.close)
+    # The exchange's calls
+
+    def want_more(self) -> None:
+        """Read on: the application waits for it."""
+        if not self._reading and not self._queue and not self.out.closing:
+            self._reading = True
+            self._transport.resume_reading()
+
+    def answered(self, exchange: Exchange) -> None:
+        """An answer is on its way: the next one may go."""
+        if self.out.closing:
+            return
+        if self._queue:
+            following, app = self._queue.popleft()
+            self._current = following
+            self._site.start(following, app)
+        self.want_more()
+        if self._in_head:
+            self._await_head()
+        elif not self._in_body:
+            self._await_next()
+        elif exchange is self._newest:
+            self._expect(self._limits.drain, self._close)
+
+    def shut(self) -> None:
+        """Close now, or with the answer that is on its way."""
+        if self._current is None or self._current.complete:
+            self.out.close()
+        else:
+            self._current.keep_alive = False
+
+    @property
+    def unasked(self) -> bool:
+        """Whether no request is being read or answered."""
+        return (self._current is None or self._current.complete) and not self._in_body
+
+    @property
+    def unused(self) -> bool:
+        """Whether it has been answered and asks for nothing at present."""
+        return self._current is not None and self.unasked and not self._in_head and not self.out.closing
+
+    # Time
 
     def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(self._limits.head, self._cut)
+        self._expect(self._limits.head, self._cut)
+
+    def _await_next(self) -> None:
+        self._expect(self._limits.idle, self._close)
+
+    def _expect(self, seconds: float, late: Callable[[], None]) -> None:
+        """Call `late` unless something else is expected, or nothing, in so many seconds."""
+        self._due = self._loop.time() + seconds
+        self._late = late
+        if self._due < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._set_timer(seconds)
+
+    def _set_timer(self, seconds: float) -> None:
+        self._timer_at = self._loop.time() + seconds
+        self._timer = self._loop.call_later(seconds, self._tick)
+
+    def _tick(self) -> None:
+        self._timer, self._timer_at = None, _NEVER
+        left = self._due - self._loop.time()
+        if left == _NEVER or self.out.closing:
+            return
+        if left > 0:
+            self._set_timer(left)
+        else:
+            self._late()
 
     def _cut(self) -> None:
-        """End the connection now: what waits to be sent would wait for a peer that does not read."""
-        self.transport.abort()
+        self.out.abort()
 
-    # What is refused
+    def _close(self) -> None:
+        self.out.close()
 
-    def _refusal(self) -> Any:
+    def _pause_reading(self) -> None:
+        if self._reading and not self.out.closing:
+            self._reading = False
+            self._transport.pause_reading()
+
+    # What a request is, and what is refused
+
+    def _exchange(self) -> Exchange:
+        parser, url = self._parser, self._url
+        if url.startswith(b"/") and b"#" not in url:
+            raw_path, _, query = url.partition(b"?")
+        else:
+            parsed = httptools.parse_url(url)
+            raw_path, query = parsed.path, parsed.query or b""
+        path = raw_path.decode("ascii")
+        version = parser.get_http_version()
+        exchange = Exchange(self, self.out, {
+            "type": "http",
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "scheme": self._scheme,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": "",
+            "headers": self._headers,
+            "client": self._client,
+            "server": self._server,
+            "groundplane.peer": self._peer,
+        })  # fmt: skip
+        exchange.scope["groundplane.push"] = exchange.push
+        exchange.keep_alive = version != "1.0" and parser.should_keep_alive()
+        exchange.expects_continue = (b"expect", b"100-continue") in self._headers
+        return exchange
+
+    def _refusal(self) -> ASGIApp | None:
         if self._crowded:
             return _Refusal(too_many_requests())
-        if len(self.url) > self._limits.url_bytes:
+        if len(self._url) > self._limits.url_bytes:
             return _Refusal(StatusError(414, "RequestURITooLong", "Request-URI Too Long"))
-        size = sum(len(name) + len(value) for name, value in self.headers)
-        if len(self.headers) > self._limits.headers or size > self._limits.head_bytes:
+        if len(self._headers) > self._limits.headers or self._head_bytes > self._limits.head_bytes:
             return _Refusal(_head_too_large())
         return None
 
     def _refuse_unparsed(self, error: StatusError) -> None:
         """Answer what is not even parsed to its end, unless an answer to an earlier request is on its way."""
-        if self._idle or not self.cycle.response_started:
+        if self._current is None or self._current.complete or not self._current.started:
             body = encode(error.body())
             head = f"HTTP/1.1 {error.code} \r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-            self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
-        self.transport.close()
+            self.out.write(head.encode() + b"connection: close\r\n\r\n" + body)
+        self.out.close()
 
     def _make_room(self) -> bool:
         """Close a connection that does nothing in favour of one that may."""
-        for other in self.connections:
-            if other is not self and isinstance(other, Connection) and other.unused:
-                other.transport.close()
+        for other in self._site.connections:
+            if other is not self and other.unused:
+                other.out.close()
                 return True
         return False
-
-    @property
-    def unused(self) -> bool:
-        """Whether it has been answered and asks for nothing at present."""
-        return self.cycle is not None and self._idle and not self._in_head and not self.transport.is_closing()
-
-    # What goes out
-
-    def pause_writing(self) -> None:
-        self._guarded.paused = True
-        super().pause_writing()
-        if self._reader_timer is None:
-            self._watch_reader()
-
-    def resume_writing(self) -> None:
-        self._guarded.paused = False
-        if self._guarded.feed():
-            super().resume_writing()
-            _cancel(self._reader_timer)
-            self._reader_timer = None
-
-    def _watch_reader(self) -> None:
-        waiting = self._guarded.waiting
-        self._reader_timer = self.loop.call_later(self._limits.slow_reader, self._judge_reader, waiting)
-
-    def _judge_reader(self, before: int) -> None:
-        # While writing is paused nothing is added, so the difference is what the reader has taken.
-        if before - self._guarded.waiting < self._limits.slow_reader_bytes:
-            self._reader_timer = None
-            self._cut()
-        else:
-            self._watch_reader()
 
 
 class _Refusal:
@@ -278,11 +377,6 @@ def _head_too_large() -> StatusError:
     return StatusError(431, "RequestHeaderFieldsTooLarge", "Request Header Fields Too Large")
 
 
-def _cancel(timer: TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
-
-
-def factory(limits: ConnectionLimits, **uvicorn: Any) -> Callable[[], Connection]:
-    """Return what makes the protocol of each connection."""
-    return lambda: Connection(limits, **uvicorn)
+def _address(transport: asyncio.BaseTransport, which: str) -> tuple[str, int] | None:
+    found = transport.get_extra_info(which)
+    return (str(found[0]), int(found[1])) if found else None

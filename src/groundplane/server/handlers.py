@@ -15,8 +15,10 @@ from groundplane.api.cause import forbidden as cause_forbidden
 from groundplane.api.cause import required
 from groundplane.base.errors import GroundplaneError
 from groundplane.base.gotext import quoted
+from groundplane.store.contract import Sink
 
 from . import table
+from .frames import event_line
 from .http import WRITE_TYPES, Incoming, Stream, answer
 from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, encode, form, require_stream
 from .protobuf import PROTOBUF
@@ -102,9 +104,19 @@ def _list(incoming: Incoming, call: Call, wanted: Form, found: listing.Listing) 
 
 async def _watch(incoming: Incoming, call: Call, wanted: Form) -> Stream:
     options = watching.parse_options(call, incoming.query)
-    events = watching.batches(incoming.server.service, call, options, incoming.server.stopping)
+    direct = _direct(incoming, wanted, options)
+    events = watching.batches(incoming.server.service, call, options, incoming.server.stopping, direct)
     chunks = _chunks(incoming, call, events, (wanted, _include(incoming)))
     return Stream(chunks, incoming.server, media_type=JSON)
+
+
+def _direct(incoming: Incoming, wanted: Form, options: watching.WatchOptions) -> Sink | None:
+    """Return what writes changes to the caller's connection at once, where all callers are told the same of them."""
+    push = incoming.scope.get("groundplane.push")
+    if push is None or wanted != "object" or options.list.matches is not None:
+        return None
+    frames = incoming.server.frames
+    return lambda changes: len(changes) <= watching.MOST_AT_ONCE and push(frames.of(changes))
 
 
 async def _chunks(
@@ -144,7 +156,7 @@ def _line(incoming: Incoming, call: Call, event: watching.Event, how: tuple[Form
             # The columns are told once.
             shaped["columnDefinitions"] = None
         value = msgspec.json.encode(shaped)
-    return b'{"type":"' + event.type.encode() + b'","object":' + value + b"}\n"
+    return event_line(event.type, value)
 
 
 def _event_object(incoming: Incoming, call: Call, obj: Json, how: tuple[Form, str]) -> Json:

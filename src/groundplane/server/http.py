@@ -19,6 +19,8 @@ from groundplane.base.gotext import quoted
 from . import names
 from .audit.middleware import Audit, was_read
 from .authn.contract import Authenticator
+from .exchange import AnswerCut
+from .frames import Frames
 from .health import Health
 from .inflight import InFlightLimits
 from .metrics import Registry
@@ -110,6 +112,7 @@ class Server:
     metrics: Registry = field(default_factory=Registry)
     documents: dict[str, object] = field(default_factory=dict)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    frames: Frames = field(default_factory=Frames)
 
     def troubles(self) -> list[tuple[str, str]]:
         """Return what is wrong with the parts of the server that it can do without for a while."""
@@ -290,8 +293,11 @@ class Stream:
         try:
             async for chunk in self._chunks:
                 # A reader that takes nothing for this long is cut: it can resume from its last resourceVersion.
-                async with asyncio.timeout(self._slow_reader):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                try:
+                    async with asyncio.timeout(self._slow_reader):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                except TimeoutError as error:
+                    raise AnswerCut("the reader takes nothing") from error
         finally:
             close = getattr(self._chunks, "aclose", None)
             if close is not None:

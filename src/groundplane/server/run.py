@@ -1,6 +1,6 @@
-"""The server in the running event loop: uvicorn over TLS, ready when its socket accepts, gone within two seconds.
+"""The server in the running event loop: over TLS, ready when its socket accepts, gone within two seconds.
 
-Signals are the process's business, not uvicorn's. Streams end when `Server.stopping` is set, before connections
+Signals are the process's business. Streams end when `Server.stopping` is set, before connections
 are closed, so that watchers see a normal end and resume elsewhere.
 """
 
@@ -12,31 +12,25 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from groundplane.base.errors import Refused
 
 from .certificates import Certificates
-from .connection import DEFAULT_LIMITS, ConnectionLimits, factory
+from .connection import DEFAULT_LIMITS, Connection, ConnectionLimits, Site
 
 STOP_SECONDS = 2
+_BACKLOG = 2048
 # How long a peer without a request has to answer TLS's goodbye.
 _GOODBYE_SECONDS = 0.2
 
 
 class CannotListen(Refused):
     """The address cannot be used."""
-
-
-def _abort(connection: Any) -> None:
-    if connection.transport is not None:
-        connection.transport.abort()
 
 
 def _sever(addresses: list[tuple[str, int]]) -> int:
@@ -67,62 +61,65 @@ def _shut(descriptor: int, addresses: list[tuple[str, int]]) -> bool:
         return True
 
 
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn that tells when it accepts and leaves signals alone."""
+class _Accepting:
+    """The listening sockets, what they accepted, and how all of it ends."""
 
-    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
-        super().__init__(config)
-        self._limits = limits
+    def __init__(self, app: ASGIApp, limits: ConnectionLimits) -> None:
+        self._site = Site(app, limits, asyncio.get_running_loop())
+        self._servers: list[asyncio.Server] = []
         self._addresses: list[tuple[str, int]] = []
-        self.accepting = asyncio.Event()
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen with our own protocol and a handshake that has to be done in time, which uvicorn cannot set."""
-        await self.lifespan.startup()
-        make = factory(self._limits, config=self.config, server_state=self.server_state, app_state={})
-        loop = asyncio.get_running_loop()
-        self._addresses = [bound.getsockname()[:2] for bound in sockets or ()]
-        self.servers = [
-            await loop.create_server(
-                make,
-                sock=bound,
-                ssl=self.config.ssl,
-                backlog=self.config.backlog,
-                ssl_handshake_timeout=self._limits.handshake,
-                ssl_shutdown_timeout=self._limits.slow_reader,
-            )
-            for bound in sockets or ()
-        ]
-        self.started = True
-        self.accepting.set()
+    async def start(self, bound: socket.socket, context: ssl.SSLContext) -> None:
+        self._addresses.append(bound.getsockname()[:2])
+        limits = self._site.limits
+        server = await self._site.loop.create_server(
+            lambda: Connection(self._site),
+            sock=bound,
+            ssl=context,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=limits.handshake,
+            ssl_shutdown_timeout=limits.slow_reader,
+        )
+        self._servers.append(server)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+    async def stop(self) -> None:
         """End connections, those too whose peer does not answer TLS's goodbye: one of them would hold up the loop."""
-        cutting = asyncio.create_task(self._cut(), name="api-server/cut")
-        try:
-            await super().shutdown(sockets)
-        finally:
-            cutting.cancel()
-            await asyncio.gather(cutting, return_exceptions=True)
+        for server in self._servers:
+            server.close()
+        site = self._site
+        for connection in list(site.connections):
+            connection.shut()
+        if not await self._over(_GOODBYE_SECONDS):
+            for connection in list(site.connections):
+                if connection.unasked:
+                    connection.out.abort()
+            if not await self._over(STOP_SECONDS - 2 * _GOODBYE_SECONDS):
+                await self._cut_off()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 while _sever(self._addresses):  # noqa: ASYNC110 - the loop tells nobody of them
                     await asyncio.sleep(0.01)
 
-    async def _cut(self) -> None:
-        await asyncio.sleep(_GOODBYE_SECONDS)
-        for connection in list(self.server_state.connections):
-            cycle = getattr(connection, "cycle", None)
-            if cycle is None or cycle.response_complete:
-                _abort(connection)
-        # Short of uvicorn's own patience, so that nothing is left for it to complain of.
-        await asyncio.sleep(STOP_SECONDS - 2 * _GOODBYE_SECONDS)
-        for connection in list(self.server_state.connections):
-            _abort(connection)
+    async def _over(self, seconds: float) -> bool:
+        """Wait so long for the last connection and request to end; tell whether they have."""
+        changed = asyncio.Event()
+        self._site.changed = changed.set
+        try:
+            async with asyncio.timeout(seconds):
+                while self._site.connections or self._site.tasks:
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            return False
+        return True
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    async def _cut_off(self) -> None:
+        for connection in list(self._site.connections):
+            connection.out.abort()
+        tasks = list(self._site.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,28 +152,14 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _config(app: ASGIApp, certificates: Certificates) -> uvicorn.Config:
-    def context(config: uvicorn.Config, make: Any) -> ssl.SSLContext:
-        made: ssl.SSLContext = make()
-        made.minimum_version = ssl.TLSVersion.TLSv1_2
-        made.verify_mode = ssl.CERT_OPTIONAL
-        made.load_verify_locations(cafile=str(certificates.client_ca))
-        return made
-
-    return uvicorn.Config(
-        app,
-        http="httptools",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=STOP_SECONDS,
-        ssl_certfile=str(certificates.server),
-        ssl_keyfile=str(certificates.server_key),
-        ssl_context_factory=context,
-    )
+def _context(certificates: Certificates) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificates.server, certificates.server_key)
+    # Asked for, not demanded: most callers have a token.
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cafile=str(certificates.client_ca))
+    return context
 
 
 @asynccontextmanager
@@ -189,17 +172,12 @@ async def serve(
     limits: ConnectionLimits = DEFAULT_LIMITS,
 ) -> AsyncIterator[Listening]:
     """Serve `app` on the bound socket for the length of the block."""
-    server = _Uvicorn(_config(app, certificates), limits)
-    running = asyncio.create_task(server.serve([bound]), name="api-server")
-    accepting = asyncio.create_task(server.accepting.wait(), name="api-server/accepting")
+    context = _context(certificates)
+    accepting = _Accepting(app, limits)
+    await accepting.start(bound, context)
     try:
-        await asyncio.wait({running, accepting}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
         host, port = bound.getsockname()[:2]
-        yield Listening(host, port, cast("ssl.SSLContext", server.config.ssl))
+        yield Listening(host, port, context)
     finally:
-        accepting.cancel()
         stopping.set()
-        server.should_exit = True
-        await asyncio.gather(running, accepting, return_exceptions=True)
+        await accepting.stop()

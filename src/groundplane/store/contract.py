@@ -7,7 +7,7 @@ on disk; a watch misses nothing or says Compacted; a slow watcher is cut.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
@@ -126,6 +126,14 @@ class Watch(Protocol):
     def wake(self) -> None:
         """Let a reader that waits in `take` go on with nothing."""
 
+    def hand_to(self, sink: Sink) -> None:
+        """Give later changes to `sink` in the turn of the loop in which they are published, while the reader waits in
+        `take` and nothing is queued. What it does not take is queued, with all that follows."""
+
+
+# Given changes in order, tells whether it took them all; it takes all or none. Changes that concern several watches
+# in the same way come as the same object, so that what is made of them is made once.
+Sink = Callable[[Sequence[Change]], bool]
 
 # Given the revision that the write gets, returns the bytes to store.
 Encode = Callable[[int], bytes]

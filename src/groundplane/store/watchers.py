@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
-from .contract import Change, WatcherTooSlow
+from .contract import Change, Sink, WatcherTooSlow
 
 
 class Watcher(AsyncIterator[Change]):
@@ -20,23 +20,34 @@ class Watcher(AsyncIterator[Change]):
     """
 
     def __init__(self, backlog: list[Change], *, namespace: str | None, limit: int) -> None:
-        self._namespace = namespace
+        self.namespace = namespace
         self._queue = deque(backlog)
         self._limit = len(backlog) + limit
         self._reader: asyncio.Future[None] | None = None
+        self._sink: Sink | None = None
         self._cut = False
         self._ended = False
 
-    def offer(self, change: Change) -> None:
-        """Queue a change that concerns this watcher."""
-        if self._cut or (self._namespace is not None and change.entry.key.namespace != self._namespace):
+    def offer(self, changes: Sequence[Change]) -> None:
+        """Hand on or queue changes that concern this watcher."""
+        if self._cut:
             return
-        if len(self._queue) >= self._limit:
+        if self._sink is not None and self._idle and self._sink(changes):
+            return
+        if len(self._queue) + len(changes) > self._limit:
             self._cut = True
             self._queue.clear()
         else:
-            self._queue.append(change)
+            self._queue.extend(changes)
         self.wake()
+
+    def hand_to(self, sink: Sink) -> None:
+        self._sink = sink
+
+    @property
+    def _idle(self) -> bool:
+        """Whether all that came before was read, and its reader waits for more."""
+        return self._reader is not None and not self._reader.done() and not self._queue
 
     def end(self) -> None:
         """Let the iteration end after what is queued."""
@@ -96,10 +107,19 @@ class Watchers:
         self._by_resource[resource].discard(watcher)
 
     def publish(self, changes: Iterable[Change]) -> None:
-        """Offer each change to those who watch its resource, in order."""
+        """Offer changes to those who watch their resource, in order."""
+        by_resource: dict[str, list[Change]] = {}
         for change in changes:
-            for watcher in self._by_resource.get(change.entry.key.resource, ()):
-                watcher.offer(change)
+            by_resource.setdefault(change.entry.key.resource, []).append(change)
+        for resource, found in by_resource.items():
+            by_namespace: dict[str | None, list[Change]] = {None: found}
+            for watcher in self._by_resource.get(resource, ()):
+                concerned = by_namespace.get(watcher.namespace)
+                if concerned is None:
+                    concerned = [each for each in found if each.entry.key.namespace == watcher.namespace]
+                    by_namespace[watcher.namespace] = concerned
+                if concerned:
+                    watcher.offer(concerned)
 
     def counts(self) -> dict[str, int]:
         """Return how many watch each resource."""

@@ -245,3 +245,146 @@ async def test_more_requests_in_flight_than_allowed_are_told_to_come_again(serve
             answer = await _ended(reader, writer)
             assert answer.startswith(f"HTTP/1.1 {code} ".encode())
             assert (b"retry-after: 1" in answer) == (code == 429)
+
+
+async def _answers(reader: asyncio.StreamReader, count: int) -> list[bytes]:
+    """Read so many answers with a length; heads and bodies in turn."""
+    found = []
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(count):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            found += [head, await reader.readexactly(length)]
+    return found
+
+
+async def test_requests_sent_ahead_are_answered_in_their_order(served: Serve) -> None:
+    async with served() as at:
+        reader, writer = await at.connect()
+        writer.write(at.head("/version") + at.head("/livez") + at.head("/nowhere") + at.head("/readyz"))
+        answers = await _answers(reader, 4)
+        assert [head.split(b" ", 2)[1] for head in answers[::2]] == [b"200", b"200", b"404", b"200"]
+        assert json.loads(answers[1])["gitVersion"]
+        assert (answers[3], answers[7]) == (b"ok", b"ok")
+        writer.transport.abort()
+
+
+async def test_a_request_that_comes_byte_by_byte_is_one_request(served: Serve) -> None:
+    async with served(replace(QUICK, head=PATIENCE)) as at:
+        reader, writer = await at.connect()
+        body = json.dumps({"metadata": {"name": "slow"}, "data": {"k": "v"}}).encode()
+        kind = ("content-type: application/json", f"content-length: {len(body)}")
+        for byte in at.head("/api/v1/namespaces/default/configmaps", *kind, method="POST") + body:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        head, made = await _answers(reader, 1)
+        assert head.startswith(b"HTTP/1.1 201 ")
+        assert json.loads(made)["data"] == {"k": "v"}
+        writer.transport.abort()
+
+
+async def test_a_body_that_waits_for_leave_is_asked_for(served: Serve) -> None:
+    async with served() as at:
+        reader, writer = await at.connect()
+        body = json.dumps({"metadata": {"name": "patient"}}).encode()
+        kind = ("content-type: application/json", f"content-length: {len(body)}", "expect: 100-continue")
+        writer.write(at.head("/api/v1/namespaces/default/configmaps", *kind, method="POST"))
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        head, _ = await _answers(reader, 1)
+        assert head.startswith(b"HTTP/1.1 201 ")
+        writer.transport.abort()
+
+
+async def test_a_body_in_chunks_is_put_together(served: Serve) -> None:
+    async with served() as at:
+        reader, writer = await at.connect()
+        kind = ("content-type: application/json", "transfer-encoding: chunked")
+        writer.write(at.head("/api/v1/namespaces/default/configmaps", *kind, method="POST"))
+        for part in (b'{"metadata":', b'{"name":"parts"}}'):
+            writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+        writer.write(b"0\r\n\r\n")
+        head, made = await _answers(reader, 1)
+        assert head.startswith(b"HTTP/1.1 201 ")
+        assert json.loads(made)["metadata"]["name"] == "parts"
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers"),
+    [
+        ("GET /livez HTTP/1.0", ()),
+        ("GET /livez HTTP/1.1", ("connection: close",)),
+        ("GET /livez HTTP/1.1", ("connection: upgrade", "upgrade: websocket")),
+    ],
+    ids=["HTTP/1.0", "close", "upgrade"],
+)
+async def test_the_last_request_of_a_connection_is_answered_and_ends_it(
+    served: Serve, request_line: str, headers: tuple[str, ...]
+) -> None:
+    async with served() as at:
+        reader, writer = await at.connect()
+        writer.write("\r\n".join([request_line, "host: x", *headers, "", ""]).encode())
+        answer = await _ended(reader, writer)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close\r\n" in answer
+        assert answer.endswith(b"ok")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        b"POST /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /liv\xe9z HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET x:/:y HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nhost: x\r\nx : y\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_refused_and_the_connection_ended(served: Serve, sent: bytes) -> None:
+    async with served() as at:
+        reader, writer = await at.connect()
+        writer.write(sent)
+        answer = await _ended(reader, writer)
+        assert answer.startswith(b"HTTP/1.1 400 "), answer
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["reason"] == "BadRequest"
+
+
+async def test_watchers_who_are_told_at_once_and_those_who_wait_see_the_same_events_in_order(served: Serve) -> None:
+    """One reader stops in the middle, so that events are queued for it, and goes on before it is cut."""
+    async with served(replace(QUICK, slow_reader=PATIENCE)) as at:
+        watches = [await at.connect(receive_buffer=4096) for _ in range(3)]
+        for _, writer in watches:
+            writer.write(at.head("/api/v1/namespaces/default/configmaps?watch=true"))
+        for reader, _ in watches:
+            async with asyncio.timeout(PATIENCE):
+                await reader.readuntil(b"\r\n\r\n")
+        stuck = watches[2][1].transport
+        stuck.pause_reading()
+        await _fill(at, 6)
+        stuck.resume_reading()
+        small = {"apiVersion": "v1", "kind": "ConfigMap"}
+        for number in range(20):
+            made = {**small, "metadata": {"name": f"after-{number}"}}
+            assert (await at.running.http.post("/api/v1/namespaces/default/configmaps", json=made)).status_code == 201
+        seen = [await _events(reader, 26) for reader, _ in watches]
+        assert seen[0] == seen[1] == seen[2]
+        assert [name for name in seen[0] if name.startswith("after")] == [f"after-{number}" for number in range(20)]
+        for _, writer in watches:
+            writer.transport.abort()
+
+
+async def _events(reader: asyncio.StreamReader, count: int) -> list[str]:
+    """Read the names in so many events of a chunked watch."""
+    names, text = [], b""
+    async with asyncio.timeout(PATIENCE):
+        while len(names) < count:
+            size = int(await reader.readuntil(b"\r\n"), 16)
+            text += (await reader.readexactly(size + 2))[:-2]
+            *lines, text = text.split(b"\n")
+            names += [json.loads(line)["object"]["metadata"]["name"] for line in lines]
+    return names

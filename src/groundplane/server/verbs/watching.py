@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
-from groundplane.store.contract import Change, Watch
+from groundplane.store.contract import Change, Sink, Watch
 
 from ..query import flag, number
 from ..selectors import Predicate
@@ -18,6 +18,8 @@ from .listing import ListOptions, listing, parse_watch_options
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
+# How a change is told to who sees all of them.
+PLAIN: dict[str, EventType] = {"Added": "ADDED", "Modified": "MODIFIED", "Deleted": "DELETED"}
 # kube-apiserver ends a watch after 30 to 60 minutes when the caller does not say when.
 DEFAULT_SECONDS = 1800
 # Events that are handed on together: what a reader has not taken of them yet is held in memory as bytes.
@@ -63,9 +65,13 @@ async def watching(
 
 
 async def batches(
-    service: Service, call: Call, options: WatchOptions, stopping: asyncio.Event
+    service: Service, call: Call, options: WatchOptions, stopping: asyncio.Event, direct: Sink | None = None
 ) -> AsyncGenerator[list[Event], None]:
-    """Yield the events of `watching` together as they are there together, so that one write can take them all."""
+    """Yield the events of `watching` together as they are there together, so that one write can take them all.
+
+    What `direct` takes is not yielded: it is asked first for changes that come while the caller waits for events, and
+    sees them as they are in the store, so it is for a watch without selectors.
+    """
     asked = options.list.revision
     current = await service.store.revision()
     if asked is not None and asked > current:
@@ -83,7 +89,7 @@ async def batches(
         stop = asyncio.ensure_future(stopping.wait())
         stop.add_done_callback(lambda _: watch.wake())
         try:
-            async with aclosing(_follow(service, options, watch, stopping)) as later:
+            async with aclosing(_follow(service, options, watch, stopping, direct)) as later:
                 async for batch in later:
                     yield batch
         finally:
@@ -92,16 +98,26 @@ async def batches(
 
 
 async def _follow(
-    service: Service, options: WatchOptions, watch: Watch, stopping: asyncio.Event
+    service: Service, options: WatchOptions, watch: Watch, stopping: asyncio.Event, direct: Sink | None
 ) -> AsyncGenerator[list[Event], None]:
     loop = asyncio.get_running_loop()
     end = loop.time() + options.seconds
     see = _view(options.list.matches)
     quiet_since = loop.time()
+
+    def hand_on(changes: Sequence[Change]) -> bool:
+        nonlocal quiet_since
+        taken = direct is not None and direct(changes)
+        if taken:
+            quiet_since = loop.time()
+        return taken
+
+    if direct is not None:
+        watch.hand_to(hand_on)
     while (left := end - loop.time()) > 0 and not stopping.is_set() and not watch.over:
-        # Whatever was written up to here is in the watch before it is asked.
-        known = await service.store.revision()
         changes = await watch.take(min(left, max(0.0, quiet_since + service.bookmark_seconds - loop.time())))
+        # Whatever was written up to here is among these changes, or was handed on.
+        known = await service.store.revision()
         sent = False
         for first in range(0, len(changes), MOST_AT_ONCE):
             if batch := [event for change in changes[first : first + MOST_AT_ONCE] if (event := see(change))]:
@@ -114,17 +130,16 @@ async def _follow(
             quiet_since = now
             if options.bookmarks and not stopping.is_set():
                 # Also after changes that this caller does not see: it need not be told of them again.
-                yield [Event("BOOKMARK", revision=changes[-1].entry.revision if changes else known)]
+                yield [Event("BOOKMARK", revision=known)]
 
 
 def _view(matches: Predicate | None) -> Callable[[Change], Event | None]:
     """Return how a change looks through a selector: an object may come into view or go out of it."""
-    plain: dict[str, EventType] = {"Added": "ADDED", "Modified": "MODIFIED", "Deleted": "DELETED"}
 
     def see(change: Change) -> Event | None:
         entry = change.entry
         if matches is None:
-            return Event(plain[change.type], entry.value, entry.revision)
+            return Event(PLAIN[change.type], entry.value, entry.revision)
         before = change.previous is not None and matches(decode(change.previous.value))
         after = change.type != "Deleted" and matches(decode(entry.value))
         if not before and not after:
