@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -39,7 +40,13 @@ _METADATA_EXTRA: dict[str, Schema] = {
 
 
 def object_schema(info: KindInfo) -> Schema:
-    """Return the schema of a kind, metadata included."""
+    """Return the schema of a kind, metadata included; a copy of the caller's own."""
+    schema: Schema = msgspec.json.decode(_object_schema(info))
+    return schema
+
+
+@cache
+def _object_schema(info: KindInfo) -> bytes:
     schema = _type_schema(inspect.type_info(info.struct))
     properties = schema["properties"]
     for name in ("apiVersion", "kind"):
@@ -52,8 +59,8 @@ def object_schema(info: KindInfo) -> Schema:
         field.pop("default", None)
         # What an owner must have is told by the rules of metadata, in their own words.
         field.get("items", {}).pop("required", None)
-    properties["metadata"] = {"type": "object", "properties": {**metadata, **copy.deepcopy(_METADATA_EXTRA)}}
-    return schema
+    properties["metadata"] = {"type": "object", "properties": {**metadata, **_METADATA_EXTRA}}
+    return msgspec.json.encode(schema)
 
 
 def _drop_defaults(schema: Schema) -> None:

@@ -11,7 +11,18 @@ import sys
 from contextlib import suppress
 from typing import TextIO, cast
 
-import structlog
+_RICH = sys.modules.get("rich")
+# Where rich can be imported, structlog imports it to draw tracebacks, which are plain here: half of what a process
+# that logs would have to import before its first line.
+sys.modules["rich"] = None  # type: ignore[assignment]
+try:
+    import structlog
+finally:
+    del sys.modules["rich"]
+    if _RICH is not None:
+        sys.modules["rich"] = _RICH
+
+get_logger = structlog.get_logger
 
 
 class Lossy:

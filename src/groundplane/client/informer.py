@@ -16,14 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import structlog
-
 from groundplane.base.errors import Denied, Refused, Unavailable
+from groundplane.base.logs import get_logger
 
 from .contract import Client, Object, Resource, WatchEvent
 from .errors import Gone, ServerUnavailable
 
-logger = structlog.get_logger()
+logger = get_logger()
 
 
 class Name(NamedTuple):

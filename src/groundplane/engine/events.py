@@ -9,11 +9,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-import structlog
-
 from groundplane.api.meta import API_VERSION, ObjectMeta
 from groundplane.base.clock import Now, rfc3339
 from groundplane.base.errors import GroundplaneError
+from groundplane.base.logs import get_logger
 from groundplane.client.contract import Client, Object
 from groundplane.client.errors import NotFound
 from groundplane.client.typed import EVENTS
@@ -21,7 +20,7 @@ from groundplane.client.typed import EVENTS
 COMPONENT = "groundplane"
 REPEAT = timedelta(hours=1)
 
-logger = structlog.get_logger()
+logger = get_logger()
 
 
 class _Seen(NamedTuple):

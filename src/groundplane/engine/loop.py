@@ -12,9 +12,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import structlog
-
 from groundplane.base.errors import Denied, Refused, Unavailable
+from groundplane.base.logs import get_logger
 from groundplane.client.errors import Conflict
 
 from .queue import ObjectKey, WorkQueue
@@ -23,7 +22,7 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 60.0
 IDLE_DELAY = 3600.0
 
-logger = structlog.get_logger()
+logger = get_logger()
 
 
 @dataclass(frozen=True, slots=True)

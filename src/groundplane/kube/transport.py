@@ -19,9 +19,9 @@ from typing import Any
 
 import httpx2
 import msgspec
-import structlog
 
 from groundplane.base.clock import Now, utc_now
+from groundplane.base.logs import get_logger
 
 from .backend import close_when_cancelled
 from .errors import ServerUnavailable, Unauthorized, Untrusted, error_from_status
@@ -33,7 +33,7 @@ MERGE_PATCH = "application/merge-patch+json"
 # JSON is YAML, and every version that knows server-side apply takes this name.
 APPLY_PATCH = "application/apply-patch+yaml"
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 _CONNECT_SECONDS = 10.0
 _TEXT_SHOWN = 300

@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import msgspec
-import structlog
 
 from groundplane.api.operation import Plan, PlannedChange, PlannedStep, StepState, StepStatus
 from groundplane.base.clock import rfc3339
 from groundplane.base.errors import GroundplaneError, Unavailable, Unexpected
+from groundplane.base.logs import get_logger
 
 from .scope import ReadScope, Scope
 from .step import Step, Undoable
 from .waiting import Clock, SystemClock
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 _DONE: frozenset[StepState] = frozenset({"Succeeded", "Unchanged"})
 

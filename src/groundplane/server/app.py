@@ -7,20 +7,22 @@ access checked (by the roles and bindings, see `access`), and the handler run un
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Iterable
 from typing import Any
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from groundplane.base.logs import get_logger
+
 from . import system
 from .access.attributes import of_nothing, of_path, of_resource
-from .access.impersonation import Impersonation
+from .access.impersonation import impersonate
 from .access.rules import Asked
 from .audit.middleware import Begun, Recorded, annotate, audit_id
 from .authn.contract import Asking, CredentialsRefused
+from .deadline import within
 from .dispatch import Dispatch
 from .exchange import AnswerCut
 from .http import Incoming, Server, Stream, answer
@@ -31,7 +33,7 @@ from .routes import ROUTES, Access, Row
 from .status import StatusError, explain, timed_out, unauthorized
 from .users import ANONYMOUS, User
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 _HEADERS = (
     (b"cache-control", b"no-store"),
@@ -43,6 +45,14 @@ _HEADERS = (
 )
 
 
+_KNOWN = frozenset(name for name, _ in _HEADERS)
+
+
+def _not_in(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    names = {name for name, _ in given}
+    return [header for header in _HEADERS if header[0] not in names]
+
+
 class Errors:
     """Answers every error with a Status; the one place where an exception ends."""
 
@@ -50,29 +60,22 @@ class Errors:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send)
         except ClientDisconnect:
             return
         except AnswerCut:
             # Who cut it knew why: a reader that takes nothing is no error of ours.
             raise
         except Exception as error:
-            if started:
+            if "groundplane.status" in scope:
                 # The answer has begun and cannot be taken back: the connection is cut, which the client notices.
                 _log.warning("answer broken off", path=scope["path"], error=type(error).__name__)
                 raise AnswerCut from error
             status = explain(error)
             # A Status that `explain` had to make up: what went wrong is a defect.
             scope["groundplane.panic"] = status.reason == "InternalError" and status is not error
-            await _answer_status(status, scope, receive, watched)
+            await _answer_status(status, scope, receive, send)
 
 
 async def _answer_status(error: StatusError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,8 +87,8 @@ async def _answer_status(error: StatusError, scope: Scope, receive: Receive, sen
     await response(scope, receive, send)
 
 
-class SecurityHeaders:
-    """Sets what every answer carries."""
+class Dressed:
+    """Sets what every answer carries, and notes for those inside that it has begun, and with which status."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -93,18 +96,19 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
+                scope["groundplane.status"] = message["status"]
                 given = message.get("headers", ())
-                names = {name for name, _ in given}
-                unset = (header for header in _HEADERS if header[0] not in names)
-                message["headers"] = [*given, *unset, (b"audit-id", scope["groundplane.audit_id"].encode("latin-1"))]
+                unset = _HEADERS if _KNOWN.isdisjoint(name for name, _ in given) else _not_in(given)
+                message["headers"] = [*given, *unset, (b"audit-id", identity)]
             await send(message)
 
-        scope["groundplane.audit_id"] = audit_id(scope)
+        scope["groundplane.audit_id"] = given_id = audit_id(scope)
+        identity = given_id.encode("latin-1")
         await self._app(scope, receive, dressed)
 
 
-class Authentication:
-    """Finds out who asks; wrong credentials are refused, none at all is the anonymous user."""
+class Known:
+    """Finds out who asks, and as whom; wrong credentials are refused, none at all is the anonymous user."""
 
     def __init__(self, app: ASGIApp, server: Server) -> None:
         self._app = app
@@ -116,36 +120,8 @@ class Authentication:
             scope["groundplane.user"] = await self._server.authn.authenticate(asking) or ANONYMOUS
         except CredentialsRefused as error:
             raise unauthorized() from error
+        impersonate(scope, self._server.service.authorizer)
         await self._app(scope, receive, send)
-
-
-class Endpoint:
-    """One row of the table as an ASGI application."""
-
-    def __init__(self, row: Row, server: Server) -> None:
-        self._row = row
-        self._server = server
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        incoming = Incoming(self._server, scope, receive, scope["groundplane.user"])
-        try:
-            reason = check_access(self._row, incoming)
-        except StatusError as error:
-            annotate(scope, "authorization.k8s.io/decision", "forbid")
-            annotate(scope, "authorization.k8s.io/reason", error.message if error.code == 403 else "")
-            raise
-        annotate(scope, "authorization.k8s.io/decision", "allow")
-        annotate(scope, "authorization.k8s.io/reason", reason)
-        try:
-            async with asyncio.timeout(self._server.limits.request):
-                response: Any = await self._row.handler(incoming)
-                if not isinstance(response, Stream):
-                    await response(scope, receive, send)
-                    return
-        except TimeoutError as error:
-            raise timed_out("the request did not finish in time") from error
-        # Only a stream runs without the deadline: it has its own ends.
-        await response(scope, receive, send)
 
 
 def check_access(row: Row, incoming: Incoming) -> str:
@@ -166,13 +142,31 @@ def _require(server: Server, user: User, asked: Asked) -> str:
 
 
 class _Routes:
-    """Leads a request to its row of the table."""
+    """Leads a request to its row of the table, checks access, and has it answered within its time."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._dispatch = Dispatch(ROUTES, lambda row: Endpoint(row, server))
+        self._in_flight = InFlight(server.limits.in_flight)
+        self._dispatch = Dispatch(ROUTES, lambda row: row)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        counted = self._in_flight.enter(scope)
+        try:
+            incoming = Incoming(self._server, scope, receive, scope["groundplane.user"])
+            row = self._row(scope)
+            _allowed(row, incoming)
+            try:
+                response = await within(self._server.limits.request, _answered(row, incoming, send))
+            except TimeoutError as error:
+                raise timed_out("the request did not finish in time") from error
+            if response is not None:
+                # Only a stream runs without the deadline: it has its own ends.
+                await response(scope, receive, send)
+        finally:
+            if counted is not None:
+                self._in_flight.leave(counted)
+
+    def _row(self, scope: Scope) -> Row:
         # As kube-apiserver takes it: a slash at the end means nothing.
         path = scope["path"] = scope["path"].rstrip("/") or "/"
         found = self._dispatch.find(scope["method"], path)
@@ -181,23 +175,39 @@ class _Routes:
             _require(self._server, scope["groundplane.user"], of_nothing(scope))
             raise HTTPException(404 if found is None else 405)
         scope["path_params"] = found.parameters
-        await found.target(scope, receive, send)
+        return found.target
+
+
+def _allowed(row: Row, incoming: Incoming) -> None:
+    scope = incoming.scope
+    try:
+        reason = check_access(row, incoming)
+    except StatusError as error:
+        annotate(scope, "authorization.k8s.io/decision", "forbid")
+        annotate(scope, "authorization.k8s.io/reason", error.message if error.code == 403 else "")
+        raise
+    annotate(scope, "authorization.k8s.io/decision", "allow")
+    annotate(scope, "authorization.k8s.io/reason", reason)
+
+
+async def _answered(row: Row, incoming: Incoming, send: Send) -> Stream | None:
+    """Answer the request, or return the stream that does."""
+    response: Any = await row.handler(incoming)
+    if isinstance(response, Stream):
+        return response
+    await response(incoming.scope, incoming.receive, send)
+    return None
 
 
 def build(server: Server) -> ASGIApp:
     """Return the application that serves `server`."""
     system.add_checks(server)
-    routes: ASGIApp = InFlight(_Routes(server), server.limits.in_flight)
+    routes: ASGIApp = _Routes(server)
     if server.audit is None:
-        return SecurityHeaders(Rendered(_measured(Errors(_known(routes, server)), server)))
+        return Dressed(Rendered(_measured(Errors(Known(routes, server)), server)))
     # Outside Errors, for the answer to an error is recorded too; inside, once it is known who asks.
-    recorded = Recorded(Errors(_known(Begun(routes, server.audit), server)), server.audit)
-    return SecurityHeaders(Rendered(_measured(recorded, server)))
-
-
-def _known(app: ASGIApp, server: Server) -> ASGIApp:
-    """Let requests through of which it is known who asks, and as whom."""
-    return Authentication(Impersonation(app, server.service.authorizer), server)
+    recorded = Recorded(Errors(Known(Begun(routes, server.audit), server)), server.audit)
+    return Dressed(Rendered(_measured(recorded, server)))
 
 
 def _measured(app: ASGIApp, server: Server) -> ASGIApp:

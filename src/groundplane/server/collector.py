@@ -11,10 +11,9 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import structlog
-
 from groundplane.base.clock import parse_rfc3339
 from groundplane.base.errors import GroundplaneError
+from groundplane.base.logs import get_logger
 from groundplane.base.tasks import TaskOwner
 from groundplane.store.contract import Change, Compacted, Entry, Key, WatcherTooSlow
 
@@ -29,7 +28,7 @@ from .verbs.delete import delete
 from .verbs.delete_options import DeleteOptions
 from .verbs.update import Transform, rewrite
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 # kube-apiserver keeps events for as long (--event-ttl).
 EVENT_LIFE = timedelta(hours=1)

@@ -70,12 +70,11 @@ class Site:
 
     def start(self, exchange: Exchange, app: ASGIApp) -> None:
         """Let a request be answered in a task of its own."""
-        task = self.loop.create_task(exchange.run(app), name="api-server/request")
-        self.tasks.add(task)
-        task.add_done_callback(self._ended)
+        exchange.task = self.loop.create_task(exchange.run(app, self._ended), name="api-server/request")
+        self.tasks.add(exchange.task)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
+    def _ended(self, exchange: Exchange) -> None:
+        self.tasks.discard(exchange.task)
         self.changed()
 
 
@@ -323,7 +322,6 @@ class Connection(asyncio.Protocol):
             "server": self._server,
             "groundplane.peer": self._peer,
         })  # fmt: skip
-        exchange.scope["groundplane.push"] = exchange.push
         exchange.keep_alive = version != "1.0" and parser.should_keep_alive()
         exchange.expects_continue = (b"expect", b"100-continue") in self._headers
         return exchange

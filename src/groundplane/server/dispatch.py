@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from .routes import Row
 
 Target = TypeVar("Target")
@@ -34,8 +36,7 @@ class _Pattern(Generic[Target]):
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Found(Generic[Target]):
+class Found(msgspec.Struct, Generic[Target], frozen=True):
     """What stands behind a path; `target` is None when there is something, but not with this method."""
 
     target: Target | None

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from starlette.types import ASGIApp, Message, Scope
+
+from groundplane.base.logs import get_logger
 
 if TYPE_CHECKING:
     from .outgoing import Outgoing
@@ -24,7 +26,7 @@ _LARGE = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _DISCONNECT: Message = {"type": "http.disconnect"}
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class HeaderRefused(Exception):
@@ -38,9 +40,11 @@ class AnswerCut(Exception):
 class Exchange:
     """A request that is being answered. `complete`: the answer is; `keep_alive`: another request may follow."""
 
+    task: asyncio.Task[None]
+
     __slots__ = (
         "_body", "_chunked", "_fresh", "_head", "_left", "_more", "_waiter", "complete", "connection", "disconnected",
-        "expects_continue", "keep_alive", "out", "scope", "started",
+        "expects_continue", "keep_alive", "out", "scope", "started", "task",
     )  # fmt: skip
 
     def __init__(self, connection: Any, out: Outgoing, scope: Scope) -> None:
@@ -60,18 +64,24 @@ class Exchange:
         self._chunked = False
         self._left = 0
 
-    async def run(self, app: ASGIApp) -> None:
+    async def run(self, app: ASGIApp, ended: Callable[[Exchange], None]) -> None:
         """Let the application answer; whatever goes wrong there ends the connection, and nothing else."""
+        scope = self.scope
+        scope["groundplane.push"] = self.push
         try:
-            await app(self.scope, self.receive, self.send)
+            await app(scope, self.receive, self.send)
+            if not self.complete and not self.disconnected:
+                _log.error("request was not answered", method=scope["method"], path=scope["path"])
+                self.abort()
         except AnswerCut:
             self.abort()
         except Exception:  # noqa: BLE001 - this is the task's owner: the application answers its errors by itself
-            _log.exception("request failed", method=self.scope["method"], path=self.scope["path"])
+            _log.exception("request failed", method=scope["method"], path=scope["path"])
             self.abort()
-        if not self.complete and not self.disconnected:
-            _log.error("request was not answered", method=self.scope["method"], path=self.scope["path"])
-            self.abort()
+        finally:
+            # What refers to each other in a circle would stay until a garbage collection.
+            del scope["groundplane.push"]
+            ended(self)
 
     def abort(self) -> None:
         """End the connection: the answer cannot be finished."""

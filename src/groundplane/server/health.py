@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import structlog
 from starlette.responses import PlainTextResponse, Response
 
 from groundplane.base.errors import GroundplaneError
+from groundplane.base.logs import get_logger
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 # Returns "" when all is well, else why it is not; may raise a GroundplaneError instead.
 Look = Callable[[], str | Awaitable[str]]

@@ -27,6 +27,7 @@ from .metrics import Registry
 from .negotiation import JSON, YAML_TYPES, decode_body, encode
 from .protobuf import PROTOBUF
 from .query import flag
+from .requestinfo import header
 from .service import Call, FieldValidation, Options, Service, User
 from .status import Json, bad_request, invalid, method_not_allowed, no_such_method, no_such_path, timed_out, too_large
 
@@ -35,7 +36,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NO_QUERY = QueryParams()
+
+class _NoQuery(QueryParams):
+    """The query of most requests, which nobody needs to look through."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return default
+
+    def getlist(self, key: Any) -> list[str]:
+        return []
+
+    def __contains__(self, key: object) -> bool:
+        return False
+
+
+_NO_QUERY = _NoQuery()
 # Bodies up to these are read at once, in a few milliseconds.
 _SHORT_YAML = 1024
 _SHORT_BODY = 128 * 1024
@@ -147,10 +162,7 @@ class Incoming:
 
     def header(self, name: bytes) -> str:
         """Return the first header of this (lower case) name, "" without one."""
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return str(value, "latin-1")
-        return ""
+        return header(self.scope, name)
 
     @property
     def accept(self) -> str:
@@ -176,23 +188,24 @@ class Incoming:
 
     def call(self) -> Call:
         """Return what is asked of which resource; raises 404 when there is no such resource, 400 for bad options."""
-        group, version, plural = self.path("group"), self.path("version"), self.path("resource")
+        part = self.scope["path_params"].get
+        group, version, plural = part("group", ""), part("version", ""), part("resource", "")
+        namespace, name, subresource = part("namespace", ""), part("name", ""), part("subresource", "")
         resource = self.server.service.resources.find(group, version, plural)
-        namespace = self.path("namespace")
         if resource is None or (namespace and not resource.namespaced):
             raise no_such_path()
-        if self.path("subresource") == "status" and not resource.has_status:
+        if subresource == "status" and not resource.has_status:
             raise no_such_path()
-        name = self.path("name")
-        if resource.namespaced and not namespace and (name or self.request.method != "GET"):
+        if resource.namespaced and not namespace and (name or self.method != "GET"):
             raise no_such_path()
         if problems := names.path_segment(name):
             raise bad_request(f"Name parameter invalid: {quoted(name)}: {'; '.join(problems)}")
-        if self.verb not in resource.verbs:
+        verb = self.verb
+        if verb not in resource.verbs:
             if not resource.refusal:
                 raise no_such_method()
-            raise method_not_allowed(self.verb, group, plural, resource.refusal)
-        return Call(self.user, resource, namespace, name, self.path("subresource"), self._options())
+            raise method_not_allowed(verb, group, plural, resource.refusal)
+        return Call(self.user, resource, namespace, name, subresource, self._options())
 
     def _options(self) -> Options:
         if not self.scope["query_string"]:
@@ -251,10 +264,26 @@ class Incoming:
 Handler = Callable[[Incoming], Any]
 
 
+class _Json(Response):
+    """A JSON answer, whose two headers are known: finding them out is a good part of what a small answer costs."""
+
+    media_type = JSON
+
+    def __init__(self, content: bytes, code: int) -> None:
+        self.status_code = code
+        self.background = None
+        self.body = content
+        self.raw_headers = [(b"content-length", b"%d" % len(content)), (b"content-type", b"application/json")]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
 def answer(value: bytes | Json, *, code: int = 200, warnings: list[str] | None = None) -> Response:
     """Return a JSON answer; each warning becomes a Warning header (RFC 7234, code 299)."""
     content = value if isinstance(value, bytes) else encode(value)
-    response = Response(content, status_code=code, media_type=JSON)
+    response = _Json(content, code)
     for text in dict.fromkeys(warnings or ()):
         quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
         response.headers.append("warning", f'299 - "{quoted}"'.encode().decode("latin-1"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from .requestinfo import info_of
 from .status import too_many_requests
@@ -26,22 +26,22 @@ class InFlightLimits:
 class InFlight:
     """Counts the requests under way."""
 
-    def __init__(self, app: ASGIApp, limits: InFlightLimits) -> None:
-        self._app = app
+    def __init__(self, limits: InFlightLimits) -> None:
         self._most = {False: limits.reading, True: limits.mutating}
         self._now = {False: 0, True: 0}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        info = info_of(scope)
+    def enter(self, scope: Scope) -> bool | None:
+        """Count a request; return what `leave` is given at its end, None when it is not counted. Raises 429."""
         user: User = scope["groundplane.user"]
-        if info.long_running or user.administrator:
-            await self._app(scope, receive, send)
-            return
+        info = info_of(scope)
+        if user.administrator or info.long_running:
+            return None
         kind = info.mutating
         if self._now[kind] >= self._most[kind]:
             raise too_many_requests()
         self._now[kind] += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._now[kind] -= 1
+        return kind
+
+    def leave(self, kind: bool) -> None:
+        """A counted request has ended."""
+        self._now[kind] -= 1

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
-import structlog
 from starlette.responses import Response
 
 from groundplane.base.clock import rfc3339
+from groundplane.base.logs import get_logger
 
 from .audit.middleware import annotate
 from .authn.backoff import NAME, SOURCE, Backoff, source_of
@@ -25,7 +25,7 @@ from .http import Incoming, answer
 from .negotiation import JSON
 from .status import StatusError, bad_request, no_such_path, unauthorized
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _COOKIE = "Path=/; Secure; HttpOnly; SameSite=Strict"
 
 

@@ -7,7 +7,7 @@ import resource as os_resource
 import time
 from collections.abc import Mapping
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .discovery import version
 from .metrics import Counter, Gauge, Histogram, Labels, Registry
@@ -54,23 +54,16 @@ class Measured:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         info = info_of(scope)
-        labels, code = self._labels(info), "499"
-
-        async def watched(message: Message) -> None:
-            nonlocal code
-            if message["type"] == "http.response.start":
-                code = str(message["status"])
-            await send(message)
-
+        labels = self._labels(info)
         kind = ("mutating" if info.mutating else "readOnly",)
         going, key = (self._lasting, labels) if info.long_running else (self._now, kind)
         going[key] = going.get(key, 0.0) + 1
         started = time.perf_counter()
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send)
         finally:
             going[key] -= 1
-            self._count.add((*labels, code))
+            self._count.add((*labels, str(scope.get("groundplane.status", 499))))
             if not info.long_running:
                 self._duration.observe(labels, time.perf_counter() - started)
 

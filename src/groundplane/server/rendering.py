@@ -11,10 +11,11 @@ import gzip
 
 import msgspec
 import yaml
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .negotiation import JSON, YAML, prefers_yaml
+from .requestinfo import header
 
 COMPRESS_BYTES = 128 * 1024
 _LEVEL = 1
@@ -27,8 +28,7 @@ class Rendered:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = Headers(scope=scope)
-        as_yaml, as_gzip = prefers_yaml(asked.get("accept", "")), _takes_gzip(asked.get("accept-encoding", ""))
+        as_yaml, as_gzip = prefers_yaml(header(scope, b"accept")), _takes_gzip(header(scope, b"accept-encoding"))
         if not (as_yaml or as_gzip):
             await self._app(scope, receive, send)
             return
@@ -66,6 +66,8 @@ async def _render(start: Message, message: Message, *, as_yaml: bool, as_gzip: b
 
 
 def _takes_gzip(accept_encoding: str) -> bool:
+    if "gzip" not in accept_encoding.lower():
+        return False
     for member in accept_encoding.split(","):
         name, _, parameters = member.partition(";")
         if name.strip().lower() == "gzip":

@@ -10,15 +10,14 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from groundplane.base.clock import Now, rfc3339, utc_now
 from groundplane.base.errors import GroundplaneError
+from groundplane.base.logs import get_logger
 
 from . import certificates
 from .certificates import Certificates
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 LOOK_SECONDS = 3600.0
 
 

@@ -6,9 +6,9 @@ Known before any route is looked for, so that a request which is refused on the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import parse_qs
 
+import msgspec
 from starlette.types import Scope
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -17,8 +17,7 @@ _OF_NAMESPACE = ("status", "finalize")
 _ONE_NAME = re.compile(r"(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
+class RequestInfo(msgspec.Struct, frozen=True):
     """A request to a resource (`resource` is set) or to a path; `verb` is lower case."""
 
     verb: str
@@ -39,6 +38,15 @@ class RequestInfo:
     def mutating(self) -> bool:
         """Whether it may change something."""
         return self.verb not in ("get", "list", "watch", "head", "options")
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return the first header of this (lower case) name, "" without one."""
+    known: dict[bytes, bytes] | None = scope.get("groundplane.headers")
+    if known is None:
+        # Several parts of the server ask; of headers that are given twice the first one counts.
+        known = scope["groundplane.headers"] = dict(reversed(scope["headers"]))
+    return known.get(name, b"").decode("latin-1")
 
 
 def info_of(scope: Scope) -> RequestInfo:

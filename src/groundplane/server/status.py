@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from starlette.exceptions import HTTPException
 
 from groundplane.api.cause import Cause
 from groundplane.base.errors import Denied, Refused, Unavailable
 from groundplane.base.gotext import quoted
+from groundplane.base.logs import get_logger
 from groundplane.store.contract import Compacted, StoreClosed, StoreFailed, WatcherTooSlow
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 Json = dict[str, Any]
 

@@ -12,9 +12,8 @@ import sqlite3
 from collections.abc import Sequence
 from functools import partial
 
-import structlog
-
 from groundplane.base.errors import GroundplaneError
+from groundplane.base.logs import get_logger
 
 from .contract import Key
 from .keys import ID_SIZE, KeyFile
@@ -23,7 +22,7 @@ from .sqlite import SqliteStore
 
 # One batch is one transaction, and what a write may have to wait for.
 _BATCH = 100
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _ID_OF = f"substr(value, {len(MAGIC) + 1}, {ID_SIZE})"
 
 

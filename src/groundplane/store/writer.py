@@ -15,15 +15,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
-import structlog
-
 from groundplane.base.errors import GroundplaneError, Unexpected
+from groundplane.base.logs import get_logger
 
 from .contract import AlreadyThere, Change, Encode, Entry, Key, NotThere, RevisionConflict, StoreClosed, StoreFailed
 
 _MOST_AT_ONCE = 512
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Disk(Protocol):

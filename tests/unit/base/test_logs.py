@@ -1,6 +1,8 @@
 """The process's own log."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -38,3 +40,10 @@ def test_a_log_whose_disk_is_full_stops_nobody() -> None:
         configure_logging(full)
         structlog.get_logger().error("the disk is full")
         structlog.configure(**before)
+
+
+def test_logging_does_not_import_what_draws_in_colours_and_leaves_it_to_others() -> None:
+    code = "import groundplane.server.app, sys; assert 'rich' not in sys.modules; import rich; assert rich.__file__"
+    assert subprocess.run([sys.executable, "-W", "error", "-c", code], check=False).returncode == 0
+    code = "import rich, groundplane.base.logs, sys; assert sys.modules['rich'] is rich"
+    assert subprocess.run([sys.executable, "-W", "error", "-c", code], check=False).returncode == 0

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from msgspec import structs
 
 from groundplane.server.app import build
 from groundplane.server.audit.log import AuditLog, RotatingFile, Rotation
@@ -262,7 +263,7 @@ def test_a_bad_policy_is_refused_with_the_reason(tmp_path: Path, text: str, why:
     ],
 )  # fmt: skip
 def test_a_path_says_what_a_request_is_about(method: str, path: str, query: bytes, expected: RequestInfo) -> None:
-    assert request_info(method, path, query) == replace(expected, path=path)
+    assert request_info(method, path, query) == structs.replace(expected, path=path)
 
 
 def test_the_file_is_turned_over_by_size_and_old_ones_go_by_number_and_age(file: Path) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
-import structlog
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.distribution import Distribution
 from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
 from groundplane.api.meta import FINALIZER_IN_USE, ObjectMeta
+from groundplane.base.logs import get_logger
 from groundplane.client.contract import Resource
 from groundplane.client.errors import NotFound
 from groundplane.client.typed import RESOURCES, SECRETS
@@ -27,7 +27,7 @@ from .scope import ClusterScope, World, basis, belongs
 
 _Key = tuple[Resource, str]
 
-logger = structlog.get_logger()
+logger = get_logger()
 
 
 @dataclass(frozen=True, slots=True)

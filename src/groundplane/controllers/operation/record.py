@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Mapping
 
 import msgspec
-import structlog
 
 from groundplane.api.operation import Operation, OperationStatus, PlannedStep, StepStatus
 from groundplane.base.errors import Refused, Unavailable
 from groundplane.base.logbook import Logbook, LogbookFailed
+from groundplane.base.logs import get_logger
 from groundplane.client.errors import Conflict
 
 from ..objects import Objects
@@ -22,7 +22,7 @@ from ..objects import Objects
 _DONE = frozenset({"Succeeded", "Unchanged"})
 _PAUSE = 1.0
 
-logger = structlog.get_logger()
+logger = get_logger()
 
 
 class OperationGone(Refused):

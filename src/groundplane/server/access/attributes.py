@@ -23,14 +23,15 @@ def of_path(method: str, path: str) -> Asked:
 
 def of_resource(incoming: Incoming) -> Asked:
     """Return what a request to a resource asks for."""
-    resource, namespace, name = (incoming.path(part) for part in ("resource", "namespace", "name"))
+    part = incoming.scope["path_params"].get
+    resource, namespace, name = part("resource", ""), part("namespace", ""), part("name", "")
     verb = incoming.verb
     if resource == "namespaces" and name:
         # As in kube-apiserver a namespace is in itself, so that a role in it can allow to read it.
         namespace = name
     if verb in ("list", "watch"):
         name = _only_name(incoming.query.get("fieldSelector", ""))
-    return Asked(verb, incoming.path("group"), resource, incoming.path("subresource"), namespace, name)
+    return Asked(verb, part("group", ""), resource, part("subresource", ""), namespace, name)
 
 
 def of_nothing(scope: Scope) -> Asked:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from ..status import bad_request
 from ..users import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User
@@ -34,22 +34,16 @@ class _Wanted:
     extra: tuple[tuple[str, str], ...]
 
 
-class Impersonation:
-    """The middleware; stands behind authentication."""
-
-    def __init__(self, app: ASGIApp, authorizer: Authorizer) -> None:
-        self._app = app
-        self._authorizer = authorizer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wanted = _read(scope["headers"])
-        if wanted is not None:
-            real: User = scope["groundplane.user"]
-            for asked in _needed(wanted):
-                self._authorizer.require(real, asked)
-            scope["groundplane.impersonator"] = real
-            scope["groundplane.user"] = _user(wanted)
-        await self._app(scope, receive, send)
+def impersonate(scope: Scope, authorizer: Authorizer) -> None:
+    """Let the request be the other user's from here on, if it asks for one; raises 403 and 400."""
+    wanted = _read(scope["headers"])
+    if wanted is None:
+        return
+    real: User = scope["groundplane.user"]
+    for asked in _needed(wanted):
+        authorizer.require(real, asked)
+    scope["groundplane.impersonator"] = real
+    scope["groundplane.user"] = _user(wanted)
 
 
 def _read(headers: Iterable[tuple[bytes, bytes]]) -> _Wanted | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
-import structlog
 
 from groundplane.base.errors import GroundplaneError
+from groundplane.base.logs import get_logger
 from groundplane.base.tasks import TaskOwner
 from groundplane.store.contract import Compacted, WatcherTooSlow
 
@@ -23,7 +23,7 @@ from .rules import Rule
 
 _SWEEP_SECONDS = 3600.0
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Keeper:

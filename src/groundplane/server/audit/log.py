@@ -21,11 +21,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-import structlog
-
 from groundplane.base.clock import Now, utc_now
+from groundplane.base.logs import get_logger
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _RETRY_SECONDS = 1.0
 # Handing a batch to the thread costs as much as making ten lines: so long lines gather first.
 _GATHER_SECONDS = 0.05

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import structlog
-
 from groundplane.base.errors import Denied
+from groundplane.base.logs import get_logger
 
 from ..users import AUTHENTICATED, User
 from .contract import Asking, Authenticator, CredentialsRefused
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Chain:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from groundplane.base.errors import Denied
 
 from ..users import User
@@ -30,8 +32,7 @@ class Peer:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True):
     """What a request shows of who makes it."""
 
     method: str

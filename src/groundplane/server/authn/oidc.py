@@ -20,17 +20,17 @@ from typing import Any, TypeGuard
 
 import httpx2
 import msgspec
-import structlog
 from joserfc import jwk, jws, jwt
 from joserfc.errors import InvalidKeyIdError, JoseError, MissingKeyError
 
 from groundplane.base.errors import Denied, Refused
+from groundplane.base.logs import get_logger
 
 from ..config import OidcConfig
 from ..users import User
 from .contract import CredentialsRefused
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512")
 REFETCH_SECONDS = 10.0
