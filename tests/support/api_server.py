@@ -17,6 +17,7 @@ from pathlib import Path
 
 import uvloop
 
+from groundplane.base.collecting import keep_what_is_there
 from groundplane.base.logbook import Logbook
 from groundplane.base.logs import configure_logging
 from groundplane.base.tasks import TaskOwner
@@ -66,6 +67,7 @@ async def main(home: Path, port: int = 0) -> None:
             "admin": tokens.issue_token("admin", ("system:masters",), timedelta(hours=1)),
             "nobody": tokens.issue_token("nobody", (), timedelta(hours=1)),
         }
+        keep_what_is_there()
         sys.stdout.write(json.dumps(started) + "\n")
         sys.stdout.flush()
         while command := await asyncio.to_thread(sys.stdin.readline):

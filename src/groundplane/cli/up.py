@@ -33,8 +33,9 @@ def up(*, listen: str | None, home: Path | None, config: Path | None, detach: bo
     if detach:
         _detached(settings)
         return
-    import asyncio
+    import uvloop
 
+    from groundplane.base.collecting import keep_what_is_there
     from groundplane.base.logs import configure_logging
 
     from . import process
@@ -44,6 +45,7 @@ def up(*, listen: str | None, home: Path | None, config: Path | None, detach: bo
     configure_logging()
 
     def ready(engine: embedded.Ready) -> None:
+        keep_what_is_there()
         told = Ready(url=engine.url, kubeconfig=engine.kubeconfig, token=engine.token)
         if ready_fd is None:
             _tell(told)
@@ -51,7 +53,7 @@ def up(*, listen: str | None, home: Path | None, config: Path | None, detach: bo
             process.announce(ready_fd, told)
 
     with process.only_engine(settings.home):
-        asyncio.run(run_embedded(settings, ready=ready))
+        uvloop.run(run_embedded(settings, ready=ready))
 
 
 @click.command()
