@@ -328,7 +328,7 @@ EXCEPTIONS: tuple[Deliberate, ...] = (
             "ugly/path-trace",
         ),
         where=r"code|body|content-type",
-        ours="405|400|MethodNotAllowed|does not allow this method|text/plain|Invalid HTTP request|absent",
+        ours="405|400|MethodNotAllowed|does not allow this method|BadRequest|this is not HTTP/1.1|absent",
         what="a method that the path does not know is 405 in one sentence; one that HTTP does not know is refused by "
         "the HTTP parser",
         why="v1.20 reads the body of a POST to one object first, and has no word for a method without a verb",
