@@ -7,6 +7,7 @@ a member of a set. Lists are atomic unless named here: one owner for the whole l
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,12 +19,18 @@ Path = tuple[str, ...]
 # The only lists that are not atomic; a path matches by its end.
 _KEYED: dict[Path, str] = {("f:metadata", "f:ownerReferences"): "uid", ("f:status", "f:conditions"): "type"}
 _SETS: frozenset[Path] = frozenset({("f:metadata", "f:finalizers")})
+# The same by what is at the top above them.
+_LISTS: dict[str, tuple[Path, ...]] = {
+    top: tuple(path for path in (*_KEYED, *_SETS) if path[0] == top) for top in ("f:metadata", "f:status")
+}
+_SHORT = 512
 # A container is remembered by a marker, so that it never equals a value.
 _CONTAINER = object()
 
 _SYSTEM_METADATA = (
     "name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion",
 )  # fmt: skip
+_NOT_OWNED = (".", *(f"f:{name}" for name in _SYSTEM_METADATA))
 EXCLUDED: frozenset[Path] = frozenset(
     {("f:apiVersion",), ("f:kind",), ("f:metadata",), *(("f:metadata", f"f:{name}") for name in _SYSTEM_METADATA)}
 )
@@ -96,36 +103,60 @@ def to_fields(paths: Iterable[Path]) -> Json:
 
 
 def whole_fields(obj: Json) -> Json:
-    """Return the FieldsV1 of every field of an object: `to_fields(leaves(obj, containers=True))`, in one walk."""
+    """Return the FieldsV1 of every field of an object: `to_fields(leaves(obj, containers=True))`, in one walk.
+
+    Parts of it are shared with those of other objects: it is to be written and not to be changed.
+    """
     tree: Json = {}
     for name in sorted(obj):
+        value = obj[name]
         element = f"f:{name}"
-        if name == "metadata" and isinstance(obj[name], dict):
+        if name == "metadata" and isinstance(value, dict):
             # The excluded fields all lie here and at the top; metadata itself has no owner.
-            below = {key: value for key, value in obj[name].items() if key not in _SYSTEM_METADATA}
-            if below:
-                tree[element] = _members(below, (element,))
+            members = {**_members(value), **_lists(element, value)}
+            for excluded in _NOT_OWNED:
+                members.pop(excluded, None)
+            if members:
+                tree[element] = members
         elif (element,) not in EXCLUDED:
-            tree[element] = _fields(obj[name], (element,))
+            fields = _members(value) if isinstance(value, dict) and value else {}
+            tree[element] = {**fields, **_lists(element, value)} if element in _LISTS else fields
     return tree
 
 
-def _members(value: Json, path: Path) -> Json:
-    return {element: _fields(value[element[2:]], (*path, element)) for element in sorted(f"f:{key}" for key in value)}
+def _members(value: Json) -> Json:
+    names = tuple(value)
+    # The same few sets of names come all the time; long ones are somebody's attempt to fill our memory.
+    known = _known_leaves(names) if len("".join(names)) <= _SHORT else _leaves(names)
+    tree = known
+    for name, child in value.items():
+        if isinstance(child, dict) and child:
+            if tree is known:
+                tree = dict(known)
+            tree[f"f:{name}"] = _members(child)
+    return tree
 
 
-def _fields(value: Any, path: Path) -> Json:
-    if isinstance(value, dict) and value:
-        tree = _members(value, path)
-    elif isinstance(value, list) and (path in _KEYED or path in _SETS):
-        # Lists of this kind are few and short: the general way will do.
-        found: dict[Path, Any] = {}
-        _walk_items(value, path, found, True)
-        tree = to_fields(below[len(path) :] for below in found if below != path)
-    else:
-        return {}
-    if tree:
-        tree["."] = {}
+def _leaves(names: tuple[str, ...]) -> Json:
+    """Return the fields of a map with these names, as if none of its values had fields of its own."""
+    return {**{f"f:{name}": {} for name in sorted(names)}, ".": {}}
+
+
+_known_leaves = lru_cache(maxsize=256)(_leaves)
+
+
+def _lists(top: str, value: Any) -> Json:
+    """Return the fields of the lists in a map at the top that are not atomic; there are no such lists elsewhere."""
+    tree: Json = {}
+    for path in _LISTS[top]:
+        items = value.get(path[1][2:]) if isinstance(value, dict) else None
+        if isinstance(items, list):
+            # They are few and short: the general way will do.
+            found: dict[Path, Any] = {}
+            _walk_items(items, path, found, True)
+            tree[path[1]] = to_fields(below[2:] for below in found if below != path)
+            if tree[path[1]]:
+                tree[path[1]]["."] = {}
     return tree
 
 

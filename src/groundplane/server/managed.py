@@ -8,7 +8,6 @@ what it no longer names and nobody else owns (structured-merge-diff, as kube-api
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,8 +34,7 @@ class Owner(NamedTuple):
         return f"{quoted(self.manager)}{below} using {self.api_version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(NamedTuple):
     """Who writes now. `owns` tells which paths this endpoint may set: status only, or all but status."""
 
     manager: str
