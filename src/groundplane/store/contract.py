@@ -12,6 +12,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
+import msgspec
+
 from groundplane.base.errors import Refused, Unavailable
 
 
@@ -23,8 +25,9 @@ class Key(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+# Entries and changes are kept by the thousand and lead nowhere back to themselves, so the garbage collector has no
+# business with them.
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A stored object: the JSON bytes as served, and the revision of its last write."""
 
     key: Key
@@ -32,8 +35,7 @@ class Entry:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One write as watchers see it. For Deleted, `entry` holds the last value at the deletion's revision."""
 
     type: Literal["Added", "Modified", "Deleted"]

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 from .contract import Change, Encode, Entry, Following, Key, Numbers, Page, Watch
 from .index import Index
 from .watchers import Watcher, Watchers
-from .writer import Compaction, Disk, Errand, Keep, State, Write, Writer
+from .writer import Compaction, Disk, Errand, Keep, State, Wish, Write, Writer
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class RevisionStore:
         self._watch_queue = options.watch_queue
         self._watchers = Watchers()
         self._followings: dict[str, list[Following]] = {}
-        self._waiting: list[Write] = []
+        self._waiting: list[Wish] = []
         self._loop = asyncio.get_running_loop()
         state = State(index.heads(), index.revision, index.compacted, index.sizes())
         self._writer = Writer(disk, state, self._committed, keep=Keep(options.keep, options.keep_bytes))
@@ -91,14 +91,14 @@ class RevisionStore:
     async def compact(self, revision: int) -> None:
         done: Future[None] = Future()
         self._hand_over()
-        self._writer.submit(Compaction(revision, done))
+        self._writer.submit([Compaction(revision, done)])
         await asyncio.shield(asyncio.wrap_future(done))
 
     async def between_writes(self, work: Callable[[], T]) -> T:
         """Run `work` in the writer's thread, after what is queued now and with nothing beside it on the disk."""
         done: Future[T] = Future()
         self._hand_over()
-        self._writer.submit(Errand(work, done))
+        self._writer.submit([Errand(work, done)])
         return await asyncio.shield(asyncio.wrap_future(done))
 
     async def revision(self) -> int:
@@ -131,9 +131,9 @@ class RevisionStore:
         return await answer.future
 
     def _hand_over(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for write in waiting:
-            self._writer.submit(write)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._writer.submit(waiting)
 
     def _committed(self, changes: Sequence[Change], writes: Sequence[Write], compacted: int) -> None:
         self._loop.call_soon_threadsafe(self._publish, changes, writes, compacted)

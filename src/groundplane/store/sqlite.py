@@ -27,6 +27,8 @@ from .revisions import RevisionStore, StoreOptions
 from .sealing import CannotUnseal, Sealer
 
 T = TypeVar("T")
+# As the columns of `log`.
+_Row = tuple[int, str, str, str, str, int | None, bool, bytes]
 
 # A folder beside the data: a restore that was decided and waits to be finished (see `restore`).
 READY = "restore.ready"
@@ -123,10 +125,17 @@ class SqliteDisk:
         return index
 
     def append(self, changes: list[Change]) -> None:
+        rows = [self._row(change) for change in changes]
         with self._work("write") as db:
-            db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(self._row, changes))
-            db.execute("COMMIT")
+            if len(rows) <= _ROWS:
+                # One statement is a transaction of its own. Each statement gives Python's lock away and waits for
+                # the event loop to get it back, so there are as few as can be.
+                _insert(db, rows)
+            else:
+                db.execute("BEGIN IMMEDIATE")
+                for start in range(0, len(rows), _ROWS):
+                    _insert(db, rows[start : start + _ROWS])
+                db.execute("COMMIT")
         self._revision = changes[-1].entry.revision
 
     def compact(self, revision: int) -> None:
@@ -199,7 +208,7 @@ class SqliteDisk:
                 self._db.close()
             self._db = None
 
-    def _row(self, change: Change) -> tuple[int, str, str, str, str, int | None, bool, bytes]:
+    def _row(self, change: Change) -> _Row:
         entry = change.entry
         sealer = self._sealed.get(entry.key.resource)
         value = sealer.seal(entry.key, entry.value) if sealer else entry.value
@@ -220,6 +229,14 @@ class SqliteDisk:
         return Entry(key, revision, value)
 
 
+def _insert(db: sqlite3.Connection, rows: list[_Row]) -> None:
+    db.execute(_INSERT[len(rows) - 1], [value for row in rows for value in row])
+
+
+# sqlite3 keeps 128 compiled statements by their text: there is one for each number of rows up to this.
+_ROWS = 64
+_ONE = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = [_ONE + ", (?, ?, ?, ?, ?, ?, ?, ?)" * more for more in range(_ROWS)]
 _SELECT = "SELECT revision, type, resource, namespace, name, sealed, value FROM log"
 
 

@@ -15,12 +15,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+import msgspec
+
 from groundplane.base.errors import GroundplaneError, Unexpected
 from groundplane.base.logs import get_logger
 
 from .contract import AlreadyThere, Change, Encode, Entry, Key, NotThere, RevisionConflict, StoreClosed, StoreFailed
 
-_MOST_AT_ONCE = 512
+# So many writes go into one transaction, and those that were asked together with the last of them.
+_ENOUGH = 512
 
 _log = get_logger(__name__)
 
@@ -48,8 +51,7 @@ class Answer(Protocol):
     def set_exception(self, exception: BaseException, /) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """One asked write; `expected` is the revision that an update or deletion must find."""
 
     verb: Literal["create", "update", "delete"]
@@ -73,6 +75,9 @@ class Errand:
 
     work: Callable[[], Any]
     done: Future[Any]
+
+
+Wish = Write | Compaction | Errand
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,9 @@ class Writer:
         self._keep = keep
         self._sizes = deque(state.sizes)
         self._size = sum(size for _, size in state.sizes)
-        self._queue: queue.SimpleQueue[Write | Compaction | Errand | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[Wish] | None] = queue.SimpleQueue()
+        # Each is counted in one thread alone.
+        self._asked = self._taken = 0
         self._closed = False
         self._failing = False
         self._thread = threading.Thread(target=self._run, name="groundplane-store-writer", daemon=True)
@@ -116,10 +123,11 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, wish: Write | Compaction | Errand) -> None:
-        """Queue a wish; its `done` is answered by `committed` or with the error. Not after `stop`."""
+    def submit(self, wishes: list[Wish]) -> None:
+        """Queue wishes; each one's `done` is answered by `committed` or with the error. Not after `stop`."""
         self.check_open()
-        self._queue.put(wish)
+        self._asked += len(wishes)
+        self._queue.put(wishes)
 
     def check_open(self) -> None:
         """Raise StoreFailed after `stop`."""
@@ -129,7 +137,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many wishes wait."""
-        return self._queue.qsize()
+        return self._asked - self._taken
 
     def stop(self) -> None:
         """Take no more wishes. In the thread that submits, so that none comes after the end."""
@@ -156,18 +164,16 @@ class Writer:
             self._compact_by_itself()
         self._disk.close()
 
-    def _take(self) -> tuple[list[Write | Compaction | Errand], bool]:
-        """Wait for one wish and take all others that are there; False when the end was asked for."""
-        taken: list[Write | Compaction | Errand] = []
-        first = self._queue.get()
-        while first is not None:
-            taken.append(first)
-            if len(taken) >= _MOST_AT_ONCE:
+    def _take(self) -> tuple[list[Wish], bool]:
+        """Wait for wishes and take all others that are there; False when the end was asked for."""
+        taken: list[Wish] = []
+        wishes = self._queue.get()
+        while wishes is not None:
+            taken += wishes
+            self._taken += len(wishes)
+            if len(taken) >= _ENOUGH or self._queue.empty():
                 return taken, True
-            try:
-                first = self._queue.get_nowait()
-            except queue.Empty:
-                return taken, True
+            wishes = self._queue.get()
         return taken, False
 
     def _write(self, writes: list[Write]) -> None:
