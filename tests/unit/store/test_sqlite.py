@@ -215,6 +215,20 @@ async def test_what_a_failed_transaction_left_on_disk_does_not_come_back(tmp_pat
         await again.close()
 
 
+@pytest.mark.parametrize("many", [1, 63, 64, 65, 200])
+async def test_writes_of_one_turn_are_all_there_after_a_restart_in_the_order_in_which_they_were_asked(tmp_path, many):
+    names = [str(number) for number in range(many)]
+    store = await open_sqlite(tmp_path / "state.db")
+    await asyncio.gather(*(store.create(key(name), lambda revision: b"%d" % revision) for name in names))
+    written = [(await store.get(key(name))).revision for name in names]
+    assert written == sorted(written)
+    await store.close()
+    store = await open_sqlite(tmp_path / "state.db")
+    found = [await store.get(key(name)) for name in names]
+    assert [(entry.revision, entry.value) for entry in found] == [(number, b"%d" % number) for number in written]
+    await store.close()
+
+
 async def test_a_second_process_on_the_same_data_is_refused_and_told_which_one_has_it(tmp_path):
     path = tmp_path / "state.db"
     store = await open_sqlite(path)
