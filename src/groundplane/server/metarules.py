@@ -25,7 +25,7 @@ def check(obj: Json, old: Json | None, resource: Resource) -> list[Cause]:
     causes += _check_annotations(meta.get("annotations") or {})
     causes += _check_owners(meta.get("ownerReferences") or [])
     finalizers = len(meta.get("finalizers") or ())
-    if finalizers > max(MAX_FINALIZERS, len((old or {"metadata": {}})["metadata"].get("finalizers") or ())):
+    if finalizers > MAX_FINALIZERS and finalizers > len((old or {"metadata": {}})["metadata"].get("finalizers") or ()):
         # kube-apiserver has no such rule; looking for each among the others takes too long.
         rule = f"Too many: {finalizers}: must have at most {MAX_FINALIZERS} items"
         return [*causes, Cause("metadata.finalizers", "FieldValueInvalid", None, rule)]
@@ -56,17 +56,25 @@ def _check_generated(base: str, resource: Resource) -> list[Cause]:
 def _check_labels(labels: dict[str, str]) -> list[Cause]:
     causes = []
     for key, value in labels.items():
-        causes += [invalid("metadata.labels", key, problem) for problem in names.qualified_name(key)]
-        causes += [invalid("metadata.labels", value, problem) for problem in names.label_value(value)]
+        if problems := names.qualified_name(key):
+            causes += [invalid("metadata.labels", key, problem) for problem in problems]
+        if problems := names.label_value(value):
+            causes += [invalid("metadata.labels", value, problem) for problem in problems]
     return causes
 
 
 def _check_annotations(annotations: dict[str, str]) -> list[Cause]:
     path = "metadata.annotations"
     causes = [invalid(path, key, problem) for key in annotations for problem in names.qualified_name(key.lower())]
-    if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > MAX_ANNOTATION_BYTES:
+    letters = sum(map(len, annotations)) + sum(map(len, annotations.values()))
+    # A letter has four bytes at most.
+    if letters > MAX_ANNOTATION_BYTES // 4 and _size(annotations) > MAX_ANNOTATION_BYTES:
         causes.append(too_long(path, MAX_ANNOTATION_BYTES))
     return causes
+
+
+def _size(texts: dict[str, str]) -> int:
+    return sum(len(key.encode()) + len(value.encode()) for key, value in texts.items())
 
 
 def _check_owners(owners: list[Json]) -> list[Cause]:

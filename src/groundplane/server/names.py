@@ -14,6 +14,9 @@ _VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 
+_FITS = {pattern: re.compile(pattern).fullmatch for pattern in (_LABEL, _SUBDOMAIN, _VALUE, _QUALIFIED, _CONFIG_KEY)}
+_fits_qualified_name = re.compile(rf"({_SUBDOMAIN}/)?{_QUALIFIED}").fullmatch
+
 _LABEL_RULE = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
     "an alphanumeric character"
@@ -35,7 +38,7 @@ MAX_SUBDOMAIN, MAX_LABEL = 253, 63
 
 
 def _matches(pattern: str, text: str) -> bool:
-    return re.fullmatch(pattern, text) is not None
+    return _FITS[pattern](text) is not None
 
 
 def _too_long(text: str, limit: int) -> list[str]:
@@ -67,6 +70,9 @@ def label_value(text: str) -> list[str]:
 
 def qualified_name(text: str) -> list[str]:
     """The key of a label or an annotation, a finalizer: NAME or PREFIX/NAME."""
+    # Nearly all of them are in order, and so short that no part of them can be too long.
+    if len(text) <= MAX_LABEL and _fits_qualified_name(text):
+        return []
     parts = text.split("/")
     if len(parts) > 2:
         rule = f"a qualified name {_QUALIFIED_RULE}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 from typing import Any
 
 import pytest
@@ -250,6 +251,17 @@ MACHINES: list[tuple[dict[str, Any], str, str]] = [
     ({"taints": [{"key": "x", "effect": "NoSchedule", "value": "a b"}]}, "spec.taints[0].value", "must be empty"),
     ({"taints": [{"key": "x", "effect": "NoExecute"}] * 2}, "spec.taints[1]", "spec.taints[0] has it already"),
 ]
+
+
+@given(st.ip_addresses(v=4).map(str) | st.text("012.", max_size=10) | st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){3}"))
+def test_an_address_is_taken_when_it_is_one_and_lies_in_no_special_range(text: str) -> None:
+    try:
+        found = ipaddress.IPv4Address(text)
+    except ipaddress.AddressValueError:
+        assert values.address("spec.address", text) is not None
+        return
+    special = found.is_unspecified or found.is_loopback or found.is_multicast or found.is_link_local
+    assert (values.address("spec.address", text) is not None) == (special or found.is_reserved)
 
 
 @pytest.mark.parametrize(("spec", "path", "words"), MACHINES, ids=[f"{c[1]}:{c[2]}" for c in MACHINES])

@@ -16,6 +16,7 @@ from groundplane.base import versions
 from ..cause import Cause, invalid, required
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NAME = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 _WORD = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _FLAG = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
 _SYSCTL = re.compile(r"[a-z0-9_-]+([./][A-Za-z0-9_*-]+)+")
@@ -23,6 +24,10 @@ _MODULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 _OS = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_BYTE}(\.{_BYTE}){{3}}")
+# How nearly every address begins: all ranges that have a meaning of their own begin otherwise.
+_ORDINARY = frozenset(str(first) for first in range(1, 224)) - {"127", "169"}
 _PERCENT = re.compile(r"(\d{1,3})%")
 _KEY_TYPES = (
     "ssh-ed25519",
@@ -44,7 +49,7 @@ def dns_label(path: str, value: str) -> Cause | None:
 
 def dns_name(path: str, value: str) -> Cause | None:
     """A DNS name: labels joined by dots."""
-    if len(value) <= 253 and all(_LABEL.fullmatch(part) for part in value.split(".")):
+    if len(value) <= 253 and _NAME.fullmatch(value):
         return None
     return invalid(path, value, "must be a DNS name: labels of lower case letters, digits and - joined by dots")
 
@@ -74,6 +79,9 @@ def host(path: str, value: str) -> Cause | None:
 
 def address(path: str, value: str) -> Cause | None:
     """An IPv4 address that a machine can have."""
+    match = _IPV4.fullmatch(value)
+    if match is not None and match[1] in _ORDINARY:
+        return None
     try:
         found = IPv4Address(value)
     except AddressValueError:
