@@ -15,6 +15,8 @@ from .schema import PRESERVE, Schema, apply_defaults
 
 # Returns the clean copy, and whether fields that the schema does not have were left out of it.
 Clean = Callable[[dict[str, Any]], tuple[dict[str, Any], bool]]
+# Most members are such values, which no schema changes.
+_PLAIN = frozenset((str, int, float, bool))
 # Appends to the list when it leaves something out.
 _Pass = Callable[[Any, list[str]], Any]
 
@@ -53,7 +55,9 @@ def _compiled(schema: Schema) -> _Pass:
 
 
 def _map(each: _Pass) -> _Pass:
-    return lambda value, left_out: {key: each(item, left_out) for key, item in value.items()}
+    return lambda value, left_out: {
+        key: item if type(item) in _PLAIN else each(item, left_out) for key, item in value.items()
+    }
 
 
 def _struct(properties: dict[str, Schema]) -> _Pass:
@@ -63,12 +67,13 @@ def _struct(properties: dict[str, Schema]) -> _Pass:
     def clean(value: dict[str, Any], left_out: list[str]) -> dict[str, Any]:
         result = {}
         for key, item in value.items():
-            part = parts.get(key)
-            if part is None:
+            if key not in parts:
                 left_out.append(key)
+            elif type(item) in _PLAIN:
+                result[key] = item
             elif item is not None:
                 # A null gives way to the default.
-                result[key] = part(item, left_out)
+                result[key] = parts[key](item, left_out)
         for key, default in defaults.items():
             if key not in result:
                 result[key] = default()
@@ -88,7 +93,7 @@ def _default(part: Schema) -> Callable[[], Any]:
 
 def _copied(value: Any, left_out: list[str]) -> Any:
     if isinstance(value, dict):
-        return {key: _copied(item, left_out) for key, item in value.items()}
+        return {key: item if type(item) in _PLAIN else _copied(item, left_out) for key, item in value.items()}
     if isinstance(value, list):
         return [_copied(item, left_out) for item in value]
     return value
