@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 import yaml
@@ -122,10 +123,30 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_a_document_without_repetition_has_no_duplicates_and_unfolds(value: object) -> None:
-    import json
-
     assert duplicates(json.dumps(value).encode(), is_yaml=False) == []
     assert unfolds(_nodes(json.dumps(value)))
+
+
+BLANKS = st.sampled_from(["", " ", "\n\t"])
+
+
+def _written(blank: str, members: list[tuple[str, tuple[str, int]]]) -> tuple[str, int]:
+    """Write an object that may repeat keys, and count how often it and what is in it do."""
+    keys = [key for key, _ in members]
+    text = f",{blank}".join(f"{json.dumps(key)}{blank}:{blank}{value}" for key, (value, _) in members)
+    return f"{{{blank}{text}}}", len(keys) - len(set(keys)) + sum(count for _, (_, count) in members)
+
+
+REPEATING = st.recursive(
+    (st.none() | st.integers() | TEXTS).map(lambda value: (json.dumps(value), 0)),
+    lambda inner: st.builds(_written, BLANKS, st.lists(st.tuples(TEXTS, inner), max_size=4)),
+)
+
+
+@given(REPEATING)
+def test_every_key_that_is_given_again_is_reported_however_the_body_is_spaced(written: tuple[str, int]) -> None:
+    text, repeated = written
+    assert len(duplicates(text.encode(), is_yaml=False)) == min(repeated, 100)
 
 
 def _nodes(text: str) -> yaml.Node:
