@@ -15,7 +15,7 @@ def utc_now() -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """Write a moment as Kubernetes does: whole seconds, "Z"."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def parse_rfc3339(text: str) -> datetime:

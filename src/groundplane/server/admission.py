@@ -11,8 +11,7 @@ written one after the other, in the order in which they were judged, they would 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -141,6 +140,37 @@ class _Claim:
     users: int = 0
 
 
+class _Holding:
+    """One holding of a claim, from before it is waited for. A class, for a generator costs each write some time."""
+
+    __slots__ = ("_claim", "_claims", "_wanted")
+
+    def __init__(self, claims: dict[tuple[str, str], _Claim], wanted: tuple[str, str]) -> None:
+        self._claims = claims
+        self._wanted = wanted
+
+    async def __aenter__(self) -> None:
+        self._claim = self._claims.setdefault(self._wanted, _Claim())
+        self._claim.users += 1
+        try:
+            await self._claim.lock.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *error: object) -> None:
+        self._claim.lock.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._claim.users -= 1
+        if not self._claim.users:
+            del self._claims[self._wanted]
+
+
+_NOTHING = nullcontext[None]()
+
+
 class Admission:
     """Judges objects of our kinds; those of other groups have no rules here."""
 
@@ -148,22 +178,12 @@ class Admission:
         self._snapshot = Snapshot(store, runtimes)
         self._claims: dict[tuple[str, str], _Claim] = {}
 
-    @asynccontextmanager
-    async def claim(self, resource: Resource, obj: Json, old: Json | None = None) -> AsyncIterator[None]:
+    def claim(self, resource: Resource, obj: Json, old: Json | None = None) -> AbstractAsyncContextManager[None]:
         """Hold, for the block, what no other object may have at the same time; nobody waits for another claim."""
         wanted = _claimed(resource, obj)
         if wanted is None or (old is not None and old.get("spec") == obj.get("spec")):
-            yield
-            return
-        claim = self._claims.setdefault(wanted, _Claim())
-        claim.users += 1
-        try:
-            async with claim.lock:
-                yield
-        finally:
-            claim.users -= 1
-            if not claim.users:
-                del self._claims[wanted]
+            return _NOTHING
+        return _Holding(self._claims, wanted)
 
     async def judge(self, resource: Resource, obj: Json, old: Json | None) -> Verdict:
         """Return causes and warnings for an object that fits its schema."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import random
-import uuid
 from typing import Any
 
 from groundplane.api.cause import Cause, json_type
@@ -17,6 +17,8 @@ from .status import Json, StatusError, Undecodable, invalid
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _MAX_GENERATED_BASE = 63 - _SUFFIX_LENGTH
+# Two bits of the digit that opens the fourth part of a UUID are given.
+_VARIANTS = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 # What a caller can never change after creation.
@@ -123,6 +125,13 @@ def generate_name(base: str) -> str:
     return base[:_MAX_GENERATED_BASE] + suffix
 
 
+def new_uid() -> str:
+    """Return a random UUID (RFC 4122, version 4): `str(uuid.uuid4())` without the object in between."""
+    digits = os.urandom(16).hex()
+    variant = _VARIANTS[digits[16]]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
 def stamp_new(obj: Json, resource: Resource, namespace: str, now: str) -> None:
     """Set what the server decides about a new object."""
     meta = obj["metadata"]
@@ -134,7 +143,7 @@ def stamp_new(obj: Json, resource: Resource, namespace: str, now: str) -> None:
         meta["namespace"] = namespace
     else:
         meta.pop("namespace", None)
-    meta["uid"] = str(uuid.uuid4())
+    meta["uid"] = new_uid()
     meta["creationTimestamp"] = now
     if resource.generation:
         meta["generation"] = 1

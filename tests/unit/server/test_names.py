@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from groundplane.server import meta
+from groundplane.server import meta, names
 from groundplane.server.requestinfo import request_info
 
 from .conftest import Start
@@ -48,3 +52,19 @@ async def test_when_every_drawn_name_is_taken_the_caller_is_told_to_try_again(
 )
 def test_a_watch_is_known_by_the_same_rule_before_its_route_is(query: bytes, verb: str) -> None:
     assert request_info("GET", "/api/v1/namespaces/default/secrets", query).verb == verb
+
+
+@given(st.text("aZ0-._/ ", max_size=8) | st.from_regex(r"([a-z.]{0,70}/)?[A-z-]{0,70}", fullmatch=True))
+def test_a_qualified_name_is_in_order_when_each_of_its_parts_is(text: str) -> None:
+    prefix, slash, word = text.rpartition("/")
+    fits = re.fullmatch(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]", word) and len(word) <= 63
+    expected = bool(fits) and (not slash or names.subdomain(prefix) == [])
+    assert (names.qualified_name(text) == []) is expected
+
+
+def test_uids_are_random_uuids_in_their_usual_form() -> None:
+    made = [meta.new_uid() for _ in range(200)]
+    assert len(set(made)) == len(made)
+    for uid in made:
+        read = uuid.UUID(uid)
+        assert (str(read), read.version, read.variant) == (uid, 4, uuid.RFC_4122)

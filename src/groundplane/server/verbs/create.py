@@ -10,11 +10,21 @@ from groundplane.store.contract import AlreadyThere, Key, NotThere
 
 from .. import meta
 from ..managed import track_update
-from ..service import Call, Service, decode, encoder, prepare, writer
+from ..service import Call, Service, encoder, prepare, writer
 from ..status import Json, already_exists, bad_request, forbidden, name_conflict, not_found
 
 # A generated name may be taken by chance; kube-apiserver tries as often.
 _NAME_ATTEMPTS = 8
+
+
+class _Times(msgspec.Struct, rename="camel"):
+    deletion_timestamp: str | None = None
+
+
+class _Leaving(msgspec.Struct):
+    """As much of a Namespace as says whether it goes away."""
+
+    metadata: _Times
 
 
 async def create(service: Service, call: Call, body: Any, *, applied: bool = False) -> bytes:
@@ -71,7 +81,7 @@ async def require_namespace(service: Service, call: Call, given: Json) -> None:
         entry = await service.store.get(Key("namespaces", "", call.namespace))
     except NotThere as error:
         raise not_found("", "namespaces", call.namespace) from error
-    if decode(entry.value)["metadata"].get("deletionTimestamp"):
+    if msgspec.json.decode(entry.value, type=_Leaving).metadata.deletion_timestamp:
         why = f"unable to create new content in namespace {call.namespace} because it is being terminated"
         # As in kube-apiserver: a name that is still to be made up is told by its beginning.
         name = str(call.name or given.get("name") or given.get("generateName") or "Unknown")
