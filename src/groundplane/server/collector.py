@@ -11,6 +11,8 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from groundplane.base.clock import parse_rfc3339
 from groundplane.base.errors import GroundplaneError
 from groundplane.base.logs import get_logger
@@ -36,8 +38,8 @@ _EVENT_ROUND_SECONDS = 300.0
 _RETRY_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+# Of everything that is written, and kept of everything that is there; it leads nowhere back to itself.
+class Node(msgspec.Struct, frozen=True, gc=False):
     """What the collector knows of one object."""
 
     key: Key
@@ -47,12 +49,27 @@ class Node:
     finalizers: tuple[str, ...]
 
 
+class _Owner(msgspec.Struct):
+    uid: str
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    uid: str
+    owner_references: list[_Owner] | None = None
+    finalizers: tuple[str, ...] | None = None
+    deletion_timestamp: object = msgspec.UNSET
+
+
+class _Object(msgspec.Struct):
+    metadata: _Metadata
+
+
 def node_of(entry: Entry) -> Node:
     """Read the node from a stored object."""
-    metadata = decode(entry.value)["metadata"]
-    owners = tuple(owner["uid"] for owner in metadata.get("ownerReferences") or ())
-    finalizers = tuple(metadata.get("finalizers") or ())
-    return Node(entry.key, metadata["uid"], owners, "deletionTimestamp" in metadata, finalizers)
+    metadata = msgspec.json.decode(entry.value, type=_Object).metadata
+    owners = tuple(owner.uid for owner in metadata.owner_references or ())
+    deleting = metadata.deletion_timestamp is not msgspec.UNSET
+    return Node(entry.key, metadata.uid, owners, deleting, metadata.finalizers or ())
 
 
 @dataclass(slots=True)
