@@ -100,7 +100,10 @@ class Index:
         self.compacted = max(self.compacted, revision)
 
     def _table(self, resource: str) -> _Table:
-        return self._tables.setdefault(resource, _Table())
+        table = self._tables.get(resource)
+        if table is None:
+            table = self._tables[resource] = _Table()
+        return table
 
     def _check_kept(self, revision: int) -> None:
         # A revision from the future comes from a client that knew another life of this store: it must list again too.

@@ -214,15 +214,14 @@ class Writer:
 
     def _change(self, write: Write, ahead: dict[Key, Entry | None], revision: int) -> Change:
         old = ahead[write.key] if write.key in ahead else self._heads.get(write.key)
-        name = "/".join(part for part in write.key if part)
         if write.verb == "create":
             if old is not None:
-                raise AlreadyThere(f"cannot create {name}: it is there already")
+                raise AlreadyThere(f"cannot create {_name(write.key)}: it is there already")
         elif old is None:
-            raise NotThere(f"cannot {write.verb} {name}: it does not exist")
+            raise NotThere(f"cannot {write.verb} {_name(write.key)}: it does not exist")
         elif old.revision != write.expected:
             raise RevisionConflict(
-                f"cannot {write.verb} {name}: it is at revision {old.revision}, not {write.expected}",
+                f"cannot {write.verb} {_name(write.key)}: it is at revision {old.revision}, not {write.expected}",
                 remedy="read it again and repeat the change",
             )
         value = write.encode(revision) if write.encode else _last(old)
@@ -290,6 +289,10 @@ class _Batch:
     changes: list[Change] = field(default_factory=list)
     taken: list[Write] = field(default_factory=list)
     rejected: list[tuple[Write, Exception]] = field(default_factory=list)
+
+
+def _name(key: Key) -> str:
+    return "/".join(part for part in key if part)
 
 
 def _last(old: Entry | None) -> bytes:
