@@ -7,6 +7,7 @@ and tests of other people match them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -15,7 +16,7 @@ _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 
 _FITS = {pattern: re.compile(pattern).fullmatch for pattern in (_LABEL, _SUBDOMAIN, _VALUE, _QUALIFIED, _CONFIG_KEY)}
-_fits_qualified_name = re.compile(rf"({_SUBDOMAIN}/)?{_QUALIFIED}").fullmatch
+_WITH_PREFIX = re.compile(rf"({_SUBDOMAIN}/)?{_QUALIFIED}")
 
 _LABEL_RULE = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
@@ -39,6 +40,12 @@ MAX_SUBDOMAIN, MAX_LABEL = 253, 63
 
 def _matches(pattern: str, text: str) -> bool:
     return _FITS[pattern](text) is not None
+
+
+# The same few keys come all the time.
+@lru_cache(maxsize=1024)
+def _fits_with_prefix(text: str) -> bool:
+    return _WITH_PREFIX.fullmatch(text) is not None
 
 
 def _too_long(text: str, limit: int) -> list[str]:
@@ -71,7 +78,7 @@ def label_value(text: str) -> list[str]:
 def qualified_name(text: str) -> list[str]:
     """The key of a label or an annotation, a finalizer: NAME or PREFIX/NAME."""
     # Nearly all of them are in order, and so short that no part of them can be too long.
-    if len(text) <= MAX_LABEL and _fits_qualified_name(text):
+    if len(text) <= MAX_LABEL and _fits_with_prefix(text):
         return []
     parts = text.split("/")
     if len(parts) > 2:

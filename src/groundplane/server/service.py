@@ -34,14 +34,16 @@ _DATA = ("data", "stringData", "binaryData")
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """Options of a write, as in metav1.CreateOptions, UpdateOptions and PatchOptions."""
 
     dry_run: bool = False
     field_manager: str = "unknown"
     field_validation: FieldValidation = "Warn"
     force: bool = False
+
+
+_NO_OPTIONS = Options()
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class Call:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
-    options: Options = Options()
+    options: Options = _NO_OPTIONS
     warnings: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
 
@@ -124,15 +126,16 @@ async def fetch(service: Service, call: Call) -> Entry:
         raise call.missing() from error
 
 
-def writer(service: Service, call: Call) -> Writer:
-    """Return who writes with this call, and what this endpoint may set."""
+def writer(service: Service, call: Call, time: str | None = None) -> Writer:
+    """Return who writes with this call, when (now, when it is not told) and what this endpoint may set."""
     status_only = call.subresource == "status"
     guarded = call.resource.has_status
 
     def owns(path: Path) -> bool:
         return not guarded or (path[0] == "f:status") == status_only
 
-    return Writer(call.options.field_manager, call.subresource, call.resource.api_version, service.timestamp(), owns)
+    resource, options = call.resource, call.options
+    return Writer(options.field_manager, call.subresource, resource.api_version, time or service.timestamp(), owns)
 
 
 async def prepare(service: Service, call: Call, obj: Json, old: Json | None) -> Json:

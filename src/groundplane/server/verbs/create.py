@@ -41,12 +41,13 @@ async def create(service: Service, call: Call, body: Any, *, applied: bool = Fal
     if resource.has_status:
         obj.pop("status", None)
     generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
-    meta.stamp_new(obj, resource, call.namespace, service.timestamp())
+    now = service.timestamp()
+    meta.stamp_new(obj, resource, call.namespace, now)
     async with service.admission.claim(resource, obj):
         clean = await prepare(service, call, obj, None)
         if not applied:
             clean["metadata"].pop("managedFields", None)
-            track_update(None, clean, writer(service, call))
+            track_update(None, clean, writer(service, call, now))
         return await _store_named(service, call, clean, generated=generated)
 
 
