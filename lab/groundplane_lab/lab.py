@@ -108,6 +108,11 @@ def reconnect(lab: Lab, machine: str) -> None:
     machines.wait_ready(found.name, found.address)
 
 
+def shift_clock(lab: Lab, machine: str, seconds: int) -> None:
+    """Let a machine's clock be this much ahead of this host's, or behind it, for everybody who logs in from now on."""
+    machines.shift_clock(lab.machine(machine).name, seconds)
+
+
 def execute(lab: Lab, machine: str, argv: Sequence[str]) -> str:
     """Run a program on a machine as root, past its network and sshd; returns what it printed."""
     return machines.execute(lab.machine(machine).name, argv)

@@ -121,6 +121,19 @@ def host_key(name: str) -> str:
     return " ".join(execute(name, ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"]).split()[:2])
 
 
+def shift_clock(name: str, seconds: int) -> None:
+    """Give every session of the machine another clock, by SSH or sudo; `seconds` are ahead, or behind when negative.
+
+    The kernel's clock is one for all machines and this host, so the C library's is shifted. Not for sshd itself: its
+    sandbox ends a process that reads a file to learn the time.
+    """
+    library = execute(name, ["sh", "-c", "echo /usr/lib/*/faketime/libfaketime.so.1"]).strip()
+    execute(name, ["sh", "-c", 'echo "$1" > /etc/faketimerc', "sh", f"{seconds:+d}s"])
+    execute(name, ["sh", "-c", 'echo "LD_PRELOAD=$1" > /etc/environment', "sh", library])
+    # PAM gives the environment to sessions of sshd; sudo forgets it and has to be told.
+    execute(name, ["sh", "-c", "echo Defaults env_file=/etc/environment > /etc/sudoers.d/clock"])
+
+
 def disconnect(name: str) -> None:
     """Pull the machine's network cable; addresses and routes stay, nothing passes."""
     run(["ip", "link", "set", _cable(name), "down"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import asyncssh
 import pytest
 
-from groundplane_lab import PASSWORD, Lab, disconnect, execute, fresh, power_off, reconnect, restart, start
+from groundplane_lab import PASSWORD, Lab, disconnect, execute, fresh, power_off, reconnect, restart, shift_clock, start
 
 pytestmark = pytest.mark.lab
 
@@ -135,3 +136,13 @@ def test_a_fresh_machine_has_the_same_address_and_nothing_else_of_the_old_one(la
     assert (new.name, new.address) == (old.name, old.address)
     assert new.host_key != old.host_key
     assert execute(lab, old.name, ["find", "/root", "/var/lib/kubelet", "-name", "mark"]) == ""
+
+
+async def test_a_shifted_clock_is_what_every_session_sees_and_is_put_back(lab: Lab) -> None:
+    name = lab.machines[0].name
+    for seconds in (7200, -90, 0):
+        shift_clock(lab, name, seconds)
+        for user, command in (("root", "date +%s"), ("admin", "sudo -n date +%s")):
+            _, shown = await _run(lab, user, command)
+            assert int(shown) - time.time() == pytest.approx(seconds, abs=5)
+    execute(lab, name, ["sh", "-c", ": > /etc/environment; rm /etc/faketimerc /etc/sudoers.d/clock"])
