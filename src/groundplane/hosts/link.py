@@ -23,6 +23,10 @@ SESSIONS = 8
 CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes128-ctr"]
 _SLOW_CIPHERS = ["chacha20-poly1305@openssh.com"]
 
+_SEE_THAT_IT_IS_UP = (
+    "see that the machine is up, that its address is right, and that sshd answers there; it is tried again"
+)
+
 
 class _Verifier(asyncssh.SSHClient):
     """Compares the host key that a server shows with the pinned one, and remembers what it saw."""
@@ -128,9 +132,10 @@ class Link:
         except asyncssh.PermissionDenied as exc:
             raise self._denied() from exc
         except TimeoutError as exc:
-            raise HostTimeout(f"cannot connect to {place}: no answer in {self._connect_timeout:g} s") from exc
+            silence = f"no answer in {self._connect_timeout:g} s"
+            raise HostTimeout(f"cannot connect to {place}: {silence}", remedy=_SEE_THAT_IT_IS_UP) from exc
         except (OSError, asyncssh.Error) as exc:
-            raise HostUnreachable(f"cannot connect to {place}: {_reason(exc)}") from exc
+            raise HostUnreachable(f"cannot connect to {place}: {_reason(exc)}", remedy=_SEE_THAT_IT_IS_UP) from exc
         if not self.pinned:
             self.pinned = verifier.seen
             self._on_host_key(self.access.name, verifier.seen)

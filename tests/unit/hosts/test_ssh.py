@@ -218,6 +218,8 @@ async def test_a_wrong_password_is_denied_and_never_shown(access: HostAccess) ->
             await pool.connect(wrong).run(["true"])
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(wrong)
+    assert "cannot log in to shop-1" in caught.value.message
+    assert "secretRef" in caught.value.remedy
 
 
 async def test_a_key_that_cannot_be_read_is_denied_without_a_connection(access: HostAccess) -> None:
@@ -244,6 +246,8 @@ async def test_another_host_key_than_the_pinned_one_is_never_talked_to(sshd: Ssh
     for line in (other, sshd.host_key):
         assert asyncssh.import_public_key(line).get_fingerprint() in str(caught.value)
     assert "Accepted" not in (sshd.folder / "log").read_text()
+    assert "cannot trust shop-1" in caught.value.message
+    assert "set spec.ssh.hostKey to its new key" in caught.value.remedy
 
 
 async def test_a_pinned_key_of_another_type_is_a_mismatch_too(access: HostAccess) -> None:
@@ -271,8 +275,9 @@ async def test_the_first_host_key_is_reported_and_pinned_at_once(sshd: Sshd, acc
 
 async def test_a_closed_port_is_unreachable(access: HostAccess) -> None:
     async with HostPool() as pool:
-        with pytest.raises(HostUnreachable, match=r"shop-1 \(127.0.0.1 port \d+\)"):
+        with pytest.raises(HostUnreachable, match=r"shop-1 \(127.0.0.1 port \d+\)") as caught:
             await pool.connect(replace(access, port=free_port())).run(["true"])
+    assert "see that the machine is up" in caught.value.remedy
 
 
 async def test_a_machine_that_does_not_answer_times_out(access: HostAccess) -> None:
@@ -284,8 +289,9 @@ async def test_a_machine_that_does_not_answer_times_out(access: HostAccess) -> N
 async def test_a_server_that_accepts_and_stays_silent_times_out(access: HostAccess) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         async with HostPool(connect_timeout=0.5) as pool:
-            with pytest.raises(HostTimeout, match=r"no answer in 0\.5 s"):
+            with pytest.raises(HostTimeout, match=r"shop-1 .*no answer in 0\.5 s") as caught:
                 await pool.connect(replace(access, port=silent.getsockname()[1])).run(["true"])
+    assert "see that the machine is up" in caught.value.remedy
 
 
 async def test_a_machine_is_reached_through_a_jump_host(access: HostAccess, tmp_path: Path) -> None:
