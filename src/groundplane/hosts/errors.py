@@ -3,6 +3,7 @@
     HostError (any of them, to catch at the door)
     ├── HostUnreachable  Unavailable   no route, refused, or the connection was cut: try later
     ├── HostTimeout      Unavailable   no answer, or a command that did not end in its time: try later
+    ├── HostFull         Unavailable   there is no room for a file: a person must make some, then it goes on
     ├── SurveyIncomplete Unavailable   the machine's facts did not come whole: try later
     ├── HostDenied       Denied        password, key or sudo was not accepted: a person must act
     ├── HostKeyMismatch  Denied        the machine shows another host key than the pinned one: a person must look
@@ -35,6 +36,18 @@ class HostTimeout(HostError, Unavailable):
     """The machine, or a command on it, gave no answer in time."""
 
 
+class HostFull(HostError, Unavailable):
+    """The machine has no room for a file; nothing of it was left there. `free` and `needed` are bytes."""
+
+    def __init__(self, place: str, doing: str, folder: str, *, free: int, needed: int) -> None:
+        self.free, self.needed = free, needed
+        super().__init__(
+            f"cannot {doing} on {place}: {folder} has {mib(free)} MiB free and {mib(needed, up=True)} MiB are needed",
+            remedy=f"free {mib(needed - free, up=True)} MiB on the file system of {folder}, or enlarge it; "
+            "it goes on by itself",
+        )
+
+
 class SurveyIncomplete(HostError, Unavailable):
     """The output of the facts script is not whole; no facts are made of it."""
 
@@ -61,6 +74,11 @@ class CommandFailed(HostError, Refused):
         self.stderr = "\n".join(lines)
         said = ": " + "; ".join(line.strip() for line in lines) if lines else " and said nothing"
         super().__init__(f"cannot run {shown(argv)!r} on {place}: it ended with status {status}{said}", remedy=remedy)
+
+
+def mib(size: int, *, up: bool = False) -> int:
+    """Return bytes as MiB: what is free rounded down, what is needed rounded up."""
+    return -(-size // 2**20) if up else size // 2**20
 
 
 def shown(argv: Sequence[str]) -> str:

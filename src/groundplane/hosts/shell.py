@@ -27,6 +27,7 @@ CORRUPT = 68
 NOT_A_FILE = 69
 SUDO_ATE_NOTHING = 70
 BUSY = 71
+NO_ROOM = 72
 
 # With a password, sudo reads one line from standard input if it asks at all. When it did not ask, that line must
 # not reach the command: the command starts only behind the second line.
@@ -38,13 +39,23 @@ DIGEST = '[ -e "$1" ] || exit 66; exec sha256sum < "$1"'
 
 RUN_SCRIPT = 't=$(cat); [ "$(printf %s "$t" | wc -c)" -eq "$1" ] || exit 65; set --; eval "$t"'
 
+# Prints how many bytes the file system of the folder $1 has free.
+_FREE = """free() { set -- $(stat -f -c '%a %S' -- "$1"); echo $(($1 * $2)); }
+"""
+
 # $1 path, $2 size, $3 mode. The temporary name is fixed, so that a later try replaces what a crash left.
-WRITE = """set -eu
-[ ! -d "$1" ] || exit 69
+# A write that failed where there is no room for it failed for that: "FREE NEEDED FOLDER" is printed, in bytes.
+WRITE = f"""set -eu
+{_FREE}[ ! -d "$1" ] || exit 69
 folder=$(dirname -- "$1"); mkdir -p -- "$folder"
 new="$folder/.$(basename -- "$1").groundplane"
 trap 'rm -f -- "$new"' EXIT
-rm -f -- "$new"; (umask 077; cat > "$new")
+rm -f -- "$new"
+(umask 077; cat > "$new") || {{
+  rest=$(free "$folder"); have=$(stat -c %s -- "$new")
+  [ "$rest" -lt $(($2 - have)) ] || exit 1
+  echo "$((rest + have)) $2 $folder"; exit 72
+}}
 [ "$(wc -c < "$new")" -eq "$2" ] || exit 65
 chmod "$3" "$new"; sync "$new"
 mv -f -- "$new" "$1"; sync "$folder"
@@ -62,12 +73,20 @@ if [ -f "$2" ]; then stat -c %s -- "$2"; else echo 0; fi
 
 # $1 path, $2 part, $3 sha256, $4 mode, $5 offset, $6 size. What arrives is appended; only the whole is renamed.
 # The lock is held by whoever still has the part open: a sender that was given up but lives on must not go on writing
-# into a file that has got its name meanwhile.
-UPLOAD_SEND = """set -eu
+# into a file that has got its name meanwhile. A file that finds no room, before it is sent or in the middle, leaves no
+# part, so that the machine is not left with a disk that we filled.
+UPLOAD_SEND = f"""set -eu
+{_FREE}no_room() {{ rm -f -- "$1"; echo "$2 $3 $4"; exit 72; }}
 umask 077; exec 9>> "$2"; flock -w 30 9 || exit 71
 have=0; [ ! -f "$2" ] || have=$(stat -c %s -- "$2")
 [ "$have" -eq "$5" ] || exit 67
-cat >> "$2"
+folder=$(dirname -- "$2"); rest=$(free "$folder")
+[ "$rest" -ge $(($6 - have)) ] || no_room "$2" $((rest + have)) "$6" "$folder"
+cat >> "$2" || {{
+  rest=$(free "$folder"); have=$(stat -c %s -- "$2")
+  [ "$rest" -ge $(($6 - have)) ] || no_room "$2" $((rest + have)) "$6" "$folder"
+  exit 1
+}}
 [ "$(stat -c %s -- "$2")" -eq "$6" ] || exit 65
 if [ "$(sha256sum < "$2" | cut -c1-64)" != "$3" ]; then rm -f -- "$2"; exit 68; fi
 exec 9>&-

@@ -20,7 +20,7 @@ from . import shell
 from .access import HostAccess
 from .channels import CHUNK, Channels, Process, ended
 from .contract import Result
-from .errors import CommandFailed, HostUnreachable
+from .errors import CommandFailed, HostFull, HostUnreachable
 
 _LOOK_SECONDS = 120
 # Slower than this and the upload is given up; the part stays, and the next try goes on from there.
@@ -127,6 +127,9 @@ def check_file(result: Result, access: HostAccess, doing: str) -> None:
             f"cannot {doing} on {place}: an earlier upload of it still holds the file",
             remedy="it ends with its connection; look there for a process that has the file open",
         )
+    if result.status == shell.NO_ROOM:
+        free, needed, folder = result.text.split(" ", 2)
+        raise HostFull(place, doing, folder, free=int(free), needed=int(needed))
     if result.status == shell.SUDO_ATE_NOTHING:
         raise Unexpected(f"cannot {doing} on {place}: sudo did not ask for the password that it asked for before")
     raise CommandFailed(place, result.argv, result.status, result.stderr)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from groundplane.base.clock import utc_now
-from groundplane.hosts.errors import HostDenied
+from groundplane.hosts.errors import HostDenied, HostFull
 from groundplane.hosts.facts import survey
 from groundplane.hosts.ssh import HostAccess, HostPool
 
@@ -56,6 +56,8 @@ async def test_a_password_logs_in_through_pam(machine: HostAccess) -> None:
         with pytest.raises(HostDenied, match="did not accept the password") as caught:
             await pool.connect(replace(machine, user="admin", private_keys=(), password="wrong-word")).run(["true"])
     assert "wrong-word" not in str(caught.value)
+    assert machine.name in caught.value.message
+    assert "secretRef" in caught.value.remedy
 
 
 async def test_a_user_without_sudo_is_denied_with_what_sudo_said(machine: HostAccess) -> None:
@@ -63,6 +65,8 @@ async def test_a_user_without_sudo_is_denied_with_what_sudo_said(machine: HostAc
         with pytest.raises(HostDenied, match="cannot become root") as caught:
             await pool.connect(replace(machine, user="nosudo", password=PASSWORD)).run(["true"])
         assert PASSWORD not in str(caught.value)
+        assert machine.name in caught.value.message
+        assert "sudo-password" in caught.value.remedy
         plain = pool.connect(replace(machine, user="nosudo", sudo=False))
         assert (await plain.run(["id", "-un"])).text == "nosudo"
 
@@ -99,12 +103,16 @@ async def test_a_full_disk_leaves_the_old_file_and_says_so(machine: HostAccess, 
         await host.script("mkdir -p /tmp/small && mount -t tmpfs -o size=1m tmpfs /tmp/small")
         try:
             await host.write("/tmp/small/file", b"old")
-            with pytest.raises(Exception, match="No space left on device"):
+            small = rf"/tmp/small/file on {machine.name} \(.*\): /tmp/small has 0 MiB free and"
+            with pytest.raises(HostFull, match=f"cannot write {small} 2 MiB are needed") as written:
                 await host.write("/tmp/small/file", bytes(2_000_000))
             assert await host.read("/tmp/small/file") == b"old"
-            with pytest.raises(Exception, match="No space left on device"):
+            with pytest.raises(HostFull, match=f"cannot upload {small} 4 MiB are needed") as uploaded:
                 await host.upload(str(source), "/tmp/small/file")
             assert await host.read("/tmp/small/file") == b"old"
+            assert (await host.run(["ls", "-A", "/tmp/small"])).text == "file"
+            assert written.value.remedy.startswith("free 1 MiB on the file system of /tmp/small")
+            assert uploaded.value.remedy.startswith("free 3 MiB on the file system of /tmp/small")
         finally:
             await host.run(["umount", "/tmp/small"])
 
