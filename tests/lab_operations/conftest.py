@@ -1,4 +1,4 @@
-"""A lab of three machines for these tests alone."""
+"""Labs for these tests alone: one of three machines, and one of a single machine that is soon made anew."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from groundplane_lab import Lab, LabSpec, down, fresh_all, up
 
 _SPEC = LabSpec("steps", machines=3, subnet="198.18.9.0/24")
+_ALONE = LabSpec("faults", machines=1, subnet="198.18.10.0/24")
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,16 @@ def _lab() -> Iterator[Lab]:
 def lab(_lab: Lab) -> Lab:
     """Three clean machines."""
     return fresh_all(_lab)
+
+
+@pytest.fixture(scope="session")
+def _lab_of_one() -> Iterator[Lab]:
+    lab = up(_ALONE)
+    yield lab
+    down(_ALONE.name)
+
+
+@pytest.fixture
+def alone(_lab_of_one: Lab) -> Lab:
+    """A lab of one clean machine."""
+    return fresh_all(_lab_of_one)

@@ -164,6 +164,14 @@ class Site:
         return await self.runner(self.plan(action)).run()
 
 
+def only(plan: Plan, *keys: str) -> Plan:
+    """The plan with nothing but the steps of these keys."""
+    steps = [step for step in plan.steps if step.step in keys]
+    names = {step.name for step in steps}
+    kept = [msgspec.structs.replace(step, after=[name for name in step.after if name in names]) for step in steps]
+    return msgspec.structs.replace(plan, steps=kept)
+
+
 @asynccontextmanager
 async def site(lab: Lab, *, record: Record | None = None, **spec: Any) -> AsyncIterator[Site]:
     """Open the doors to a lab's machines."""

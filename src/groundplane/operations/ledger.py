@@ -16,7 +16,9 @@ from shlex import quote
 from typing import Any, Literal
 
 from groundplane.hosts.contract import Host, ReadHost
+from groundplane.hosts.errors import CommandFailed
 
+from . import room
 from .places import BACKUP, LEDGER, NOTES, STATE
 
 _RECORD = """set -eu
@@ -24,6 +26,7 @@ umask 077
 path={path}
 entry={entry}
 [ -e "$entry" ] && exit 0
+trap 'rm -rf {copy}.new "$entry.new"' EXIT
 mkdir -p {ledger} {backup}
 if [ -e "$path" ] || [ -L "$path" ]; then
     cp -a "$path" {copy}.new
@@ -37,6 +40,7 @@ sync "$entry.new" 2>/dev/null || sync
 mv "$entry.new" "$entry"
 """
 
+# What an upload that never became whole left beside the path goes, too; see hosts.transfer for its name.
 _RESTORE = """set -eu
 if [ {was} = backup ]; then
     if [ -e {copy} ] || [ -L {copy} ]; then
@@ -47,8 +51,12 @@ if [ {was} = backup ]; then
 else
     rm -rf {path}
 fi
-rm -f {entry}
+rm -f {path}.part.???????? {entry}
 """
+
+
+# Where less is free, that is why an entry could not be written.
+_ENTRY_ROOM = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +70,22 @@ class Entry:
 async def record(host: Host, path: str) -> None:
     """Write down how `path` is now, unless it is on record already; to be called before it is touched."""
     start, end = json.dumps({"path": path, "was": "@"}).split("@")
-    await host.script(
-        _RECORD.format(
-            path=quote(path),
-            entry=quote(_entry(path)),
-            ledger=LEDGER,
-            backup=BACKUP,
-            copy=quote(_copy(path)),
-            start=quote(start),
-            end=quote(end),
-        )
+    script = _RECORD.format(
+        path=quote(path),
+        entry=quote(_entry(path)),
+        ledger=LEDGER,
+        backup=BACKUP,
+        copy=quote(_copy(path)),
+        start=quote(start),
+        end=quote(end),
     )
+    try:
+        await host.script(script)
+    except CommandFailed:
+        there = await host.stat(path)
+        needed = max(_ENTRY_ROOM, there.size if there is not None else 0)
+        await room.require(host, STATE, needed, f"note how {path} was found")
+        raise
 
 
 async def put(host: Host, path: str, content: bytes, *, mode: int = 0o644) -> None:

@@ -277,7 +277,7 @@ class Runner:
         )
 
     async def _say_waiting(self, run: _Run, error: Unavailable) -> None:
-        message = f"waiting: {error.message}"
+        message = f"waiting: {error}"
         await self._note(run, message=message)
         # Said once for each reason: a machine that stays away must not fill the log.
         if run.waited_for != message:

@@ -7,8 +7,9 @@ from shlex import quote
 
 from groundplane.api.distribution import Artifact
 from groundplane.hosts.contract import ReadHost
+from groundplane.hosts.errors import CommandFailed
 
-from . import ledger
+from . import ledger, room
 from .places import STAGE
 from .scope import Scope
 
@@ -36,7 +37,11 @@ async def unpack(scope: Scope, artifact: Artifact, folder: str) -> None:
     paths = [f"{folder}/{name.removeprefix('./')}" for name in listed if not name.endswith("/")]
     for path in paths:
         await ledger.record(host, path)
-    await host.script(_UNPACK.format(folder=quote(folder), archive=quote(archive)), timeout=300)
+    try:
+        await host.script(_UNPACK.format(folder=quote(folder), archive=quote(archive)), timeout=300)
+    except CommandFailed:
+        await room.require(host, folder, artifact.size, f"unpack {artifact.name}")
+        raise
     note = {"sha256": artifact.sha256, "files": await _digests(host, paths)}
     await ledger.write_note(host, _key(artifact), note)
     await host.run(["rm", "-f", archive])

@@ -181,14 +181,15 @@ async def test_what_is_unavailable_is_waited_for_inside_the_step() -> None:
 
     async def work(_: str) -> None:
         if clock.passed < 100:
-            raise Unavailable("cannot reach shop-2: no route")
+            raise Unavailable("cannot reach shop-2: no route", remedy="switch it on")
 
     outcome, heard = await run(plan_of({"a": []}), Flag(world, work), clock=clock)
     assert outcome.phase == "Succeeded"
-    assert "waiting: cannot reach shop-2: no route" in [status.message for status in heard.states["a"]]
+    waiting = "waiting: cannot reach shop-2: no route (switch it on)"
+    assert waiting in [status.message for status in heard.states["a"]]
     assert heard.last("a").message == ""
     assert heard.last("a").attempts == 1
-    assert heard.lines.count("a: waiting: cannot reach shop-2: no route") == 1
+    assert heard.lines.count(f"a: {waiting}") == 1
 
 
 async def test_waiting_ends_at_the_deadline_with_the_reason() -> None:

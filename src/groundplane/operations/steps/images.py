@@ -12,10 +12,9 @@ from groundplane.api.distribution import Artifact
 from groundplane.api.operation import PlannedChange
 from groundplane.hosts.errors import CommandFailed
 
-from .. import ledger, runtimes
+from .. import ledger, room, runtimes
 from ..artifact_set import needed
-from ..errors import DiskFull
-from ..places import STAGE
+from ..places import STAGE, STATE
 from ..runtimes import Runtime, runtime_of
 from ..scope import ReadScope, Scope
 from ..together import together
@@ -98,13 +97,5 @@ async def _load(scope: Scope, runtime: Runtime, artifact: Artifact) -> None:
 
 async def _room(scope: Scope, runtime: Runtime, artifact: Artifact) -> None:
     """Raise DiskFull when the file systems have no room for the tar and what is made of it."""
-    for folder in (STAGE.rpartition("/")[0], runtime.image_root):
-        shown = await scope.door.query(["df", "-Pk", folder])
-        cells = shown.text.splitlines()[-1].split() if shown.ok else []
-        free = int(cells[3]) * 1024 if len(cells) >= 4 and cells[3].isdigit() else None
-        if free is not None and free < artifact.size * 2:
-            raise DiskFull(
-                f"cannot load image {artifact.image} on host {scope.door.name}: {folder} has "
-                f"{free // 2**20} MiB free, and {artifact.size * 2 // 2**20} MiB are needed",
-                remedy=f"free space below {folder}, then try again",
-            )
+    for folder in (STATE, runtime.image_root):
+        await room.require(scope.door, folder, artifact.size * 2, f"load image {artifact.image}")
