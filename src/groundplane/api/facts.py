@@ -40,6 +40,7 @@ class DiskFacts(Struct, frozen=True):
     filesystem: Annotated[str, says("type of file system")] = ""
     total: Annotated[int, says("size in bytes")] = 0
     available: Annotated[int, says("bytes that are free for use")] = 0
+    device: Annotated[str, says("number of its device: paths of one file system share it, and its room")] = ""
 
 
 class TimeFacts(Struct, frozen=True):

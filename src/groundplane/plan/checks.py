@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import get_args
 
+from groundplane.api.distribution import Artifact, ArtifactType
+from groundplane.api.facts import DiskFacts
 from groundplane.api.foundation import OSEntry
 from groundplane.base.versions import UnknownVersion, kernel_at_least, satisfies
 from groundplane.catalog.runtimes import Verdict, containerd_supported, docker_supported
@@ -109,19 +112,64 @@ def swap(view: View, name: str) -> Iterator[Finding]:
 
 
 def disk(view: View, name: str) -> Iterator[Finding]:
-    """Room below /var/lib for the release's files in all their copies."""
+    """Room below /var/lib for the release's files in all their copies, and elsewhere for what goes to other disks."""
     need = max(DISK_FLOOR, DISK_COPIES * sum(artifact.size for artifact in view.artifacts(name)))
-    disks = [one for one in view.of(name).disks if _holds(one.path, "/var/lib")]
-    if not disks:
+    state = _measured(view, name, "/var/lib")
+    if state is None:
         yield Finding("disk", "the room on /var/lib is unknown", f"see that {need // MIB} MiB are free", warning=True)
         return
-    free = max(disks, key=lambda one: len(one.path)).available
-    if free < need:
+    yield from _room(["/var/lib"], state, need)
+    apart: dict[str, tuple[list[str], DiskFacts, int]] = {}
+    for folder, size in deliveries(view, name).items():
+        found = _measured(view, name, folder)
+        if found is not None and found.device != state.device:
+            folders, _, sizes = apart.get(found.device, ([], found, 0))
+            apart[found.device] = ([*folders, folder], found, sizes + size)
+    for folders, found, sizes in apart.values():
+        yield from _room(folders, found, sizes)
+
+
+def deliveries(view: View, name: str) -> dict[str, int]:
+    """Folders that files of the release go to, with the bytes that they take there until they are in place."""
+    sizes = dict.fromkeys(get_args(ArtifactType), 0)
+    for artifact in _lacking(view, name):
+        sizes[artifact.type] += artifact.size
+    return {
+        "/usr/local/bin": sizes["Binary"],
+        "/opt/cni/bin": DISK_COPIES * sizes["Archive"],
+        # A runtime keeps what it loaded, and what it unpacked from that.
+        f"/var/lib/{view.target.runtime.name}": 2 * sizes["Image"],
+        "/var/lib/groundplane": sizes["Archive"] + sizes["Image"],
+    }
+
+
+def _lacking(view: View, name: str) -> list[Artifact]:
+    """All files of the release, but for those that a create before this one has put in place."""
+    files = view.artifacts(name)
+    if not view.ours(name):
+        return files
+    lacking = {change.what for change in (*prepare.binaries(view, name), *prepare.images(view, name))}
+    return [a for a in files if a.type == "Archive" or a.name in lacking or f"image {a.image}" in lacking]
+
+
+def _measured(view: View, name: str, folder: str) -> DiskFacts | None:
+    """What is known of the file system that `folder` is on, or will be."""
+    above = [one for one in view.of(name).disks if _holds(one.path, folder)]
+    return max(above, key=lambda one: len(one.path), default=None)
+
+
+def _room(folders: list[str], found: DiskFacts, need: int) -> Iterator[Finding]:
+    if found.available < need:
+        where, have = " and ".join(folders), "has" if len(folders) == 1 else "have"
         yield Finding(
             "disk",
-            f"/var/lib has {free // MIB} MiB free and {need // MIB} MiB are needed",
-            f"free {(need - free + MIB - 1) // MIB} MiB or enlarge the file system",
+            f"{where} {have} {found.available // MIB} MiB free and {_up(need)} MiB are needed",
+            f"free {_up(need - found.available)} MiB or enlarge the file system",
         )
+
+
+def _up(size: int) -> int:
+    return -(-size // MIB)
 
 
 def clock(view: View, name: str) -> Iterator[Finding]:

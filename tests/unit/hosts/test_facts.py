@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def test_the_script_runs_whole_in_every_shell(shell: list[str]) -> None:
     assert "net.ipv4.ip_forward" in facts.kernel.sysctls
     assert {disk.path for disk in facts.disks} >= {"/", "/var"}
     assert all(disk.total > disk.available > 0 for disk in facts.disks)
+    assert all(disk.device == str(os.stat(disk.path).st_dev) for disk in facts.disks)
 
 
 def test_the_script_runs_whole_where_no_tool_is_installed(tmp_path: Path) -> None:

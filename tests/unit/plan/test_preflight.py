@@ -7,9 +7,11 @@ from msgspec.structs import replace
 
 from groundplane.api.cluster import Components, Endpoint, Kubeadm, KubeletOverride
 from groundplane.api.facts import (
+    ClusterFacts,
     DiskFacts,
     KernelFacts,
     KubeadmFacts,
+    KubeletFacts,
     ListenFacts,
     MachineFacts,
     NetworkFacts,
@@ -20,7 +22,11 @@ from groundplane.api.facts import (
 )
 from groundplane.api.foundation import HostSettings, Kernel, OSEntry, RuntimeChoice
 from groundplane.api.target import Desired
+from groundplane.operations.places import BIN, CNI_BIN, STATE
+from groundplane.operations.runtimes import CONTAINERD, DOCKER
+from groundplane.plan.checks import deliveries
 from groundplane.plan.preflight import Problem, check, errors
+from groundplane.plan.view import View
 
 from .fleet import COMMANDS, GIB, KEY, bare, desired, release, with_target
 from .test_create import finished
@@ -171,6 +177,48 @@ def test_the_disk_of_var_lib_needs_room_for_the_files_in_three_copies() -> None:
     assert "21504 MiB are needed" in only(problems(wish)).message
 
 
+def on_disks(**free: int) -> list[DiskFacts]:
+    """File systems, each of a device of its own, by the folder that they are mounted on; "root" is "/"."""
+    paths = {"root": "/", "var": "/var/lib", "programs": "/usr/local/bin", "images": "/var/lib/containerd"}
+    return [DiskFacts(path=paths[name], available=size, device=name) for name, size in free.items()]
+
+
+def test_a_folder_on_a_disk_of_its_own_needs_room_for_the_files_that_go_there() -> None:
+    roomy = {"root": 9 * GIB, "var": 9 * GIB}
+    assert problems(disks=on_disks(**roomy, programs=150_000_000, images=300_000_000)) == []
+    found = only(problems(name="w-1", disks=on_disks(**roomy, programs=149_000_000)))
+    assert found.message == "machine w-1: /usr/local/bin has 142 MiB free and 144 MiB are needed"
+    assert found.remedy == "free 1 MiB or enlarge the file system"
+    found = only(problems(disks=on_disks(**roomy, images=200_000_000)))
+    assert found.message == "machine cp-1: /var/lib/containerd has 190 MiB free and 287 MiB are needed"
+    docker = desired(1, 1, runtime="docker")
+    assert problems(docker, disks=on_disks(**roomy, images=0)) == []
+
+
+def test_folders_that_share_a_disk_are_told_together_and_those_of_var_lib_are_in_its_own_need() -> None:
+    found = only(problems(disks=on_disks(root=100_000_000, var=9 * GIB)))
+    assert found.message == ("machine cp-1: /usr/local/bin and /opt/cni/bin have 95 MiB free and 287 MiB are needed")
+    shared = [DiskFacts(path=path, available=0, device="7") for path in ("/", "/var/lib", "/usr/local/bin")]
+    assert only(problems(disks=shared)).message.startswith("machine cp-1: /var/lib has 0 MiB free")
+
+
+def test_what_an_earlier_try_has_put_in_place_needs_no_room_again() -> None:
+    half = {
+        "kubeadm": KubeadmFacts(owner=KEY, installed_version="v1.20.2"),
+        "kubelet": KubeletFacts(installed=True, version="v1.20.2"),
+    }
+    full = on_disks(root=9 * GIB, var=9 * GIB, programs=60_000_000)
+    assert problems(disks=full, **half) == []
+    assert len(problems(disks=full)) == 1
+
+
+def test_the_folders_that_are_measured_are_those_that_steps_fill() -> None:
+    for runtime in (CONTAINERD, DOCKER):
+        wish = desired(1, 1, runtime=runtime.name)
+        view = View(wish, {name: bare(name) for name in wish.target.members}, ClusterFacts())
+        assert set(deliveries(view, "cp-1")) == {BIN, CNI_BIN, STATE, runtime.image_root}
+
+
 def test_a_disk_that_was_not_measured_is_a_warning() -> None:
     assert only(problems(disks=[])).severity == "Warning"
 
@@ -179,7 +227,8 @@ def test_a_disk_that_was_not_measured_is_a_warning() -> None:
 def test_a_clock_far_off_is_an_error(offset: float, words: str) -> None:
     found = only(problems(time=TimeFacts(synchronized=True, offset_seconds=offset)))
     assert (found.check, found.severity) == ("clock", "Error")
-    assert words in found.message
+    assert found.message == f"machine cp-1: its clock is {words} Groundplane's"
+    assert "set the clock" in found.remedy
 
 
 def test_a_right_clock_without_a_time_service_is_a_warning_where_one_is_required() -> None:

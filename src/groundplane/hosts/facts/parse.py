@@ -124,13 +124,14 @@ def _swap(lines: Sequence[str]) -> int:
 
 def _disks(lines: Sequence[str]) -> Iterator[DiskFacts]:
     for line in lines:
-        path, _, rest = line.partition("\t")
-        sizes, _, filesystem = rest.partition("\t")
+        path, sizes, filesystem, device = (*line.split("\t"), "", "", "")[:4]
         words = sizes.split()
         if path.startswith("/") and len(words) >= 3:
             block, total, available = (number(word) for word in words[:3])
             kind = filesystem.strip() or " ".join(words[3:])
-            yield DiskFacts(path=path, filesystem=kind, total=block * total, available=block * available)
+            yield DiskFacts(
+                path=path, filesystem=kind, total=block * total, available=block * available, device=device.strip()
+            )
 
 
 def _time(sections: Sections, units: Units, offset_seconds: float) -> TimeFacts:

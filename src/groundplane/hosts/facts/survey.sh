@@ -67,10 +67,11 @@ grep -E ' /sys/fs/cgroup' /proc/self/mounts 2>/dev/null | cut -d ' ' -f 2,3 | li
 file meminfo /proc/meminfo
 file swaps /proc/swaps
 section disks
-for p in / /var /var/lib /var/lib/docker /var/lib/containerd /var/lib/kubelet /var/lib/etcd /boot; do
+for p in / /usr/local/bin /opt /opt/cni/bin /var /var/lib /var/lib/groundplane /var/lib/docker /var/lib/containerd \
+  /var/lib/kubelet /var/lib/etcd /boot; do
   [ -d "$p" ] || continue
-  printf ' %s\t%s\t%s\n' "$p" "$(stat -f -c '%S %b %a %T' "$p" 2>/dev/null)" \
-    "$(df -P -T "$p" 2>/dev/null | sed -n '2p' | tr -s ' ' | cut -d ' ' -f 2)"
+  printf ' %s\t%s\t%s\t%s\n' "$p" "$(stat -f -c '%S %b %a %T' "$p" 2>/dev/null)" \
+    "$(df -P -T "$p" 2>/dev/null | sed -n '2p' | tr -s ' ' | cut -d ' ' -f 2)" "$(stat -L -c %d "$p" 2>/dev/null)"
 done
 
 section time
