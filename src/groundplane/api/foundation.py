@@ -39,7 +39,7 @@ class HostSettings(Struct, frozen=True):
     ] = "Disabled"
     time_sync: Annotated[
         Literal["Required", "Ignored"],
-        says("Required refuses hosts whose clock is not synchronised; Ignored does not look"),
+        says("Required warns of hosts whose clock no time service keeps right; one far off is refused in any case"),
     ] = "Required"
     modules: Annotated[list[str], says("kernel modules that are loaded now and at boot")] = msgspec.field(
         default_factory=lambda: list(_MODULES)
