@@ -2,13 +2,15 @@
 
 import base64
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from groundplane_lab import PASSWORD, start, stop
+from groundplane_lab import PASSWORD, shift_clock, start, stop
+from support.swap import swap_on
 
 from .world import World, wait_for
 
@@ -51,8 +53,13 @@ def test_logins_that_fail_are_told_by_host_with_the_remedy(world: World) -> None
     world.apply([secret("wrong", password="not-" + PASSWORD), secret("nosudo", password=PASSWORD), *documents])
 
     message = blocked(world, "MachinesReachable")
-    for machine in machines:
-        assert machine.name in message
+    first, second, third = (f"{machine.name} ({machine.address})" for machine in machines)
+    login = "(check spec.ssh.user and the Secret named in spec.ssh.secretRef)"
+    assert f"cannot log in to {first} as admin: the machine did not accept the password {login}" in message
+    assert f"cannot trust {second}: its host key is " in message
+    assert "(if the machine was reinstalled, set spec.ssh.hostKey to its new key; " in message
+    assert f"cannot become root on {third} as nosudo: sudo refused: " in message
+    assert "(allow the user sudo for all commands, or give its password as sudo-password in the Secret " in message
     expected = dict(zip((m.name for m in machines), ("HostDenied", "HostKeyMismatch", "HostDenied"), strict=True))
 
     def reasons() -> dict[str, str]:
@@ -82,7 +89,8 @@ def test_a_host_that_is_down_is_named_and_the_work_starts_when_it_is_up(world: W
     stop(world.lab, down)
     world.apply(world.manifests(change={"approval": "Manual"}))
     message = blocked(world, "MachinesReachable")
-    assert down in message
+    assert f"cannot connect to {down} (" in message
+    assert "(see that the machine is up, that its address is right, and that sshd answers there; " in message
     assert world.lab.machines[0].name not in message
     start(world.lab, down)
     wait_for("an Operation", lambda: world.operation("Create"), seconds=120)
@@ -101,13 +109,35 @@ def test_preflight_lists_every_problem_at_once_with_its_remedy_and_touches_nothi
     )
     world.apply(world.manifests())
     message = blocked(world, "PreflightPassed")
-    assert first in message
-    assert "6443" in message
-    assert "10.1.2.3" in message
-    assert "default/other" in message
+    assert f"machine {first}: port 6443 is taken by socat (stop socat, or choose another machine)" in message
+    leave = "(take it out of that cluster first; Groundplane leaves it untouched)"
+    assert f"machine {second}: is already a node of the cluster at https://10.1.2.3:6443 {leave}" in message
+    assert f"machine {third}: belongs to cluster default/other {leave}" in message
     assert world.operations() == []
     assert world.on(second, "cat", "/etc/kubernetes/kubelet.conf").strip() == kubelet_conf
     assert "default/other" in world.on(third, "cat", "/etc/groundplane/machine.json")
+
+
+def test_a_wrong_clock_a_small_disk_and_swap_that_kubelet_minds_are_told_by_host_with_the_remedy(world: World) -> None:
+    first, second, third = (machine.name for machine in world.lab.machines)
+    shift_clock(world.lab, first, -3600)
+    world.on(second, "mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", "/usr/local/bin")
+    with swap_on(world.lab, third):
+        kubelet = {"config": {"failSwapOn": True}}
+        world.apply(world.manifests(settings={"swap": "Ignored"}, components={"kubelet": kubelet}))
+        message = blocked(world, "PreflightPassed")
+    assert re.search(rf"machine {first}: its clock is 3\d\d\d s behind Groundplane's \(set the clock, ", message)
+    assert re.search(
+        rf"machine {second}: /usr/local/bin has 64 MiB free and \d+ MiB are needed "
+        r"\(free \d+ MiB or enlarge the file system\)",
+        message,
+    )
+    # The kernel, and so its swap, is the same for all lab machines.
+    for name in (first, second, third):
+        assert re.search(
+            rf"machine {name}: swap is on, .* \(set settings.swap to Disabled, or take failSwapOn out of ", message
+        )
+    untouched(world)
 
 
 def test_a_typo_is_refused_by_name_at_both_command_lines(world: World) -> None:
@@ -136,8 +166,10 @@ def test_a_corrupt_artifact_fails_the_step_by_name_and_a_retry_does_only_the_res
     world.apply(world.manifests())
     operation = world.finished("Create")
     assert operation["status"]["phase"] == "Failed"
-    assert "kubelet" in operation["status"]["progress"]
-    assert "sha256" in operation["status"]["progress"]
+    progress = operation["status"]["progress"]
+    assert any(f"step binaries/{machine.name} failed" in progress for machine in world.lab.machines)
+    assert f"cannot use artifact kubelet from directory {world.artifacts}" in progress
+    assert f"wanted {'0' * 64} (replace the file at the source, or correct sha256 in the Distribution" in progress
     finished = {s["name"] for s in operation["status"]["steps"] if s["state"] == "Succeeded"}
     assert finished
 
