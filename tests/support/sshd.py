@@ -67,9 +67,13 @@ class Sshd:
                 os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        """Stop the server and every connection of it; may be called again."""
+        """Stop the server and every connection of it, and wait until all are gone; may be called again."""
         if self.process.poll() is None:
+            killed = set(self.sessions())
             self.cut()
+            # On a busy machine a killed process is still there for a while, and its connection is open.
+            while killed & set(self.sessions()):
+                time.sleep(0.005)
             self.process.terminate()
             self.process.wait(10)
 
