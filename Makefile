@@ -20,10 +20,10 @@ demo-down: ## remove all that demo made
 up: setup ## start Groundplane alone, on loopback
 	@.venv/bin/groundplane up
 
-test: ## every test, on real parts
+test: ## every test, on real parts, in two processes
 	@scripts/setup.sh lab
 	@$(PY) -m groundplane_lab artifacts
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --max-worker-restart 0
 
 check: setup ## linters, types, layers, generated files
 	@.venv/bin/ruff check .

@@ -1,4 +1,7 @@
-"""Rules that every test lives under: an async test gets an event loop of its own and may leave no task behind."""
+"""Rules that every test lives under: an async test gets an event loop of its own and may leave no task behind.
+
+With `-n 2`, as `make test` has it, two processes share the tests out as support.lanes says.
+"""
 
 from __future__ import annotations
 
@@ -40,3 +43,11 @@ async def _run(function: Any, arguments: dict[str, Any]) -> list[str]:
             return []
         await asyncio.sleep(0)
     return [f"{task.get_name()} ({task.get_coro()})" for task in asyncio.all_tasks() - before]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Share the tests out between processes; asked for only where there are several."""
+    from support.lanes import Lanes
+
+    return Lanes(config, log)
