@@ -185,7 +185,7 @@ async def _document(incoming: Incoming, call: Call, types: tuple[str, ...] = WRI
     document = await incoming.decoded(raw, types)
     if call.options.field_validation != "Ignore" and incoming.content_type != PROTOBUF:
         is_yaml = incoming.content_type in YAML_TYPES
-        call.duplicates.extend(await incoming.aside(raw, lambda: duplicates(raw, is_yaml=is_yaml)))
+        call.duplicates.extend(await incoming.aside(raw, lambda: duplicates(raw, document, is_yaml=is_yaml)))
     return document
 
 

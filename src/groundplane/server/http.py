@@ -19,6 +19,7 @@ from groundplane.base.gotext import quoted
 from . import names
 from .audit.middleware import Audit, was_read
 from .authn.contract import Authenticator
+from .deadline import within
 from .exchange import AnswerCut
 from .frames import Frames
 from .health import Health
@@ -230,16 +231,22 @@ class Incoming:
         length = self.header(b"content-length")
         if length.isdigit() and int(length) > MAX_BODY:
             raise too_large(MAX_BODY)
-        chunks, size = [], 0
         try:
-            async with asyncio.timeout(self.server.limits.body):
-                async for chunk in self.request.stream():
-                    size += len(chunk)
-                    if size > MAX_BODY:
-                        raise too_large(MAX_BODY)
-                    chunks.append(chunk)
+            return await within(self.server.limits.body, self._received())
         except TimeoutError as error:
             raise timed_out("the body of the request did not arrive in time") from error
+
+    async def _received(self) -> bytes:
+        chunks, size, more = [], 0, True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            size += len(chunk)
+            if size > MAX_BODY:
+                raise too_large(MAX_BODY)
+            chunks.append(chunk)
         return b"".join(chunks)
 
     async def document(self, *, types: tuple[str, ...] = WRITE_TYPES) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 from typing import Any
 
 from groundplane.api.cause import Cause, json_type
 from groundplane.api.cause import invalid as wrong
 from groundplane.base.clock import parse_rfc3339
+from groundplane.base.ids import new_uid
 
 from .resources import Resource
 from .status import Json, StatusError, Undecodable, invalid
@@ -18,7 +18,6 @@ _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _MAX_GENERATED_BASE = 63 - _SUFFIX_LENGTH
 # Two bits of the digit that opens the fourth part of a UUID are given.
-_VARIANTS = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 # What a caller can never change after creation.
@@ -123,13 +122,6 @@ def generate_name(base: str) -> str:
     """Return `base` with a random ending, as generateName asks for."""
     suffix = "".join(_names.choice(_SUFFIX_ALPHABET) for _ in range(_SUFFIX_LENGTH))
     return base[:_MAX_GENERATED_BASE] + suffix
-
-
-def new_uid() -> str:
-    """Return a random UUID (RFC 4122, version 4): `str(uuid.uuid4())` without the object in between."""
-    digits = os.urandom(16).hex()
-    variant = _VARIANTS[digits[16]]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def stamp_new(obj: Json, resource: Resource, namespace: str, now: str) -> None:

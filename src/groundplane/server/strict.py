@@ -37,9 +37,9 @@ _QUICK = json.JSONDecoder(object_pairs_hook=_refuse_twice)
 _EXACT = json.JSONDecoder(object_pairs_hook=_Pairs)
 
 
-def duplicates(body: bytes, *, is_yaml: bool) -> list[str]:
-    """Return a text for every key that a body, which has been decoded already, gives twice."""
-    if not is_yaml and _loses_nothing(body):
+def duplicates(body: bytes, decoded: Any, *, is_yaml: bool) -> list[str]:
+    """Return a text for every key that a body gives twice; `decoded` is what it was decoded to."""
+    if not is_yaml and _loses_nothing(body, decoded):
         return []
     text = body.decode(errors="replace")
     try:
@@ -51,9 +51,9 @@ def duplicates(body: bytes, *, is_yaml: bool) -> list[str]:
     return []
 
 
-def _loses_nothing(body: bytes) -> bool:
+def _loses_nothing(body: bytes, decoded: Any) -> bool:
     """Tell whether a JSON body is, but for blanks, what its value is written as: of a key given twice, one is gone."""
-    return msgspec.json.format(body, indent=-1) == msgspec.json.encode(msgspec.json.decode(body))
+    return msgspec.json.format(body, indent=-1) == msgspec.json.encode(decoded)
 
 
 def _json_paths(value: Any, at: str) -> Iterator[str]:

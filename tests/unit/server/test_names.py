@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundplane.base.ids import new_uid
 from groundplane.server import meta, names
 from groundplane.server.requestinfo import request_info
 
@@ -63,7 +64,7 @@ def test_a_qualified_name_is_in_order_when_each_of_its_parts_is(text: str) -> No
 
 
 def test_uids_are_random_uuids_in_their_usual_form() -> None:
-    made = [meta.new_uid() for _ in range(200)]
+    made = [new_uid() for _ in range(200)]
     assert len(set(made)) == len(made)
     for uid in made:
         read = uuid.UUID(uid)

@@ -7,13 +7,13 @@ not want costs one look at its rules. Bodies are kept only when a line will show
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from groundplane.base.errors import Unavailable
+from groundplane.base.ids import new_uid
 
 from ..requestinfo import RequestInfo, header, info_of
 from ..users import User
@@ -22,7 +22,6 @@ from .log import AuditLog
 from .policy import LEVEL_NAMES, Level, Policy
 
 _LONGEST_ID = 64
-_RANDOM = random.Random()  # noqa: S311 - ids of requests, no secrets
 _HEALTH = ("/livez", "/readyz", "/healthz")
 # A body is kept for the line up to the size at which the API refuses it; an answer up to this.
 _MOST_KEPT = 4 * 1024 * 1024
@@ -77,9 +76,7 @@ def audit_id(scope: Scope) -> str:
     given = header(scope, b"audit-id")
     if given and given.isascii() and given.isprintable():
         return given[:_LONGEST_ID]
-    # A random UUID (RFC 9562, version 4); it tells requests apart and is no secret.
-    text = f"{_RANDOM.getrandbits(128):032x}"
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
+    return new_uid()
 
 
 class Recorded:
