@@ -117,8 +117,9 @@ async def test_a_machine_of_another_cluster_is_refused_and_untouched(lab: Lab) -
         await host.write("/var/lib/etcd/member", b"precious")
         before = await snapshot(host, living=True)
         for step in (Claim(), Reset(), Restore()):
-            with pytest.raises(ForeignMachine, match="it belongs to cluster default/other"):
+            with pytest.raises(ForeignMachine, match=f"{host.name} .*: it belongs to cluster default/other") as caught:
                 await step.plan(opened.scopes.read(planned))
+            assert caught.value.remedy == "take the machine out of default/other first, or choose another one"
         assert differences(before, await snapshot(host, living=True)) == []
 
 
