@@ -18,7 +18,7 @@ set -u
 find @FOLDERS@ -xdev \\( -type f -o -type l \\) -printf 'mode %p %m %u %g %l\\n' 2>/dev/null |
     grep -Ev '^mode {_NOT}' | sort
 find @FOLDERS@ -xdev -type f -print0 2>/dev/null | xargs -0 -r b2sum | grep -Ev '  {_NOT}' | sort -k 2
-find /lib/systemd/system /run/systemd/system.control /run/systemd/system -printf 'unit %p %l\n' 2>/dev/null | sort
+find /lib/systemd/system /run/systemd/system.control /run/systemd/system -printf 'unit %p %l\\n' 2>/dev/null | sort
 systemctl is-active containerd docker docker.socket kubelet groundplane-network | nl | sed 's/^/active /'
 for tool in iptables-save ip6tables-save; do
     $tool 2>/dev/null | grep -E '^(:.* (-|DROP) |-A)' | sed 's/\\[[0-9:]*\\]//' | sed "s/^/$tool /"
