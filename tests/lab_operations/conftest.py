@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from groundplane_lab import Lab, LabSpec, down, fresh_all, up
+from groundplane_lab.paths import lab_home, locked
 
 _SPEC = LabSpec("steps", machines=3, subnet="198.18.9.0/24")
 _ALONE = LabSpec("faults", machines=1, subnet="198.18.10.0/24")
@@ -20,9 +21,14 @@ def _lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def lab(_lab: Lab) -> Lab:
-    """Three clean machines."""
-    return fresh_all(_lab)
+def lab(_lab: Lab) -> Iterator[Lab]:
+    """Three clean machines.
+
+    All machines share this host's kernel: while their state is compared nobody else may switch swap on, who does so
+    holding the same lock.
+    """
+    with locked(lab_home() / "swap"):
+        yield fresh_all(_lab)
 
 
 @pytest.fixture(scope="session")
