@@ -1,8 +1,9 @@
 """How `make test` shares the tests out between its two processes: what waits for machines beside what computes.
 
-Tests that share something expensive (a lab, a server, a cluster) stay in one process, as one piece: a folder of
-`tests`, or a module of `tests/unit`. The first process takes pieces from the front of `ORDER`, the other from its
-back, so that the labs, which wait for machines most of the time, run beside tests that need none.
+Tests that share something expensive (a server, a cluster) stay in one process, as one piece: a folder of `tests`, or a
+module of `tests/unit`. All that works on lab machines is one piece: the machines share this host's kernel, its swap
+and its two processors, and a cluster that is being made is not to wait for another. The first process takes pieces from
+the front of `ORDER`, the other from its back, so that the labs, which wait most of the time, run beside all the rest.
 """
 
 from __future__ import annotations
@@ -10,13 +11,11 @@ from __future__ import annotations
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+LABS = ("tests/e2e", "tests/lab_operations", "tests/lab", "tests/unit/hosts/test_lab.py")
 # The long pieces stand at both ends; the short ones between them make both processes end at nearly the same time.
-SHORT = "any other"
+MACHINES, SHORT = "machines of labs", "any other"
 ORDER = (
-    "tests/e2e",
-    "tests/lab_operations",
-    "tests/lab",
-    "tests/unit/hosts/test_lab.py",
+    MACHINES,
     SHORT,
     "tests/integration",
     "tests/clients",
@@ -27,9 +26,10 @@ ORDER = (
 
 
 def piece(nodeid: str) -> str:
-    """The tests that stay together with this one: its module in tests/unit, else its folder."""
+    """The tests that stay together with this one: all of the labs, a module of tests/unit, else a folder of tests."""
     module = nodeid.partition("::")[0]
-    return module if module.startswith("tests/unit/") else "/".join(module.split("/")[:2])
+    found = module if module.startswith("tests/unit/") else "/".join(module.split("/")[:2])
+    return MACHINES if found in LABS else found
 
 
 def place(of: str) -> int:
