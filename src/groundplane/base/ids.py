@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+# Two bits of the digit that opens the fourth part are given.
 _VARIANTS = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 
 

@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         # The request that is being read: its head, then its body.
         self._in_head = False
         self._in_body = False
-        self._head_bytes = 0
+        self._head_bytes = self._fields_bytes = 0
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._newest: Exchange | None = None
@@ -169,7 +169,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._fields_bytes = 0
         self._url = b""
         self._headers = []
 
@@ -177,7 +177,7 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
+        self._fields_bytes += len(name) + len(value)
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -331,7 +331,7 @@ class Connection(asyncio.Protocol):
             return _Refusal(too_many_requests())
         if len(self._url) > self._limits.url_bytes:
             return _Refusal(StatusError(414, "RequestURITooLong", "Request-URI Too Long"))
-        if len(self._headers) > self._limits.headers or self._head_bytes > self._limits.head_bytes:
+        if len(self._headers) > self._limits.headers or self._fields_bytes > self._limits.head_bytes:
             return _Refusal(_head_too_large())
         return None
 

@@ -17,7 +17,6 @@ from .status import Json, StatusError, Undecodable, invalid
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _MAX_GENERATED_BASE = 63 - _SUFFIX_LENGTH
-# Two bits of the digit that opens the fourth part of a UUID are given.
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 # What a caller can never change after creation.

@@ -283,6 +283,18 @@ async def test_a_request_that_comes_byte_by_byte_is_one_request(served: Serve) -
         writer.transport.abort()
 
 
+async def test_a_large_head_may_come_in_pieces(served: Serve) -> None:
+    async with served(replace(QUICK, head=PATIENCE)) as at:
+        reader, writer = await at.connect()
+        head = at.head("/livez", *(f"x-{number}: {'y' * 1000}" for number in range(100)))
+        for start in range(0, len(head), 1000):
+            writer.write(head[start : start + 1000])
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await _answers(reader, 1))[0].startswith(b"HTTP/1.1 200 ")
+        writer.transport.abort()
+
+
 async def test_a_body_that_waits_for_leave_is_asked_for(served: Serve) -> None:
     async with served() as at:
         reader, writer = await at.connect()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -268,6 +268,37 @@ async def test_a_slow_watcher_is_cut_and_can_resume_without_loss(opened):
                 await anext(changes)
         async with store.watch(THINGS, revision=start) as changes:
             assert [name for _, name, _, _ in await read(changes, 6)] == [f"n{n}" for n in range(6)]
+
+
+async def test_changes_are_handed_on_while_the_reader_waits_and_queued_from_the_first_that_is_refused(opened):
+    async with opened() as store, store.watch(THINGS, namespace="one", revision=await store.revision()) as watch:
+        handed: list[str] = []
+        takes = {"yes": True}
+
+        def sink(changes: Sequence[Change]) -> bool:
+            if takes["yes"]:
+                handed.extend(change.entry.key.name for change in changes)
+            return takes["yes"]
+
+        watch.hand_to(sink)
+        await store.create(key("before", "one"), text("x"))
+        assert handed == [], "nobody waits yet, so it is queued"
+        assert [change.entry.key.name for change in await watch.take(10)] == ["before"]
+        reading = asyncio.create_task(watch.take(10))
+        await asyncio.sleep(0)
+        await store.create(key("first", "one"), text("x"))
+        await store.create(key("elsewhere", "two"), text("x"))
+        await asyncio.gather(*(store.create(key(f"together-{n}", "one"), text("x")) for n in range(3)))
+        assert handed == ["first", "together-0", "together-1", "together-2"]
+        takes["yes"] = False
+        await store.create(key("refused", "one"), text("x"))
+        takes["yes"] = True
+        await store.create(key("behind it", "one"), text("x"))
+        seen = [change.entry.key.name for change in await reading]
+        if seen == ["refused"]:
+            seen += [change.entry.key.name for change in await watch.take(10)]
+        assert seen == ["refused", "behind it"]
+        assert len(handed) == 4
 
 
 async def test_compaction_forgets_history_and_keeps_objects(opened):
