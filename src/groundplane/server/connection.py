@@ -93,7 +93,8 @@ class Connection(asyncio.Protocol):
         # The request that is being read: its head, then its body.
         self._in_head = False
         self._in_body = False
-        self._head_bytes = self._fields_bytes = 0
+        self._head_bytes = self._fields_bytes = self._untold = 0
+        self._told = False
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._newest: Exchange | None = None
@@ -144,11 +145,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.out.closing:
             return
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._limits.head_bytes:
-                self._refuse_unparsed(_head_too_large())
-                return
+        in_head, quiet = self._in_head, self.unasked and not self._in_head
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -158,18 +155,39 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse_unparsed(bad_request("this is not HTTP/1.1"))
             return
-        if self._in_head or self.unasked:
-            # Also line ends before a request, which begin no message: they do not keep a connection open either.
-            if self._late != self._cut or self._due == _NEVER:
-                self._await_head()
-        elif not self._in_body:
-            self._due = _NEVER
+        if self._in_head:
+            self._judge_head(len(data) if in_head else 0)
+        elif quiet and self.unasked:
+            # Line ends before a request, which begin no message: they do not keep a connection open either.
+            self._await_head_once()
+        elif self._in_body:
+            self._judge_body(len(data))
+
+    def _judge_head(self, size: int) -> None:
+        """A head is not whole yet, `size` bytes of it have come."""
+        self._head_bytes += size
+        if self._head_bytes > self._limits.head_bytes:
+            self._refuse_unparsed(_head_too_large())
+        elif self._reading:
+            self._await_head_once()
+
+    def _judge_body(self, size: int) -> None:
+        """Of `size` bytes after a head the parser has told, or it keeps them, as what stands around chunks."""
+        if self._told:
+            self._told = False
+            self._untold = 0
+            return
+        self._untold += size
+        if self._untold > self._limits.head_bytes:
+            self._cut()
 
     # The parser's calls
 
     def on_message_begin(self) -> None:
         self._in_head = True
-        self._head_bytes = self._fields_bytes = 0
+        self._head_bytes = self._fields_bytes = self._untold = 0
+        # Whether the parser has told anything of what came last.
+        self._told = False
         self._url = b""
         self._headers = []
 
@@ -178,7 +196,11 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields_bytes += len(name) + len(value)
-        self._headers.append((name.lower(), value))
+        if self._in_head:
+            self._headers.append((name.lower(), value))
+        elif self._fields_bytes > 2 * self._limits.head_bytes:
+            # What follows the chunks of a body is no part of the head that was judged, and nobody needs it.
+            self._cut()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -196,7 +218,11 @@ class Connection(asyncio.Protocol):
             self._pause_reading()
             self._queue.append((exchange, app))
 
+    def on_chunk_header(self) -> None:
+        self._told = True
+
     def on_body(self, body: bytes) -> None:
+        self._told = True
         exchange = self._newest
         if exchange is None or exchange.complete:
             return
@@ -221,6 +247,8 @@ class Connection(asyncio.Protocol):
         if not self._reading and not self._queue and not self.out.closing:
             self._reading = True
             self._transport.resume_reading()
+            if self._in_head:
+                self._await_head()
 
     def answered(self, exchange: Exchange) -> None:
         """An answer is on its way: the next one may go."""
@@ -231,12 +259,14 @@ class Connection(asyncio.Protocol):
             self._current = following
             self._site.start(following, app)
         self.want_more()
-        if self._in_head:
-            self._await_head()
-        elif not self._in_body:
+        if self._in_body:
+            if exchange is self._newest:
+                self._expect(self._limits.drain, self._close)
+        elif self._in_head:
+            if self._reading:
+                self._await_head()
+        elif self.unasked:
             self._await_next()
-        elif exchange is self._newest:
-            self._expect(self._limits.drain, self._close)
 
     def shut(self) -> None:
         """Close now, or with the answer that is on its way."""
@@ -259,6 +289,10 @@ class Connection(asyncio.Protocol):
 
     def _await_head(self) -> None:
         self._expect(self._limits.head, self._cut)
+
+    def _await_head_once(self) -> None:
+        if self._late != self._cut or self._due == _NEVER:
+            self._await_head()
 
     def _await_next(self) -> None:
         self._expect(self._limits.idle, self._close)
@@ -308,6 +342,8 @@ class Connection(asyncio.Protocol):
             raw_path, query = parsed.path, parsed.query or b""
         path = raw_path.decode("ascii")
         version = parser.get_http_version()
+        # Of headers that are given twice the first one counts.
+        known = dict(reversed(self._headers))
         exchange = Exchange(self, self.out, {
             "type": "http",
             "http_version": version,
@@ -321,9 +357,10 @@ class Connection(asyncio.Protocol):
             "client": self._client,
             "server": self._server,
             "groundplane.peer": self._peer,
+            "groundplane.headers": known,
         })  # fmt: skip
         exchange.keep_alive = version != "1.0" and parser.should_keep_alive()
-        exchange.expects_continue = (b"expect", b"100-continue") in self._headers
+        exchange.expects_continue = known.get(b"expect", b"").lower() == b"100-continue"
         return exchange
 
     def _refusal(self) -> ASGIApp | None:

@@ -43,8 +43,8 @@ class Exchange:
     task: asyncio.Task[None]
 
     __slots__ = (
-        "_body", "_chunked", "_fresh", "_head", "_left", "_more", "_waiter", "complete", "connection", "disconnected",
-        "expects_continue", "keep_alive", "out", "scope", "started", "task",
+        "_body", "_chunked", "_fresh", "_head", "_left", "_more", "_unframed", "_waiter", "complete", "connection",
+        "disconnected", "expects_continue", "keep_alive", "out", "scope", "started", "task",
     )  # fmt: skip
 
     def __init__(self, connection: Any, out: Outgoing, scope: Scope) -> None:
@@ -62,6 +62,7 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._head = b""
         self._chunked = False
+        self._unframed = False
         self._left = 0
 
     async def run(self, app: ASGIApp, ended: Callable[[Exchange], None]) -> None:
@@ -147,7 +148,7 @@ class Exchange:
     def push(self, framed: bytes) -> bool:
         """Send a piece of a stream, framed as a chunk, if it can go out at once; tell whether it did."""
         out = self.out
-        if out.paused or self.disconnected or self.complete or self._head or out.closing:
+        if out.paused or self.disconnected or self.complete or not self._chunked or self._head or out.closing:
             return False
         out.write(framed)
         return True
@@ -170,7 +171,9 @@ class Exchange:
             lines += 1
         bodyless = self.scope["method"] == "HEAD" or status in (204, 304)
         self._left = 0 if bodyless or length < 0 else length
-        if length < 0 and not bodyless:
+        # HTTP/1.0 knows no chunks: there the end of the connection is the end of the body.
+        self._unframed = length < 0 and not bodyless and self.scope["http_version"] == "1.0"
+        if length < 0 and not bodyless and not self._unframed:
             self._chunked = True
             parts.append(b"transfer-encoding: chunked\r\n")
             lines += 1
@@ -202,6 +205,8 @@ class Exchange:
             return chunk if more else [*chunk, b"0\r\n\r\n"]
         if self.scope["method"] == "HEAD":
             return []
+        if self._unframed:
+            return [body] if body else []
         self._left -= len(body)
         if self._left < 0 or (self._left and not more):
             raise RuntimeError("the body is not as long as its head says")

@@ -145,9 +145,10 @@ class RevisionStore:
                 following.changed[change.entry.key] = None if change.type == "Deleted" else change.entry
         if compacted:
             self._index.compact(compacted)
-        self._watchers.publish(changes)
         for change, write in zip(changes, writes, strict=True):
+            # Who is answered here goes on in a later turn of the loop, when watchers know of it, too.
             write.done.set_result(change.entry)
+        self._watchers.publish(changes)
 
 
 class _Answer:

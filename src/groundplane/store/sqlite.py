@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from groundplane.base.errors import Refused
+from groundplane.base.errors import Refused, Unexpected
 
 from .contract import Change, Entry, Key, StoreFailed
 from .index import Index
@@ -169,15 +169,24 @@ class SqliteDisk:
 
     @contextmanager
     def _work(self, verb: str) -> Iterator[sqlite3.Connection]:
-        """Give a connection; on an error drop it, so that the next use starts clean, and raise StoreFailed."""
+        """Give a connection; on an error drop it, so that the next use starts clean; raises StoreFailed for the disk's.
+
+        A write is one statement, and a transaction that somebody left open would take it in and never end.
+        """
         try:
-            yield self._db or self._connect()
+            db = self._db or self._connect()
+            yield db
+            if db.in_transaction:
+                raise Unexpected(f"cannot {verb} {self._path}: a transaction was left open")
         except (sqlite3.Error, OSError) as exc:
             self._disconnect()
             raise StoreFailed(
                 f"cannot {verb} {self._path}: {exc}",
                 remedy="make sure that the disk has room and is writable; writes go on by themselves then",
             ) from exc
+        except BaseException:
+            self._disconnect()
+            raise
 
     def _connect(self) -> sqlite3.Connection:
         try:

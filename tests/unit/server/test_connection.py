@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import ssl
@@ -299,7 +300,7 @@ async def test_a_body_that_waits_for_leave_is_asked_for(served: Serve) -> None:
     async with served() as at:
         reader, writer = await at.connect()
         body = json.dumps({"metadata": {"name": "patient"}}).encode()
-        kind = ("content-type: application/json", f"content-length: {len(body)}", "expect: 100-continue")
+        kind = ("content-type: application/json", f"content-length: {len(body)}", "expect: 100-Continue")
         writer.write(at.head("/api/v1/namespaces/default/configmaps", *kind, method="POST"))
         async with asyncio.timeout(PATIENCE):
             assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -400,3 +401,75 @@ async def _events(reader: asyncio.StreamReader, count: int) -> list[str]:
             *lines, text = text.split(b"\n")
             names += [json.loads(line)["object"]["metadata"]["name"] for line in lines]
     return names
+
+
+async def test_what_follows_a_body_in_chunks_is_no_part_of_the_head(served: Serve) -> None:
+    async with served() as at:
+        reader, writer = await at.connect()
+        writer.write(b"GET /api/v1/secrets HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        writer.write(f"0\r\nauthorization: {at.running.bearer['authorization']}\r\n\r\n".encode())
+        assert (await _answers(reader, 1))[0].startswith(b"HTTP/1.1 401 ")
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("trailer", [b"x: " + b"y" * 1000 + b"\r\n", b"y" * 1000], ids=["many", "one without end"])
+async def test_what_follows_a_body_in_chunks_without_end_is_cut(served: Serve, trailer: bytes) -> None:
+    async with served(replace(QUICK, drain=PATIENCE, head_bytes=16 * 1024)) as at:
+        reader, writer = await at.connect()
+        writer.write(b"POST /api/v1/secrets HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ")
+        async with asyncio.timeout(PATIENCE):
+            await reader.readuntil(b"\r\n\r\n")
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while not writer.transport.is_closing():
+                assert sent < 5_000_000
+                writer.write(trailer)
+                sent += len(trailer)
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.transport.abort()
+
+
+async def test_a_body_in_a_thousand_chunks_is_no_endless_head(served: Serve) -> None:
+    async with served(replace(QUICK, head_bytes=1024)) as at:
+        reader, writer = await at.connect()
+        body = json.dumps({"metadata": {"name": "crumbs"}, "data": {"k": "v" * 3000}}).encode()
+        kind = ("content-type: application/json", "transfer-encoding: chunked")
+        writer.write(at.head("/api/v1/namespaces/default/configmaps", *kind, method="POST"))
+        for byte in body:
+            writer.write(b"1\r\n%c\r\n" % byte)
+            await asyncio.sleep(0)
+        writer.write(b"0\r\n\r\n")
+        assert (await _answers(reader, 1))[0].startswith(b"HTTP/1.1 201 ")
+        writer.transport.abort()
+
+
+async def test_a_request_sent_ahead_is_answered_for_as_long_as_it_takes(served: Serve) -> None:
+    """Neither the clock of the next request runs while it is answered, nor that of a head that we do not read."""
+    async with served(replace(QUICK, idle=0.2, head=0.2)) as at:
+        for rest in (b"", b"GET /livez HTTP/1.1\r\nhost: x"):
+            reader, writer = await at.connect()
+            watch = at.head("/api/v1/namespaces/default/configmaps?watch=true&timeoutSeconds=1")
+            writer.write(at.head("/livez") + watch + watch + rest)
+            assert (await _answers(reader, 1))[1] == b"ok"
+            async with asyncio.timeout(PATIENCE):
+                for end in (b"\r\n\r\n" if rest else b"", b""):
+                    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+                    await reader.readuntil(b"0\r\n\r\n")
+                    writer.write(end)
+                if rest:
+                    assert (await _answers(reader, 1))[1] == b"ok"
+            writer.transport.abort()
+
+
+async def test_a_peer_of_http_1_0_gets_a_stream_as_it_is_up_to_the_end_of_the_connection(served: Serve) -> None:
+    async with served() as at:
+        reader, writer = await at.connect()
+        await _fill(at, 1)
+        query = "watch=true&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+        head = at.head(f"/api/v1/namespaces/default/configmaps?{query}&allowWatchBookmarks=true")
+        writer.write(head.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        head, _, body = (await _ended(reader, writer)).partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head
+        first, *later = (json.loads(line)["type"] for line in body.splitlines())
+        assert (first, set(later)) == ("ADDED", {"BOOKMARK"})

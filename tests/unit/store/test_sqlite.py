@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from groundplane.base.errors import Unexpected
 from groundplane.store.contract import Compacted, Key, NotThere, StoreFailed
 from groundplane.store.revisions import StoreOptions
 from groundplane.store.sqlite import StoreInUse, StoreTooNew, open_sqlite
@@ -271,3 +272,19 @@ async def test_the_files_are_for_their_owner_only(tmp_path):
         assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["that fails", "that forgets to commit"])
+async def test_work_that_leaves_a_transaction_open_takes_no_later_write_with_it(tmp_path: Path, fails: bool) -> None:
+    def work(db: sqlite3.Connection) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        if fails:
+            raise LookupError("not the disk's")
+
+    store = await open_sqlite(tmp_path / "state.db")
+    with pytest.raises(LookupError if fails else Unexpected):
+        await store.work("try", work)
+    await store.create(Key("things", "default", "a"), lambda revision: b"kept")
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as other:
+        assert other.execute("SELECT value FROM log").fetchall() == [(b"kept",)]
+    await store.close()
