@@ -19,6 +19,7 @@ import shlex
 from collections.abc import Sequence
 
 from groundplane.base.errors import Denied, GroundplaneError, Refused, Unavailable
+from groundplane.base.sizes import mib
 
 _SHOWN_LINES = 8
 _SHOWN_LENGTH = 160
@@ -74,11 +75,6 @@ class CommandFailed(HostError, Refused):
         self.stderr = "\n".join(lines)
         said = ": " + "; ".join(line.strip() for line in lines) if lines else " and said nothing"
         super().__init__(f"cannot run {shown(argv)!r} on {place}: it ended with status {status}{said}", remedy=remedy)
-
-
-def mib(size: int, *, up: bool = False) -> int:
-    """Return bytes as MiB: what is free rounded down, what is needed rounded up."""
-    return -(-size // 2**20) if up else size // 2**20
 
 
 def shown(argv: Sequence[str]) -> str:

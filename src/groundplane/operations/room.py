@@ -5,8 +5,8 @@ A command that found no room says so in words, which nobody may match: after it 
 
 from __future__ import annotations
 
+from groundplane.base.sizes import mib
 from groundplane.hosts.contract import ReadHost
-from groundplane.hosts.errors import mib
 
 from .errors import DiskFull
 

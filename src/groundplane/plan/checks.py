@@ -9,13 +9,13 @@ from typing import get_args
 from groundplane.api.distribution import Artifact, ArtifactType
 from groundplane.api.facts import DiskFacts
 from groundplane.api.foundation import OSEntry
+from groundplane.base.sizes import MIB, mib
 from groundplane.base.versions import UnknownVersion, kernel_at_least, satisfies
 from groundplane.catalog.runtimes import Verdict, containerd_supported, docker_supported
 
 from . import prepare
 from .view import View, api_port
 
-MIB = 1024 * 1024
 # kubeadm's own floors: https://github.com/kubernetes/kubernetes/blob/v1.20.2/cmd/kubeadm/app/constants/constants.go
 CONTROL_PLANE_CPUS = 2
 CONTROL_PLANE_MEMORY = 1700 * MIB
@@ -163,13 +163,9 @@ def _room(folders: list[str], found: DiskFacts, need: int) -> Iterator[Finding]:
         where, have = " and ".join(folders), "has" if len(folders) == 1 else "have"
         yield Finding(
             "disk",
-            f"{where} {have} {found.available // MIB} MiB free and {_up(need)} MiB are needed",
-            f"free {_up(need - found.available)} MiB or enlarge the file system",
+            f"{where} {have} {found.available // MIB} MiB free and {mib(need, up=True)} MiB are needed",
+            f"free {mib(need - found.available, up=True)} MiB or enlarge the file system",
         )
-
-
-def _up(size: int) -> int:
-    return -(-size // MIB)
 
 
 def clock(view: View, name: str) -> Iterator[Finding]:

@@ -94,6 +94,7 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._in_body = False
         self._head_bytes = self._fields_bytes = self._untold = 0
+        # Whether the parser has told anything of what came last.
         self._told = False
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -186,7 +187,6 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._in_head = True
         self._head_bytes = self._fields_bytes = self._untold = 0
-        # Whether the parser has told anything of what came last.
         self._told = False
         self._url = b""
         self._headers = []

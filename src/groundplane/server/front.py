@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from groundplane.base.sizes import MIB
+
 from .audit.log import AuditLog, RotatingFile, Rotation
 from .audit.middleware import Audit
 from .audit.policy import load_policy
@@ -28,8 +30,6 @@ from .login import Logins
 
 if TYPE_CHECKING:
     from .authn.oidc import Oidc
-
-_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _audit(home: Path, config: AuditConfig) -> Audit | None:
     if not config.enabled:
         return None
     path = Path(config.log_file) if config.log_file else home / "logs" / "audit" / "audit.log"
-    rotation = Rotation(config.max_size * _MIB, config.max_age_days, config.max_backups)
+    rotation = Rotation(config.max_size * MIB, config.max_age_days, config.max_backups)
     policy = load_policy(Path(config.policy_file) if config.policy_file else None)
     return Audit(policy, AuditLog(RotatingFile(path, rotation), on_failure=config.on_failure))
 
