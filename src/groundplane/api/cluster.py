@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from .assessment import Assessment, Dimension
+from .facts import ClusterFacts, FactChange
 from .foundation import HostSettings, NetworkPlugin, RuntimeChoice
 from .meta import Conditions, NameReference, ObjectMeta, Struct, says
 
@@ -120,10 +122,22 @@ class Change(Struct, frozen=True):
     drain: Annotated[Drain, says("how machines are emptied")] = Drain()
 
 
+class DeclaredException(Struct, frozen=True):
+    """A difference from the Foundation that the owner of the Cluster stands by."""
+
+    dimension: Annotated[Dimension, says("where it may differ")]
+    reason: Annotated[str, says("why, for those who read the report")] = ""
+    until: Annotated[str, says("last day (YYYY-MM-DD) that it holds; empty: without end")] = ""
+
+
 class ClusterSpec(Struct, frozen=True):
     provider: Annotated[
         Provider, says("who makes the cluster: Machines (Groundplane, over SSH) or Imported (it exists)")
     ] = "Machines"
+    kubeconfig_ref: Annotated[
+        NameReference | None,
+        says("Secret (type groundplane.dev/kubeconfig) with `kubeconfig`; only with provider Imported"),
+    ] = None
     foundation_ref: Annotated[NameReference | None, says("the Foundation that fills what is left empty here")] = None
     kubernetes: Annotated[
         KubernetesOverride, says("Kubernetes distribution and version, in place of the Foundation's")
@@ -136,6 +150,10 @@ class ClusterSpec(Struct, frozen=True):
     addons: Annotated[Addons, says("what is installed beside Kubernetes")] = Addons()
     kubeadm: Annotated[Kubeadm, says("escape hatches")] = Kubeadm()
     change: Annotated[Change, says("how changes are made")] = Change()
+    exceptions: Annotated[
+        list[DeclaredException],
+        says("dimensions in which the cluster may differ from its Foundation", key="dimension"),
+    ] = []
 
 
 class NodeSummary(Struct, frozen=True):
@@ -165,6 +183,9 @@ class ClusterStatus(Struct, frozen=True):
     machines: Annotated[int, says("how many Machines belong to the cluster")] = 0
     ready_nodes: Annotated[int, says("how many of its Nodes are Ready")] = 0
     nodes: Annotated[list[NodeSummary], says("Nodes of the cluster, by Machine", key="machine")] = []
+    facts: Annotated[ClusterFacts | None, says("what the last survey that was answered found")] = None
+    history: Annotated[list[FactChange], says("what surveys found to have changed, newest first; at most 64")] = []
+    assessment: Annotated[Assessment | None, says("what the facts mean for its Foundation")] = None
     conditions: Conditions = []
 
 

@@ -16,10 +16,34 @@ from .meta import Struct, says
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
+class CertificateFacts(Struct, frozen=True):
+    """One X.509 certificate. Nothing of its key is ever read."""
+
+    path: Annotated[str, says("file, or the endpoint that showed it")]
+    subject: Annotated[str, says("common name of the subject")] = ""
+    not_before: Annotated[str, says("when its validity begins")] = ""
+    not_after: Annotated[str, says("when its validity ends")] = ""
+    authority: Annotated[bool, says("whether it is a certificate authority")] = False
+
+
+class AbilityFacts(Struct, frozen=True):
+    """One ability of the operating system, as it was detected: an unknown one was not looked for with success."""
+
+    name: Annotated[str, says("ability, such as ContainerMeminfo")]
+    state: Annotated[Literal["Present", "Absent", "Unknown"], says("whether the machine has it")] = "Unknown"
+    evidence: Annotated[str, says("what was seen, such as a file and its value")] = ""
+
+
+class HandlerFacts(Struct, frozen=True):
+    name: Annotated[str, says("OCI runtime, such as runc or kata")]
+    version: Annotated[str, says("version as the program printed it")] = ""
+
+
 class OSFacts(Struct, frozen=True):
     id: Annotated[str, says("ID of os-release")] = ""
     id_like: Annotated[list[str], says("ID_LIKE of os-release")] = []
     version_id: Annotated[str, says("VERSION_ID of os-release")] = ""
+    family: Annotated[str, says("family that decides how packages are handled: debian, rhel, suse, …")] = ""
     pretty_name: Annotated[str, says("PRETTY_NAME of os-release")] = ""
     architecture: Annotated[str, says("CPU architecture in Kubernetes' words: amd64, arm64")] = ""
 
@@ -112,7 +136,8 @@ class NetworkFacts(Struct, frozen=True):
     """`routes` maps destination CIDR to next hop for routes via a gateway; `addresses` are CIDR notations."""
 
     hostname: Annotated[str, says("host name")] = ""
-    addresses: Annotated[list[str], says("addresses of its interfaces, in CIDR notation")] = []
+    interfaces: Annotated[int, says("how many network interfaces there are")] = 0
+    addresses: Annotated[list[str], says("addresses of its interfaces, in CIDR notation; at most 256")] = []
     default_route: Annotated[bool, says("whether there is a default route")] = False
     routes: Annotated[dict[str, str], says("destination CIDR to next hop")] = {}
     cni_configs: Annotated[list[str], says("files of /etc/cni/net.d")] = []
@@ -134,6 +159,9 @@ class MachineFacts(Struct, frozen=True):
     security: Annotated[SecurityFacts, says("security modules and firewall")] = SecurityFacts()
     listening: Annotated[list[ListenFacts], says("ports in use")] = []
     runtimes: Annotated[list[RuntimeFacts], says("container runtimes")] = []
+    handlers: Annotated[list[HandlerFacts], says("OCI runtimes that are installed")] = []
+    certificates: Annotated[list[CertificateFacts], says("certificates of Kubernetes on the machine")] = []
+    abilities: Annotated[list[AbilityFacts], says("abilities of the operating system that were looked for")] = []
     kubelet: Annotated[KubeletFacts, says("kubelet")] = KubeletFacts()
     kubeadm: Annotated[KubeadmFacts, says("what kubeadm left")] = KubeadmFacts()
     network: Annotated[NetworkFacts, says("addresses and routes")] = NetworkFacts()
@@ -164,17 +192,93 @@ class NodeFacts(Struct, frozen=True):
     managed_taints: Annotated[list[str], says("taints that its Machine gave it, as key:effect")] = []
 
 
+Platform = Literal[
+    "native", "tke", "tke-managed", "eks", "gke", "aks", "ack", "openshift", "rke2", "k3s", "talos", "unknown"
+]
+
+
+class PlatformFacts(Struct, frozen=True):
+    """Which kind of Kubernetes it is, told from what was seen; `unknown` is an answer of its own."""
+
+    name: Annotated[Platform, says("kind of Kubernetes")] = "unknown"
+    evidence: Annotated[list[str], says("what it was told from")] = []
+
+
+class StackFacts(Struct, frozen=True):
+    """Nodes that stand on exactly the same ground."""
+
+    os_image: Annotated[str, says("operating system, as the kubelet reports it")] = ""
+    kernel: Annotated[str, says("kernel release")] = ""
+    architecture: Annotated[str, says("CPU architecture: amd64, arm64")] = ""
+    kubelet: Annotated[str, says("version of the kubelet")] = ""
+    runtime: Annotated[str, says("container runtime with version, such as containerd://1.6.20")] = ""
+    count: Annotated[int, says("how many Nodes")] = 0
+    ready: Annotated[int, says("how many of them are Ready")] = 0
+    nodes: Annotated[list[str], says("their names")] = []
+
+
+class ComponentFacts(Struct, frozen=True):
+    """A component of the control plane, kube-proxy or an add-on, by the image that runs."""
+
+    name: Annotated[str, says("component, such as kube-controller-manager")]
+    version: Annotated[str, says("version, from the tag of its image")] = ""
+    image: Annotated[str, says("image")] = ""
+    namespace: Annotated[str, says("namespace that it runs in")] = ""
+    count: Annotated[int, says("how many Pods or Nodes run this image")] = 0
+
+
+class PodNetworkFacts(Struct, frozen=True):
+    plugin: Annotated[str, says("network plugin, such as cilium; empty: not recognised")] = ""
+    version: Annotated[str, says("its version")] = ""
+    kube_proxy: Annotated[str, says("iptables, ipvs or nftables; None when no kube-proxy runs; empty: not known")] = ""
+    features: Annotated[list[str], says("network features that its configuration switches on")] = []
+    evidence: Annotated[str, says("what it was told from")] = ""
+
+
+class GapFacts(Struct, frozen=True):
+    """Something that could not be observed though the rest could."""
+
+    what: Annotated[str, says("what is missing, such as daemonsets.apps")]
+    why: Annotated[str, says("why, in one sentence")]
+
+
 class ClusterFacts(Struct, frozen=True):
     """What was observed through the managed cluster's API; `reachable` False: nothing else is known.
 
-    `taints` of a node are "key=value:effect". `system_pods_pending` names kube-system pods that are not running.
+    `system_pods_pending` names kube-system pods that are not running. `nodes` are left out where facts are kept:
+    `stacks` say the same for the whole cluster.
     """
 
     observed_at: Annotated[str, says("when the survey was made")] = ""
+    source: Annotated[str, says("URL of the API that answered")] = ""
     reachable: Annotated[bool, says("whether the API answered; if not, nothing else is known")] = False
     cluster_id: Annotated[str, says("uid of the kube-system namespace")] = msgspec.field(name="clusterID", default="")
     version: Annotated[str, says("version of the API server")] = ""
+    platform: Annotated[PlatformFacts, says("kind of Kubernetes")] = PlatformFacts()
     nodes: Annotated[list[NodeFacts], says("Nodes")] = []
+    stacks: Annotated[list[StackFacts], says("Nodes by what they stand on, largest first")] = []
+    components: Annotated[list[ComponentFacts], says("control plane and kube-proxy, as far as they are Pods")] = []
+    addons: Annotated[list[ComponentFacts], says("what runs in the system namespaces beside them")] = []
+    network: Annotated[PodNetworkFacts, says("pod network")] = PodNetworkFacts()
+    api_groups: Annotated[list[str], says("group versions that are served")] = []
+    certificates: Annotated[list[CertificateFacts], says("certificates that the API and the kubeconfig show")] = []
+    clock_offset_seconds: Annotated[float, says("the API server's clock minus ours")] = 0.0
+    gaps: Annotated[list[GapFacts], says("what could not be observed, and why", key="what")] = []
     system_pods_pending: Annotated[list[str], says("pods of kube-system that do not run")] = []
     kubeconfig_published: Annotated[bool, says("whether the administrator's kubeconfig is in its Secret")] = False
     network_applied: Annotated[bool, says("whether the network manifest was applied")] = False
+
+
+class FactChange(Struct, frozen=True):
+    """One thing that a survey found to be different from what the survey before had found."""
+
+    time: Annotated[str, says("when it was found")]
+    source: Annotated[str, says("who was asked: ssh or api, and where")] = ""
+    what: Annotated[str, says("what changed, such as kernel")] = ""
+    before: Annotated[str, says("what had been found before; empty: nothing")] = ""
+    after: Annotated[str, says("what was found; empty: it is gone")] = ""
+
+
+def changes_of(before: list[FactChange], fresh: list[FactChange], *, keep: int = 64) -> list[FactChange]:
+    """Return a history, newest first, with the fresh changes and at most `keep` entries."""
+    return [*fresh, *before][:keep]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from .assessment import FeatureDecision, StackShare, Uniformity, UniformityPoint
 from .meta import Conditions, ObjectMeta, Struct, says
 
 RuntimeName = Literal["containerd", "docker"]
@@ -82,6 +83,22 @@ class FoundationNetwork(Struct, frozen=True):
     features: Annotated[list[str], says("network features that are wanted, such as KubeProxyReplacement")] = []
 
 
+class CertificateLimits(Struct, frozen=True):
+    """kubeadm signs certificates for 365 days and authorities for ten years."""
+
+    maximum_validity_days: Annotated[
+        int, says("longest validity of a certificate that is no authority, in days; 0 sets no limit", low=0)
+    ] = 400
+    maximum_authority_validity_days: Annotated[
+        int, says("longest validity of a certificate authority, in days; 0 sets no limit", low=0)
+    ] = 3660
+    expiry_warning_days: Annotated[int, says("days before its end from which a certificate is a finding", low=0)] = 30
+
+
+class SecurityLimits(Struct, frozen=True):
+    certificates: Annotated[CertificateLimits, says("how long certificates may live")] = CertificateLimits()
+
+
 class FoundationSpec(Struct, frozen=True):
     operating_system: Annotated[OperatingSystem, says("operating systems, kernel and host settings")] = (
         OperatingSystem()
@@ -89,11 +106,20 @@ class FoundationSpec(Struct, frozen=True):
     kubernetes: Annotated[KubernetesChoice, says("Kubernetes distribution and version")] = KubernetesChoice()
     runtime: Annotated[RuntimeChoice, says("container runtime")] = RuntimeChoice()
     network: Annotated[FoundationNetwork, says("network plugin and features")] = FoundationNetwork()
+    security: Annotated[SecurityLimits, says("limits on what counts as a risk")] = SecurityLimits()
 
 
 class FoundationStatus(Struct, frozen=True):
     observed_generation: Annotated[int, says("generation of the spec that this status is about")] = 0
     clusters: Annotated[int, says("how many Clusters refer to this Foundation")] = 0
+    drifting: Annotated[int, says("how many of them differ from it, exceptions not counted")] = 0
+    unassessed: Annotated[int, says("how many of them no facts are known of")] = 0
+    uniformity: Annotated[Uniformity, says("shares over all of them")] = Uniformity()
+    stacks: Annotated[list[StackShare], says("distinct stacks, largest first; at most 50")] = []
+    features: Annotated[
+        list[FeatureDecision], says("decisions on wanted network features over all clusters", key="feature")
+    ] = []
+    history: Annotated[list[UniformityPoint], says("uniformity over time, oldest first; at most 400 points")] = []
     conditions: Conditions = []
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from .facts import MachineFacts
+from .assessment import Assessment
+from .facts import FactChange, MachineFacts
 from .meta import Conditions, NameReference, ObjectMeta, Struct, says
 
 Role = Literal["ControlPlane", "Worker"]
@@ -62,6 +63,8 @@ class MachineStatus(Struct, frozen=True):
         str, says('host key of `spec.ssh.jump` that was trusted on first use, as "[address]:port key"')
     ] = ""
     facts: Annotated[MachineFacts | None, says("what the last survey found")] = None
+    history: Annotated[list[FactChange], says("what surveys found to have changed, newest first; at most 64")] = []
+    assessment: Annotated[Assessment | None, says("what the facts mean for its Cluster's Foundation")] = None
     conditions: Conditions = []
 
 

@@ -21,6 +21,7 @@ FINALIZER_CLUSTER = f"{GROUP}/cluster"
 LABEL_CLUSTER = f"{GROUP}/cluster"
 FINALIZER_IN_USE = f"{GROUP}/in-use"
 ANNOTATION_RETRY = f"{GROUP}/retry"
+ANNOTATION_SURVEY = f"{GROUP}/survey"
 ANNOTATION_ABANDON = f"{GROUP}/abandon"
 # On a Node: JSON lists of the label keys, and of the taints as key:effect, that come from its Machine.
 ANNOTATION_LABELS = f"{GROUP}/managed-labels"

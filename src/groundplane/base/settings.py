@@ -11,6 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import durations
+from .errors import Refused
+
+LEAST_SURVEY_SECONDS = 30
+
 SETTINGS_HELP = {
     "GROUNDPLANE_HOME": "directory of the embedded engine: database, keys, logs, administrator kubeconfig",
     "GROUNDPLANE_CACHE": "directory of artifacts, content-addressed; safe to delete",
@@ -18,6 +23,8 @@ SETTINGS_HELP = {
     "GROUNDPLANE_LISTEN": "address and port of the API, such as 127.0.0.1:7443",
     "GROUNDPLANE_SEAL_COMMAND": "command that prints the keys which seal Secrets, in place of `seal.key` in the home",
     "GROUNDPLANE_CONFIG": "file with the settings of the built-in API server: OIDC, audit, sessions, limits",
+    "GROUNDPLANE_SURVEY_EVERY": "how often machines and clusters are surveyed, such as 10m; at least 30s",
+    "GROUNDPLANE_EXEC_PLUGINS": "commands that imported kubeconfigs may log in with, as full paths joined by colons",
 }
 
 
@@ -32,6 +39,8 @@ class Settings:
     port: int
     seal_command: tuple[str, ...] = ()
     config: Path | None = None
+    survey_every: float = 600.0
+    exec_plugins: tuple[str, ...] = ()
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -51,4 +60,27 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         port=int(port),
         seal_command=command,
         config=Path(config).absolute() if config else None,
+        survey_every=_survey_every(environment.get("GROUNDPLANE_SURVEY_EVERY") or "10m"),
+        exec_plugins=_exec_plugins(environment.get("GROUNDPLANE_EXEC_PLUGINS") or ""),
     )
+
+
+def _survey_every(text: str) -> float:
+    found = durations.seconds(text)
+    if found is None or found < LEAST_SURVEY_SECONDS:
+        raise Refused(
+            f"cannot use GROUNDPLANE_SURVEY_EVERY: {text!r} is no duration of {LEAST_SURVEY_SECONDS} s or more",
+            remedy="write it like 90s, 10m or 1h",
+        )
+    return float(found)
+
+
+def _exec_plugins(text: str) -> tuple[str, ...]:
+    commands = tuple(part for part in text.split(":") if part)
+    for command in commands:
+        if not Path(command).is_absolute():
+            raise Refused(
+                f"cannot use GROUNDPLANE_EXEC_PLUGINS: {command!r} is no absolute path",
+                remedy="name each command in full, such as /usr/local/bin/aws",
+            )
+    return commands

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
+from groundplane.base import durations
 
 
 def seconds(text: str) -> float:
     """Return the seconds of a duration such as 90s, 5m or 1h30m."""
-    if not re.fullmatch(r"(\d+[smh])+", text):
+    found = durations.seconds(text)
+    if found is None:
         raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m or 2h")
-    return float(sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)([smh])", text)))
+    return float(found)
 
 
 def reference(text: str, kind: str) -> str:

@@ -454,9 +454,3 @@ def test_an_operation_is_approved_and_cancelled_by_its_spec() -> None:
     old = example("Operation")
     assert admit(example("Operation", spec={"approval": "Approved"}), old, EMPTY).ok
     assert admit(example("Operation", spec={"cancel": "Requested"}), old, EMPTY).ok
-
-
-@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59))
-def test_durations_are_read_as_they_are_written(hours: int, minutes: int, seconds: int) -> None:
-    text = f"{hours}h{minutes}m{seconds}s"
-    assert values.seconds(text) == hours * 3600 + minutes * 60 + seconds

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 
-from groundplane.base import versions
+from groundplane.base import durations, versions
 
 from ..cause import Cause, invalid, required
 
@@ -23,7 +23,6 @@ _SYSCTL = re.compile(r"[a-z0-9_-]+([./][A-Za-z0-9_*-]+)+")
 _MODULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 _OS = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_BYTE}(\.{_BYTE}){{3}}")
 # How nearly every address begins: all ranges that have a meaning of their own begin otherwise.
@@ -149,18 +148,9 @@ def kernel_minimum(path: str, value: str) -> Cause | None:
     return invalid(path, value, "must be a kernel release of two or three numbers, such as 5.4.119")
 
 
-def seconds(text: str) -> int | None:
-    """Return a duration such as "5m" or "1h30m" in seconds, or None when it is malformed."""
-    match = _DURATION.fullmatch(text)
-    if match is None or not text:
-        return None
-    hours, minutes, rest = (int(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + rest
-
-
 def duration(path: str, value: str) -> Cause | None:
     """A duration above zero."""
-    if seconds(value):
+    if durations.seconds(value):
         return None
     return invalid(path, value, "must be a duration above zero of h, m and s, such as 5m or 1h30m")
 

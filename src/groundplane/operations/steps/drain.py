@@ -6,11 +6,11 @@ break one. A time of "0s" deletes without draining. When the API is gone there i
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from groundplane.api.meta import GROUP
 from groundplane.api.operation import PlannedChange
+from groundplane.base import durations
 from groundplane.base.errors import Unavailable
 
 from .. import nodes
@@ -20,7 +20,6 @@ from ..waiting import wait_until
 
 CORDON = f"{GROUP}/cordoned-by"
 _MIRROR = "kubernetes.io/config.mirror"
-_UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
 class Drain:
@@ -127,8 +126,8 @@ def name(pod: dict[str, Any]) -> str:
 
 
 def seconds_of(duration: str) -> float:
-    """Return the seconds of a Go duration such as "1h30m", "5m" or "90s"."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", duration)
-    if not parts or "".join(f"{number}{unit}" for number, unit in parts) != duration:
+    """Return the seconds of a duration such as "1h30m", "5m" or "90s"."""
+    found = durations.seconds(duration)
+    if found is None:
         raise StepRefused(f"cannot read duration {duration!r}", remedy='write it as "5m" or "90s"')
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return float(found)

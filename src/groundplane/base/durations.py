@@ -1,0 +1,16 @@
+"""Durations as people write them in manifests, settings and flags: 90s, 5m, 1h30m."""
+
+from __future__ import annotations
+
+import re
+
+_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
+
+
+def seconds(text: str) -> int | None:
+    """Return a duration of h, m and s, in this order, in seconds; None when it is malformed."""
+    match = _DURATION.fullmatch(text)
+    if match is None or not text:
+        return None
+    hours, minutes, rest = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + rest
