@@ -25,7 +25,15 @@ class OSEntry(Struct, frozen=True):
     """An operating system by its os-release ID; an empty `versions` allows every VERSION_ID."""
 
     id: Annotated[str, says("ID of os-release, such as debian")]
-    versions: Annotated[list[str], says("allowed values of VERSION_ID; empty allows all")] = []
+    versions: Annotated[
+        list[str], says('allowed values of VERSION_ID, a major one with all its minors ("9" allows "9.4"); empty: all')
+    ] = []
+
+    def accepts(self, system: str, version: str) -> bool:
+        """Tell whether an operating system, by ID and VERSION_ID, is meant by this entry."""
+        if self.id != system:
+            return False
+        return not self.versions or any(version == one or version.startswith(f"{one}.") for one in self.versions)
 
 
 class Kernel(Struct, frozen=True):

@@ -48,7 +48,7 @@ Check = Callable[[View, str], Iterator[Finding]]
 def operating_system(view: View, name: str) -> Iterator[Finding]:
     """The Foundation's list, when it has one."""
     system, lists = view.of(name).os, view.target.operating_systems
-    if lists and not any(_listed(entry, system.id, system.version_id) for entry in lists):
+    if lists and not any(entry.accepts(system.id, system.version_id) for entry in lists):
         allowed = ", ".join(_entry(entry) for entry in lists)
         yield Finding(
             "operating-system",
@@ -286,10 +286,6 @@ def firewall(view: View, name: str) -> Iterator[Finding]:
 
 ALWAYS: tuple[Check, ...] = (operating_system, architecture, clock, tools, systemd, selinux, firewall)
 BEFORE_JOIN: tuple[Check, ...] = (kernel, size, swap, disk, ports, container_runtime)
-
-
-def _listed(entry: OSEntry, system: str, version: str) -> bool:
-    return entry.id == system and (not entry.versions or version in entry.versions)
 
 
 def _entry(entry: OSEntry) -> str:
