@@ -5,8 +5,10 @@ it below v1.20.6; a vendor's build is made from v1.20.6 and comes after it. So: 
 alpha < beta < rc < plain < vendor revision 1 < 2 < … Two vendors of one core have no order, nor have revisions that are
 not numbers (EKS's commit hashes). A suffix that is not known is refused, never guessed.
 
+Who needs only the numbers of a build with an unknown suffix asks `core_of`, which orders nothing.
+
 Runtime versions as programs and distributions print them ("1.6.20~ds1", "20.10.24+dfsg1") are compared by their core;
-kernel releases ("6.18.44-amd64") by their leading numbers.
+kernel releases ("6.18.44-amd64") by their leading numbers, and against rules with back-port points by `KernelRule`.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ _VENDORS: dict[Vendor, re.Pattern[str]] = {
 }
 _LOOSE = re.compile(r"v?(?:[0-9]+:)?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?P<rest>[-+~.].*)?")
 _LOOSE_PRERELEASE = re.compile(r"[-~](alpha|beta|rc)[.~]?([0-9]+)")
+_EKS_DISTRO = re.compile(r"v?([0-9]+)-([0-9]+)-eks-([0-9]+)")
 _RULE = re.compile(r"(>=|<=|!=|==|=|>|<)?\s*(v?[0-9]+(?:\.[0-9]+){0,2}(?:-(?:alpha|beta|rc)\.[0-9]+)?)")
 
 
@@ -129,6 +132,34 @@ def parse(text: str) -> KubernetesVersion:
     )
 
 
+def core_of(text: str) -> Core | None:
+    """Return the numbers of a Kubernetes version whatever its suffix says, None when it does not begin with three.
+
+    For what depends on the numbers alone (skew, end of support); two builds of one core are not ordered by it.
+    """
+    match = _KUBERNETES.fullmatch(text.strip())
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EksDistro:
+    """A release of EKS Distro, named like v1-36-eks-7: the seventh of minor 1.36, whatever its patch is."""
+
+    minor: tuple[int, int]
+    number: int
+
+    def __str__(self) -> str:
+        return f"v{self.minor[0]}-{self.minor[1]}-eks-{self.number}"
+
+
+def parse_eks_distro(text: str) -> EksDistro:
+    """Read the name of an EKS Distro release; raises UnknownVersion."""
+    match = _EKS_DISTRO.fullmatch(text)
+    if match is None:
+        raise UnknownVersion(f'cannot read EKS Distro release "{text}"', remedy="write it like v1-36-eks-7")
+    return EksDistro((int(match[1]), int(match[2])), int(match[3]))
+
+
 def _normal(revision: str) -> str:
     return revision.lstrip("0") or "0" if revision.isdigit() else revision
 
@@ -186,3 +217,96 @@ def kernel_release(text: str) -> Core:
 def kernel_at_least(release: str, minimum: str) -> bool:
     """Tell whether a kernel release reaches the floor; an empty floor is reached by every one."""
     return not minimum or kernel_release(release) >= kernel_release(minimum)
+
+
+# Enterprise Linux keeps the number of the kernel that a major began with and takes features back into it. The minor is
+# in the release (el8_6), except in the first builds of a minor, which say el8 only and are told by their build number
+# (https://access.redhat.com/articles/3078, 2025-11-12; the rebuilds take the same numbers).
+_EL_RELEASE = re.compile(r"-([0-9]+)(?:\.[0-9]+)*\.el([0-9]+)(?:_([0-9]+))?(?:\.[a-z0-9_]+)?")
+_EL_CORES: dict[int, Core] = {7: (3, 10, 0), 8: (4, 18, 0), 9: (5, 14, 0), 10: (6, 12, 0)}
+_EL_BUILDS: dict[int, tuple[int, ...]] = {
+    7: (123, 229, 327, 514, 693, 862, 957, 1062, 1127, 1160),
+    8: (80, 147, 193, 240, 305, 348, 372, 425, 477, 513, 553),
+    9: (70, 162, 284, 362, 427, 503, 570, 611),
+    10: (55, 124),
+}
+_EL_ITEM = re.compile(r"el([0-9]+)_([0-9]+)")
+_POINT = re.compile(r"[0-9]+\.[0-9]+(?:\.[0-9]+)?")
+
+
+def enterprise_minor(release: str) -> tuple[int, int] | None:
+    """Return major and minor of Enterprise Linux whose own kernel this release is; None for every other kernel.
+
+    Kernels that others build for it (elrepo, Oracle's uek) are judged by their numbers as any other is.
+    """
+    head, dash, rest = release.partition("-")
+    match = _EL_RELEASE.fullmatch(dash + rest)
+    if match is None:
+        return None
+    build, major = int(match[1]), int(match[2])
+    core = _EL_CORES.get(major)
+    if core is None or head != ".".join(map(str, core)):
+        return None
+    if match[3]:
+        return major, int(match[3])
+    minor = sum(1 for first in _EL_BUILDS[major] if first <= build) - 1
+    return (major, minor) if minor >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRule:
+    """Kernels that have a feature: "4.19.57, 5.1.16, 5.2, el8_6, <7.0".
+
+    Every point but the highest is a back-port: it counts within its own line only, so that 4.20 has not what 4.19.57
+    has. From the highest on all have it. `el8_6` adds the own kernels of Enterprise Linux 8 from 8.6 on, whatever their
+    number; `<7.0` takes away what is not below it. The empty rule is met by every kernel.
+    """
+
+    points: tuple[Core, ...] = ()
+    rebuilds: tuple[tuple[int, int], ...] = ()
+    below: Core | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> KernelRule:
+        """Read a rule; raises UnknownVersion."""
+        points: list[Core] = []
+        rebuilds: list[tuple[int, int]] = []
+        below: list[Core] = []
+        for item in filter(None, (part.strip() for part in text.split(","))):
+            number = item.removeprefix("<")
+            if _POINT.fullmatch(number):
+                (points if number == item else below).append(kernel_release(number))
+            elif found := _EL_ITEM.fullmatch(item):
+                rebuilds.append((int(found[1]), int(found[2])))
+            else:
+                raise UnknownVersion(
+                    f'cannot read kernel rule "{text}": "{item}" is no part of one',
+                    remedy="write it like 4.19.57, 5.1.16, 5.2, el8_6",
+                )
+        return cls(tuple(sorted(set(points))), tuple(sorted(set(rebuilds))), min(below, default=None))
+
+    def met_by(self, release: str) -> bool:
+        """Tell whether a kernel, as `uname -r` names it, has the feature; raises UnknownVersion."""
+        found = kernel_release(release)
+        if self.below is not None and found >= self.below:
+            return False
+        minor = enterprise_minor(release) if self.rebuilds else None
+        if minor is not None and any(minor[0] == major and minor[1] >= least for major, least in self.rebuilds):
+            return True
+        if not self.points:
+            return not self.rebuilds
+        return found >= self.points[-1] or any(found[:2] == p[:2] and found >= p for p in self.points)
+
+    @property
+    def lowest(self) -> Core:
+        """The lowest kernel by number that meets the points."""
+        return self.points[0] if self.points else (0, 0, 0)
+
+    def __str__(self) -> str:
+        rebuilds = [f"el{major}_{least}" for major, least in self.rebuilds]
+        below = [] if self.below is None else [f"<{_short(self.below)}"]
+        return ", ".join([*map(_short, self.points), *rebuilds, *below])
+
+
+def _short(core: Core) -> str:
+    return ".".join(map(str, core if core[2] else core[:2]))

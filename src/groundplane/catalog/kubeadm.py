@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from functools import cache
+from typing import ClassVar
 
 from groundplane.base import versions
 from groundplane.base.errors import Refused
 
-from .sources import Sourced, read
+from .sources import Line, Sourced, kept, read
 
 
-class ConfigAPI(Sourced, frozen=True):
+class ConfigAPI(Sourced, frozen=True, kw_only=True):
     """One version of kubeadm's configuration API, and the first Kubernetes minor that reads it."""
 
     api_version: str
-    since: str
+    since: Line
+
+    key: ClassVar[tuple[str, ...]] = ("api_version",)
 
 
-class Images(Sourced, frozen=True):
+class Images(Sourced, frozen=True, kw_only=True):
     """Images that kubeadm uses beside the Kubernetes components, at the first release of a minor."""
 
-    kubernetes: str
+    kubernetes: Line
     pause: str
     etcd: str
     coredns: str
 
+    key: ClassVar[tuple[str, ...]] = ("kubernetes",)
 
-@cache
+
+@kept
 def config_table() -> tuple[ConfigAPI, ...]:
     """The versions, oldest first."""
     return read("kubeadm", ConfigAPI)
 
 
-@cache
+@kept
 def images_table() -> dict[tuple[int, int], Images]:
     """The images by Kubernetes minor."""
     return {versions.minor(f"{row.kubernetes}.0"): row for row in read("images", Images)}

@@ -22,7 +22,7 @@ from groundplane.base.errors import Denied
 from groundplane.base.logbook import Logbook
 from groundplane.base.settings import Settings
 from groundplane.base.tasks import TaskOwner
-from groundplane.catalog import runtimes
+from groundplane.catalog import load_site, runtimes
 from groundplane.controllers.manager import Manager
 from groundplane.kube.kubeconfig import Access, Kubeconfig, render_kubeconfig, write_kubeconfig
 from groundplane.server import certificates
@@ -86,6 +86,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
     """Run the engine for the length of the block."""
     _make_home(settings.home)
     finish(settings.home)
+    load_site(settings.home)
     keys = source_of(settings.home, settings.seal_command)
     if isinstance(keys, KeyFile):
         keys.make()

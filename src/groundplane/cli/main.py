@@ -29,6 +29,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "certificate": ("groundplane.cli.accounts", "certificate", "Issue client certificates."),
     "user": ("groundplane.cli.accounts", "user", "Password users of the console."),
     "bundle": ("groundplane.cli.bundle", "bundle", "Make and read bundles for sites without internet."),
+    "catalog": (
+        "groundplane.cli.catalog",
+        "catalog",
+        "What Groundplane knows of versions, kernels and systems, with sources.",
+    ),
     "backup": ("groundplane.cli.backup", "backup", "Write all data into one file, or check such a file."),
     "restore": ("groundplane.cli.backup", "restore", "Put a backup in place of the data of a stopped Groundplane."),
     "keys": ("groundplane.cli.keys", "keys", "Rotate the keys that seal Secrets, and show where that stands."),
