@@ -11,22 +11,49 @@ from .session import Api, Target, pass_target
 if TYPE_CHECKING:
     from groundplane.api.operation import Operation
 
+_FORMS = ("text", "json", "yaml")
+
 
 @click.command()
-@click.argument("name", metavar="CLUSTER")
+@click.argument("name", metavar="[CLUSTER]", required=False, default="")
+@click.option("--foundation", help="Show what would bring all its clusters to this Foundation; nothing is done.")
+@click.option("-o", "--output", "form", type=click.Choice(_FORMS), default="text", show_default=True, help="Form.")
 @pass_target
-def plan(target: Target, *, name: str) -> None:
-    """Show what Groundplane is about to do to a cluster, or what stops it."""
+def plan(target: Target, *, name: str, foundation: str | None, form: str) -> None:
+    """Show what Groundplane is about to do to a cluster, or what stops it.
+
+    With --foundation: what would bring a whole fleet to a Foundation, in which order.
+    """
     from .values import reference
 
-    wanted = reference(name, "cluster")
+    if bool(name) == bool(foundation):
+        raise click.UsageError("name a CLUSTER, or a fleet with --foundation")
+    if name and form != "text":
+        raise click.UsageError("--output is for --foundation; `groundplane get operations -o yaml` shows a plan")
+    wanted = reference(foundation, "foundation") if foundation else reference(name, "cluster")
 
     async def work() -> None:
         async with target.connect() as api:
+            if foundation:
+                click.echo(await _fleet(api, wanted, form), nl=False)
+                return
             for line in await _report(api, wanted):
                 click.echo(line)
 
     target.run(work())
+
+
+async def _fleet(api: Api, foundation: str, form: str) -> str:
+    """Return the preview for a fleet in one form, ending with a newline."""
+    import msgspec
+
+    from . import unifying
+    from .show import document
+
+    found = await unifying.preview(api, foundation)
+    if form == "text":
+        return "".join(f"{line}\n" for line in unifying.lines(found))
+    return document(msgspec.to_builtins(found), form)
 
 
 async def _report(api: Api, name: str) -> list[str]:

@@ -1,0 +1,247 @@
+"""What would bring a fleet to its Foundation, and in which order. A preview: it makes no Operation and changes nothing.
+
+Order within a cluster: what is about to break first (certificates), then what needs no drain (host settings), then
+what every later step rests on (kernel, runtime), then Kubernetes minor by minor, then the network. A runtime moves
+before Kubernetes does, because the newer Kubernetes may have no Docker any more. Kernel and runtime of one node share
+one drain. Order of clusters: canaries first (label groundplane.dev/canary: "true"; without one the smallest), then by
+size, so that a mistake is met where it costs least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+
+from groundplane.api.assessment import Assessment, Drift, Nodes, RemedyAction
+from groundplane.api.meta import Struct, says
+from groundplane.catalog.runtimes import containerd_satisfiable
+
+from .path import MANAGED, Path, version_path
+
+
+class Member(Struct, frozen=True):
+    """One cluster as the preview needs it. `assessment` None: nothing is known of it, and `problem` says why."""
+
+    name: Annotated[str, says("name of the Cluster")]
+    provider: Annotated[str, says("Machines or Imported")] = "Machines"
+    platform: Annotated[str, says("kind of Kubernetes")] = ""
+    version: Annotated[str, says("version of the API server")] = ""
+    canary: Annotated[bool, says("whether it goes first")] = False
+    assessment: Annotated[Assessment | None, says("its newest assessment")] = None
+    problem: Annotated[str, says("why nothing, or nothing new, is known of it")] = ""
+
+
+class UnifyStep(Struct, frozen=True):
+    """One change of one cluster. With `blocked` it would not be done, and that says why."""
+
+    number: Annotated[int, says("place in the whole plan, from 1")]
+    wave: Annotated[int, says("clusters of one wave go together; the canaries are wave 1")]
+    cluster: Annotated[str, says("name of the Cluster")]
+    action: Annotated[RemedyAction, says("what would be done")]
+    title: Annotated[str, says("the change in one sentence")]
+    source: Annotated[str, says("what is there")] = ""
+    target: Annotated[str, says("what is to be there")] = ""
+    nodes: Annotated[Nodes, says("Nodes that it is done on; without any, the cluster as a whole")] = Nodes()
+    drains: Annotated[bool, says("whether each node is drained for it; a step after it may share the drain")] = False
+    shares_drain: Annotated[bool, says("whether it is done in the drain of the step before it")] = False
+    blocked: Annotated[str, says("why it would not be done; empty: it would")] = ""
+
+
+class LeftAlone(Struct, frozen=True):
+    cluster: Annotated[str, says("name of the Cluster")]
+    reason: Annotated[str, says("why nothing would be done")]
+
+
+class UnifyPlan(Struct, frozen=True):
+    foundation: Annotated[str, says("name of the Foundation")]
+    summary: Annotated[str, says("the plan in one sentence")] = ""
+    steps: Annotated[list[UnifyStep], says("steps in order")] = []
+    left_alone: Annotated[list[LeftAlone], says("clusters that nothing would be done to")] = []
+
+
+def unify(foundation: str, wanted_version: str, members: Iterable[Member]) -> UnifyPlan:
+    """Return the preview for the clusters of one Foundation. The same input gives the same plan."""
+    ordered = sorted(members, key=lambda one: (_size(one), one.name))
+    work: list[tuple[Member, list[UnifyStep]]] = []
+    left: list[LeftAlone] = []
+    for member in ordered:
+        steps = list(_steps(member, wanted_version))
+        if steps:
+            work.append((member, steps))
+        else:
+            left.append(LeftAlone(cluster=member.name, reason=_why_nothing(member)))
+    numbered = list(_numbered(work))
+    return UnifyPlan(
+        foundation=foundation,
+        summary=_summary(numbered, len(work), len(left)),
+        steps=numbered,
+        left_alone=sorted(left, key=lambda one: one.cluster),
+    )
+
+
+def _numbered(work: Sequence[tuple[Member, list[UnifyStep]]]) -> Iterator[UnifyStep]:
+    """Yield the steps of all clusters, canaries in wave 1, the others in wave 2."""
+    marked = any(member.canary for member, _ in work)
+    first = {member.name for place, (member, _) in enumerate(work) if (member.canary if marked else place == 0)}
+    ordered = sorted(work, key=lambda item: item[0].name not in first)
+    number = 0
+    for member, steps in ordered:
+        for step in steps:
+            number += 1
+            yield msgspec.structs.replace(step, number=number, wave=1 if member.name in first else 2)
+
+
+def _size(member: Member) -> int:
+    return member.assessment.uniformity.nodes if member.assessment else 0
+
+
+def _why_nothing(member: Member) -> str:
+    if member.assessment is None:
+        return member.problem or "nothing is known of it yet"
+    excused = sum(1 for one in member.assessment.drift if one.state == "Exception")
+    return f"it differs by {excused} declared exceptions only" if excused else "it stands on the Foundation"
+
+
+def _steps(member: Member, wanted_version: str) -> Iterator[UnifyStep]:
+    if member.assessment is None:
+        return
+    drift = [one for one in member.assessment.drift if one.state == "Drift"]
+    drained = False
+    for step in (
+        *_certificates(member),
+        *_of_action(member, drift, "TuneHost", "Set the host as the Foundation says"),
+        *_kernel(member, drift),
+        *_runtime(member, drift, wanted_version),
+        *_kubernetes(member, drift, wanted_version),
+        *_of_action(member, drift, "ChangeNetwork", "Change the pod network"),
+        *_by_hand(member, drift),
+    ):
+        # A node that is empty already need not be emptied twice.
+        shares = drained and step.action in ("MigrateRuntime", "UpgradeRuntime")
+        drained = step.drains and not step.blocked and step.action == "UpgradeKernel"
+        yield msgspec.structs.replace(step, shares_drain=shares)
+
+
+def _certificates(member: Member) -> Iterator[UnifyStep]:
+    found = (
+        [one for one in member.assessment.findings if one.type == "CertificateExpiring"] if member.assessment else []
+    )
+    if found:
+        title = f"Renew {len(found)} certificates that end soon or have ended"
+        yield _step(member, "RenewCertificates", title, nodes=_all(one.nodes for one in found))
+
+
+def _of_action(member: Member, drift: list[Drift], action: RemedyAction, title: str) -> Iterator[UnifyStep]:
+    found = [one for one in drift if one.remedy.action == action]
+    if found:
+        subjects = ", ".join(dict.fromkeys(one.subject or one.found for one in found))
+        yield _step(member, action, f"{title}: {subjects}", nodes=_all(one.nodes for one in found))
+
+
+def _kernel(member: Member, drift: list[Drift]) -> Iterator[UnifyStep]:
+    found = [one for one in drift if one.remedy.action == "UpgradeKernel"]
+    if found:
+        floors = dict.fromkeys(one.wanted for one in found if one.dimension == "Kernel")
+        features = dict.fromkeys(one.subject for one in found if one.dimension == "Network")
+        wanted = " and ".join([*floors, *([f"for {', '.join(features)}"] if features else [])])
+        yield _step(
+            member,
+            "UpgradeKernel",
+            f"Boot another kernel: {wanted}",
+            source=", ".join(dict.fromkeys(one.found for one in found if one.dimension == "Kernel")),
+            target=wanted,
+            nodes=_all(one.nodes for one in found),
+            drains=True,
+        )
+
+
+def _runtime(member: Member, drift: list[Drift], wanted_version: str) -> Iterator[UnifyStep]:
+    for action in ("MigrateRuntime", "UpgradeRuntime"):
+        for one in drift:
+            if one.remedy.action == action:
+                verb = "Migrate" if action == "MigrateRuntime" else "Upgrade"
+                step = _step(
+                    member,
+                    one.remedy.action,
+                    f"{verb} the container runtime from {one.found} to {one.wanted}{_serving(member, wanted_version)}",
+                    source=one.found,
+                    target=one.wanted,
+                    nodes=one.nodes,
+                    drains=True,
+                )
+                yield step
+
+
+def _serving(member: Member, wanted: str) -> str:
+    """Say which containerd serves the Kubernetes of now and the wanted one, when one does."""
+    path = version_path(member.version, wanted) if member.version and wanted else Path()
+    stops = [hop.source.partition("-")[0] for hop in path.hops] + [hop.target.partition("-")[0] for hop in path.hops]
+    if not stops:
+        return ""
+    for line in ("1.7", "1.6", "2.1", "2.2"):
+        constraint = f">={line}.0,<{line.partition('.')[0]}.{int(line.partition('.')[2]) + 1}.0"
+        if all(containerd_satisfiable(stop, constraint).ok for stop in stops):
+            return f" (containerd {line} serves every Kubernetes on the way)"
+    return " (no single containerd line serves every Kubernetes on the way: it moves again in between)"
+
+
+def _kubernetes(member: Member, drift: list[Drift], wanted_version: str) -> Iterator[UnifyStep]:
+    found = [one for one in drift if one.dimension in ("Version", "Distribution")]
+    if not found:
+        return
+    # A version that the Cluster sets itself is in its drift. Nodes that are behind their API server follow it.
+    wanted_version = next((one.wanted for one in found if one.dimension == "Version"), wanted_version)
+    path = version_path(member.version, wanted_version) if wanted_version else Path()
+    nodes = _all(one.nodes for one in found)
+    if path.refusal:
+        yield _step(member, "UpgradeKubernetes", f"Bring Kubernetes to {wanted_version}", nodes=nodes,
+                    blocked=path.refusal)  # fmt: skip
+        return
+    for hop in path.hops:
+        action: RemedyAction = "ConvertDistribution" if hop.converts else "UpgradeKubernetes"
+        verb = "Convert and upgrade" if hop.converts else "Upgrade"
+        yield _step(member, action, f"{verb} Kubernetes from {hop.source} to {hop.target}", source=hop.source,
+                    target=hop.target, nodes=nodes, drains=True)  # fmt: skip
+    if not path.hops and wanted_version:
+        yield _step(member, "UpgradeKubernetes", f"Bring the kubelets that are behind to {wanted_version}",
+                    target=wanted_version, nodes=nodes, drains=True)  # fmt: skip
+
+
+def _by_hand(member: Member, drift: list[Drift]) -> Iterator[UnifyStep]:
+    for one in drift:
+        if one.remedy.action == "ReinstallOperatingSystem":
+            yield _step(
+                member,
+                "ReinstallOperatingSystem",
+                f"Replace nodes on {one.found} by nodes on {one.wanted}",
+                source=one.found,
+                target=one.wanted,
+                nodes=one.nodes,
+                blocked="an operating system is never installed anew in place: add new machines, then take these out",
+            )
+        elif one.remedy.action == "None" and one.dimension not in ("Version", "Distribution"):
+            yield _step(member, "None", one.remedy.text, source=one.found, target=one.wanted, nodes=one.nodes,
+                        blocked="a person has to decide")  # fmt: skip
+
+
+def _step(member: Member, action: RemedyAction, title: str, *, blocked: str = "", **fields: object) -> UnifyStep:
+    if not blocked and member.platform in MANAGED:
+        blocked = f"a cluster of kind {member.platform} is changed by its provider's own means"
+    return msgspec.structs.replace(
+        UnifyStep(number=0, wave=0, cluster=member.name, action=action, title=title, blocked=blocked), **fields
+    )
+
+
+def _all(found: Iterable[Nodes]) -> Nodes:
+    """Return the nodes of several differences, each once; of nodes that are only counted the largest count holds."""
+    listed = list(found)
+    names = sorted({name for one in listed for name in one.names})
+    return Nodes(count=max([len(names), *(one.count for one in listed)]), names=names)
+
+
+def _summary(steps: Sequence[UnifyStep], clusters: int, alone: int) -> str:
+    blocked = sum(1 for one in steps if one.blocked)
+    text = f"{len(steps)} steps in {clusters} clusters; {alone} clusters need none"
+    return f"{text}; {blocked} steps are not for Groundplane to do" if blocked else text
