@@ -79,7 +79,10 @@ _FOUNDATION = KindInfo(
     singular="foundation",
     short_names=("gpf",),
     struct=Foundation,
-    conditions=(ConditionInfo("Ready", "The target can be reached: its Distribution and release exist."),),
+    conditions=(
+        ConditionInfo("Ready", "The target can be reached: its Distribution and release exist."),
+        ConditionInfo("Uniform", "Every node of every cluster stands on it."),
+    ),
     columns=(
         PrinterColumn("Distribution", "string", ".spec.kubernetes.distribution"),
         PrinterColumn("Version", "string", ".spec.kubernetes.version"),
@@ -103,6 +106,7 @@ _CLUSTER = KindInfo(
         ConditionInfo("MachinesReachable", "Every machine answered the last survey."),
         ConditionInfo("PreflightPassed", "The machines can take the cluster; if not, every failure with its remedy."),
         ConditionInfo("Progressing", "An Operation is under way."),
+        ConditionInfo("Uniform", "Every node stands on the Foundation; if not, where it differs."),
     ),
     columns=(
         PrinterColumn("Phase", "string", ".status.phase"),
@@ -129,6 +133,7 @@ _MACHINE = KindInfo(
     conditions=(
         ConditionInfo("Ready", "The machine answers and its facts are known."),
         ConditionInfo("Reachable", "The last try to log in; if it failed, why."),
+        ConditionInfo("Uniform", "The machine stands on its Cluster's Foundation; if not, where it differs."),
     ),
     columns=(
         PrinterColumn("Cluster", "string", ".spec.clusterRef.name"),

@@ -25,6 +25,7 @@ from . import wiring
 from .access import Access
 from .cluster import ClusterReconciler
 from .distribution import DistributionReconciler
+from .fleet import FleetIndex
 from .foundation import FoundationReconciler
 from .machine import MachineReconciler
 from .members import Members
@@ -32,6 +33,8 @@ from .objects import Objects
 from .operation import OperationReconciler, Uploads
 
 OPERATIONS_AT_ONCE = 16
+# One survey of a fleet changes many Clusters within moments: their Foundation is summed up once for all of them.
+SUM_UP_AFTER = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,12 @@ class Manager:
         self._operation = OperationReconciler(
             objects, self._access, members, events, logbook=logbook, uploads=uploads, now=now
         )
+        self._fleet = FleetIndex()
         cluster = ClusterReconciler(objects, self._access, members, events, now=now)
         self.clusters = Controller("cluster", cluster)
         self.machines = Controller("machine", MachineReconciler(objects, self._access, events, now=now), workers=32)
         self.operations = Controller("operation", self._operation, workers=OPERATIONS_AT_ONCE)
-        self.foundations = Controller("foundation", FoundationReconciler(objects, now=now), workers=1)
+        self.foundations = Controller("foundation", FoundationReconciler(objects, self._fleet, now=now), workers=1)
         self.distributions = Controller("distribution", DistributionReconciler(objects, now=now), workers=1)
         self._controllers = (self.clusters, self.machines, self.operations, self.foundations, self.distributions)
         self._informers = self._watch(client)
@@ -110,11 +114,12 @@ class Manager:
         )
 
     def _on_cluster(self, change: ObjectChange) -> None:
+        for foundation in self._fleet.notice(change):
+            self.foundations.queue.add(foundation, delay=SUM_UP_AFTER)
         if not wiring.by_person(change):
             return
         document = wiring.document_of(change)
         self.clusters.queue.add(wiring.key_of(document))
-        wiring.wake(self.foundations, wiring.foundations_of_cluster(change))
 
     def _on_machine(self, change: ObjectChange) -> None:
         document = wiring.document_of(change)

@@ -50,17 +50,10 @@ def key_of(document: Object) -> ObjectKey:
 
 def clusters_of_machine(change: ObjectChange) -> Iterable[ObjectKey]:
     """Return the cluster that a Machine belongs to, and the one that it belonged to."""
-    return _referred(change, "clusterRef")
-
-
-def foundations_of_cluster(change: ObjectChange) -> Iterable[ObjectKey]:
-    """Return the Foundation that a Cluster stands on, and the one that it stood on."""
-    return _referred(change, "foundationRef")
-
-
-def _referred(change: ObjectChange, field: str) -> set[ObjectKey]:
     documents = [document for document in (change.old, change.new) if document is not None]
-    references = [(document["metadata"]["namespace"], document.get("spec", {}).get(field)) for document in documents]
+    references = [
+        (document["metadata"]["namespace"], document.get("spec", {}).get("clusterRef")) for document in documents
+    ]
     return {ObjectKey(namespace, reference["name"]) for namespace, reference in references if reference}
 
 

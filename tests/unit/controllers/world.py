@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from groundplane.base.logbook import Logbook
 from groundplane.catalog import runtimes
 from groundplane.client.contract import Object
 from groundplane.client.errors import Conflict
+from groundplane.client.informer import Name, ObjectChange
 from groundplane.client.typed import EVENTS, RESOURCES, SECRETS
 from groundplane.controllers.access import Access
 from groundplane.controllers.cluster import ClusterReconciler
 from groundplane.controllers.distribution import DistributionReconciler
+from groundplane.controllers.fleet import FleetIndex
 from groundplane.controllers.foundation import FoundationReconciler
 from groundplane.controllers.machine import MachineReconciler
 from groundplane.controllers.members import Members
@@ -130,6 +132,18 @@ class World:
     events: EventRecorder
     logbook: Logbook
     reconcilers: dict[type[Any], Any]
+    fleet: FleetIndex
+    known: dict[str, Object] = field(default_factory=dict)
+
+    async def sum_up(self, foundation: str = "ground") -> None:
+        """Tell the fleet of every Cluster that changed since the last time, as its informer does, and look."""
+        listed = {item["metadata"]["name"]: item for item in (await self.client.list(RESOURCES[Cluster])).items}
+        for name in {**self.known, **listed}:
+            old, new = self.known.get(name), listed.get(name)
+            if old != new:
+                self.fleet.notice(ObjectChange(Name(NAMESPACE, name), old, new))
+        self.known = listed
+        await self.look(Foundation, foundation)
 
     async def look(self, kind: type[Any], name: str) -> Again:
         """Let the kind's controller look; a conflict is tried again at once, as its loop does after a moment."""
@@ -242,6 +256,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
     await create_namespaces(service)
     client = LocalClient(service)
     objects, events = Objects(client), EventRecorder(client, now=clock)
+    fleet = FleetIndex()
     access, members, logbook = Access(objects, now=clock), Members(objects, now=clock), Logbook(folder / "logs")
     reconcilers: dict[type[Any], Any] = {
         Cluster: ClusterReconciler(objects, access, members, events, now=clock),
@@ -255,13 +270,13 @@ async def world(folder: Path) -> AsyncIterator[World]:
             uploads=Uploads(Depot(Cache(folder / "cache"))),
             now=clock,
         ),
-        Foundation: FoundationReconciler(objects, now=clock),
+        Foundation: FoundationReconciler(objects, fleet, now=clock),
         Distribution: DistributionReconciler(objects, now=clock),
     }
     try:
         async with site(clock) as machines:
             try:
-                yield World(store, client, objects, machines, clock, access, events, logbook, reconcilers)
+                yield World(store, client, objects, machines, clock, access, events, logbook, reconcilers, fleet)
             finally:
                 await access.close()
     finally:

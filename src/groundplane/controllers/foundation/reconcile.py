@@ -1,22 +1,25 @@
-"""Count the clusters that a Foundation carries. Drift and uniformity are the assessment's, not counted here."""
+"""Say how uniform the clusters of a Foundation are, and keep how that was over time."""
 
 from __future__ import annotations
 
-from groundplane.api.cluster import Cluster
+from groundplane.api.assessment import UniformityPoint
 from groundplane.api.foundation import Foundation, FoundationStatus
-from groundplane.base.clock import Now
+from groundplane.assess import next_history
+from groundplane.base.clock import Now, rfc3339
 from groundplane.engine.conditions import Conditions
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
 
+from ..fleet import FleetIndex, FoundationSums
 from ..objects import Objects
 
 
 class FoundationReconciler:
     """Writes Foundation.status."""
 
-    def __init__(self, objects: Objects, *, now: Now) -> None:
+    def __init__(self, objects: Objects, fleet: FleetIndex, *, now: Now) -> None:
         self._objects = objects
+        self._fleet = fleet
         self._now = now
 
     async def __call__(self, key: ObjectKey) -> Again:
@@ -24,11 +27,43 @@ class FoundationReconciler:
         foundation = await self._objects.find(Foundation, key.namespace, key.name)
         if foundation is None:
             return Again()
-        clusters = await self._objects.all(Cluster, namespace=key.namespace)
-        count = sum(1 for c in clusters if c.spec.foundation_ref and c.spec.foundation_ref.name == key.name)
+        sums = self._fleet.of(key)
         generation = foundation.metadata.generation
         conditions = Conditions(foundation.status.conditions, generation=generation, now=self._now())
-        conditions.set("Ready", "True", "Accepted", f"{count} clusters stand on it")
-        status = FoundationStatus(observed_generation=generation, clusters=count, conditions=conditions.values())
+        conditions.set("Ready", "True", "Accepted", f"{sums.clusters} clusters stand on it")
+        _judge(conditions, sums)
+        status = FoundationStatus(
+            observed_generation=generation,
+            clusters=sums.clusters,
+            drifting=sums.drifting,
+            unassessed=sums.unassessed,
+            uniformity=sums.uniformity,
+            stacks=sums.stacks,
+            features=sums.features,
+            history=self._history(foundation, sums),
+            conditions=conditions.values(),
+        )
         await self._objects.write_status(foundation, status)
         return Again()
+
+    def _history(self, foundation: Foundation, sums: FoundationSums) -> list[UniformityPoint]:
+        before = foundation.status.history
+        # Before the first survey there is nothing to draw.
+        known = before or sums.uniformity.nodes
+        return next_history(before, sums.uniformity, rfc3339(self._now())) if known else before
+
+
+def _judge(conditions: Conditions, sums: FoundationSums) -> None:
+    found = sums.uniformity
+    message = f"{found.uniform} of {found.nodes} nodes stand on it, on {found.stacks} distinct stacks"
+    if sums.drifting:
+        conditions.set("Uniform", "False", "Drift", f"{sums.drifting} of {sums.clusters} clusters differ; {message}")
+    elif sums.unassessed:
+        unknown = f"nothing is known of {sums.unassessed} of {sums.clusters} clusters"
+        conditions.set("Uniform", "Unknown", "FactsMissing", f"{unknown}; {message}")
+    elif not sums.clusters:
+        conditions.set("Uniform", "Unknown", "NoClusters", "no cluster stands on it")
+    elif found.uniform < found.nodes:
+        conditions.set("Uniform", "False", "Exceptions", message)
+    else:
+        conditions.set("Uniform", "True", "OnFoundation", message)
