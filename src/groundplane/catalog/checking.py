@@ -91,16 +91,18 @@ def _kubernetes(tables: Tables) -> Iterator[str]:
 
 def _tke(tables: Tables) -> Iterator[str]:
     known = _known_minors(tables)
-    rows = sorted(_rows(tables, TkeRelease), key=lambda row: versions.parse(row.version))
-    for row in rows:
+    builds = []
+    for row in _rows(tables, TkeRelease):
         found = versions.parse(row.version)
         if found.vendor != "tke":
             yield f"tke {row.version}: no build of the TKE distribution"
+            continue
+        builds.append(row)
         if found.minor not in known:
             yield f"tke {row.version}: its minor is not in kubernetes"
         elif row.released < known[found.minor].released:
             yield f"tke {row.version}: released {row.released}, before its minor"
-    for older, newer in pairwise(rows):
+    for older, newer in pairwise(sorted(builds, key=lambda row: versions.parse(row.version))):
         same = versions.minor(older.version) == versions.minor(newer.version)
         if same and newer.released < older.released:
             yield f"tke {newer.version}: released {newer.released}, before {older.version}"

@@ -38,7 +38,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether it can be; if not (or not known), why, and what to choose."""
+    """Whether it can be; if not (or not known), why, and what to choose. `reason` beside ok: what to know of it."""
 
     ok: bool
     reason: str = ""

@@ -49,8 +49,8 @@ def parse_site(text: str, origin: str) -> dict[str, tuple[Sourced, ...]]:
     faults: list[Fault] = []
     rows = _typed(body, faults)
     if not faults:
-        faults += _stale(rows)
-        faults += [Fault("contradiction", found) for found in contradictions(_with_doubles(rows))]
+        faults += _useless(rows)
+        faults += [Fault("contradiction", found) for found in contradictions(shipped_with(rows))]
     if faults:
         raise SiteRefused(origin, tuple(faults))
     return rows
@@ -79,23 +79,18 @@ def _typed_rows(name: str, rows: list[Any], faults: list[Fault]) -> Iterator[Sou
             faults.append(Fault(f"{name}[{number}]", str(error)))
 
 
-def _stale(rows: Tables) -> Iterator[Fault]:
-    """Rows that would change nothing, because the shipped one is of a later day."""
+def _useless(rows: Tables) -> Iterator[Fault]:
+    """Rows that would change nothing: there twice, or older than the shipped one."""
     for name, ours in rows.items():
         days = {row.identity(): row.date for row in shipped(name, TABLES[name].kind)}
+        seen: set[tuple[str, ...]] = set()
         for number, row in enumerate(ours):
-            if days.get(row.identity(), "") > row.date:
+            if row.identity() in seen:
+                yield Fault(f"{name}[{number}]", f"{' '.join(row.identity())} is there twice")
+            elif days.get(row.identity(), "") > row.date:
                 message = f"its date {row.date} is before that of the shipped row, {days[row.identity()]}"
                 yield Fault(f"{name}[{number}]", message)
-
-
-def _with_doubles(rows: Tables) -> dict[str, tuple[Sourced, ...]]:
-    """Return all rows, a site's rows that stand twice in its file included, so that they are found."""
-    whole = shipped_with(rows)
-    for name, ours in rows.items():
-        earlier = [{row.identity() for row in ours[:number]} for number in range(len(ours))]
-        whole[name] += tuple(row for row, seen in zip(ours, earlier, strict=True) if row.identity() in seen)
-    return whole
+            seen.add(row.identity())
 
 
 def load_site(home: Path) -> None:

@@ -40,6 +40,10 @@ def of_one_vendor(draw: st.DrawFn, count: int) -> list[KubernetesVersion]:
         ("v1.20.11-aliyun.1", (1, 20, 11), "aliyun", "1"),
         ("v1.20.15-vke.5", (1, 20, 15), "vke", "5"),
         ("v1.22.17", (1, 22, 17), "", ""),
+        ("v1.29.4-gke.1043002", (1, 29, 4), "gke", "1043002"),
+        ("v1.29.3-eks-ae9a62a", (1, 29, 3), "eks", "ae9a62a"),
+        ("v1.26.3-aliyun.1", (1, 26, 3), "aliyun", "1"),
+        ("v1.28.10+rke2r1", (1, 28, 10), "rke2r", "1"),
     ],
 )
 def test_versions_of_known_vendors_are_read(text: str, core: tuple[int, int, int], vendor: str, revision: str) -> None:
@@ -50,7 +54,21 @@ def test_versions_of_known_vendors_are_read(text: str, core: tuple[int, int, int
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1.20", "v1.20.2.3", "latest", "v1.20.2-oke.1", "v1.20.2-tke", "v1.20.2+tke.1", "v1.20.2-k3s1", "v1-36-eks-7"],
+    [
+        "",
+        "1.20",
+        "v1.20.2.3",
+        "latest",
+        "v1.20.2-oke.1",
+        "v1.20.2-tke",
+        "v1.20.2+tke.1",
+        "v1.20.2-k3s1",
+        "v1-36-eks-7",
+        "v1.27.11+749fe1d",
+        "v1.28.3+k3s1-rc1",
+        "v1.28.3-rc1+k3s1",
+        "v1.20.11-aliyunedge.1",
+    ],
 )
 def test_what_is_not_known_is_refused_and_never_guessed(text: str) -> None:
     with pytest.raises(UnknownVersion) as refused:
@@ -75,6 +93,25 @@ def test_the_traps_of_semver_are_avoided() -> None:
         "v1.20.10",
     ]
     assert [str(v) for v in sorted(map(parse, reversed(ascending)))] == ascending
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"),
+    [
+        ("1.20.6-tke.1", "1.20.6-tke.2"),
+        ("1.21.4-tke.2", "1.21.4-tke.3"),
+        ("1.20.5", "1.20.6-tke.2"),
+        ("1.21.3", "1.21.4-tke.3"),
+        ("v1.20.6", "v1.20.6-tke.1"),
+        ("v1.29.4-gke.1043002", "v1.29.4-gke.1447000"),
+        ("v1.29.4-gke.999999", "v1.29.4-gke.1043002"),
+        ("v1.28.10+rke2r1", "v1.28.10+rke2r2"),
+        ("v1.28.9+k3s9", "v1.28.10+k3s1"),
+    ],
+)
+def test_builds_of_one_core_are_ordered_by_their_numbers(lower: str, higher: str) -> None:
+    assert parse(lower) < parse(higher)
+    assert not parse(higher) < parse(lower)
 
 
 @given(of_one_vendor(3))
@@ -110,6 +147,37 @@ def test_different_vendors_are_ordered_by_the_core_when_it_differs() -> None:
     assert parse("v1.20.6-tke.9") < parse("v1.20.7-eks-d88609")
     assert not parse("v1.20.7-eks-d88609") < parse("v1.20.7-eks-d88609")
     assert parse("v1.20.6-tke.01") == parse("v1.20.6-tke.1")
+
+
+@pytest.mark.parametrize(
+    ("text", "core"),
+    [
+        ("v1.27.11+749fe1d", (1, 27, 11)),
+        ("v1.20.6-tke.3", (1, 20, 6)),
+        ("v1.20.11-aliyunedge.1", (1, 20, 11)),
+        (" v1.30.0-rc.1 ", (1, 30, 0)),
+        ("1.22.17", (1, 22, 17)),
+        ("1.22", None),
+        ("v1-36-eks-7", None),
+        ("v1.20.2.3", None),
+        ("", None),
+    ],
+)
+def test_the_numbers_of_a_version_are_read_whatever_its_suffix_says(text: str, core: versions.Core | None) -> None:
+    assert versions.core_of(text) == core
+
+
+@given(of_one_vendor(1))
+def test_the_core_of_a_version_that_is_read_is_its_own(one: list[KubernetesVersion]) -> None:
+    assert versions.core_of(str(one[0])) == one[0].core
+
+
+def test_releases_of_eks_distro_are_ordered_by_their_numbers() -> None:
+    releases = [versions.parse_eks_distro(name) for name in ("v1-35-eks-9", "v1-36-eks-7", "1-36-eks-10")]
+    assert releases == sorted(reversed(releases))
+    assert str(releases[2]) == "v1-36-eks-10"
+    with pytest.raises(UnknownVersion, match="EKS Distro"):
+        versions.parse_eks_distro("v1.36.0-eks-7")
 
 
 def test_a_version_is_not_compared_with_text() -> None:
