@@ -49,9 +49,11 @@ def test_version_tells_ours_and_only_an_older_kubectl_warns_of_the_distance(api:
 def test_get_prints_the_columns_of_the_kind(api: Api) -> None:
     machines(api)
     narrow, wide = api.ok("get", "machines"), api.ok("get", "gpm", "-o", "wide")
-    assert narrow.splitlines()[0].split() == ["NAME", "CLUSTER", "ROLE", "ADDRESS", "READY", "AGE"]
+    assert narrow.splitlines()[0].split() == [
+        "NAME", "CLUSTER", "ROLE", "ADDRESS", "OS", "KERNEL", "DRIFT", "READY", "AGE",
+    ]  # fmt: skip
     assert narrow.splitlines()[1].split()[:3] == ["m1", "shop", "ControlPlane"]
-    assert "KERNEL" in wide.splitlines()[0]
+    assert "FINDINGS" in wide.splitlines()[0]
 
 
 def test_get_answers_yaml_json_and_names(api: Api) -> None:

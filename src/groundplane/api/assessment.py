@@ -144,6 +144,8 @@ class Assessment(Struct, frozen=True):
     foundation: Annotated[str, says("the Foundation that it was held against; empty: none")] = ""
     facts_at: Annotated[str, says("when the facts were observed")] = ""
     summary: Annotated[str, says("the assessment in one sentence")] = ""
+    drifting: Annotated[str, says('dimensions with drift, such as "Kernel,Runtime"; empty: none')] = ""
+    risks: Annotated[str, says('findings by severity, such as "1 high, 2 low"; empty: none')] = ""
     drift: Annotated[list[Drift], says("differences from the Foundation, gravest first")] = []
     findings: Annotated[list[Finding], says("risks, gravest first")] = []
     features: Annotated[list[FeatureDecision], says("decisions on wanted network features", key="feature")] = []
@@ -159,3 +161,15 @@ def named(names: list[str], *, count: int | None = None) -> Nodes:
 def percent(uniform: int, nodes: int) -> str:
     """Return a share as text with one decimal, rounded down: only all of them are 100.0%."""
     return f"{1000 * uniform // nodes / 10:.1f}%" if nodes else ""
+
+
+def drifting(drift: list[Drift]) -> str:
+    """Return the dimensions that drift, exceptions left out, in the order of DIMENSIONS."""
+    found = {each.dimension for each in drift if each.state == "Drift"}
+    return ",".join(dimension for dimension in DIMENSIONS if dimension in found)
+
+
+def risks(findings: list[Finding]) -> str:
+    """Return how many findings there are of each severity, gravest first."""
+    counts = {severity: sum(each.severity == severity for each in findings) for severity in SEVERITIES}
+    return ", ".join(f"{count} {severity.lower()}" for severity, count in counts.items() if count)

@@ -72,6 +72,8 @@ _AGE = PrinterColumn("Age", "date", ".metadata.creationTimestamp")
 _READY = _condition("Ready")
 _REASON = _condition("Ready", field="reason", column="Reason", priority=1)
 _MESSAGE = _condition("Ready", field="message", column="Message", priority=1)
+_DRIFT = ".status.assessment.drifting"
+_FINDINGS = ".status.assessment.risks"
 
 _FOUNDATION = KindInfo(
     kind="Foundation",
@@ -88,6 +90,9 @@ _FOUNDATION = KindInfo(
         PrinterColumn("Version", "string", ".spec.kubernetes.version"),
         PrinterColumn("Runtime", "string", ".spec.runtime.name"),
         PrinterColumn("Clusters", "integer", ".status.clusters"),
+        PrinterColumn("Uniform", "string", ".status.uniformity.percent"),
+        PrinterColumn("Stacks", "integer", ".status.uniformity.stacks"),
+        PrinterColumn("Drifting", "integer", ".status.drifting"),
         _READY,
         _AGE,
         _MESSAGE,
@@ -114,8 +119,14 @@ _CLUSTER = KindInfo(
         PrinterColumn("Runtime", "string", ".status.runtime"),
         PrinterColumn("Machines", "integer", ".status.machines"),
         PrinterColumn("Nodes Ready", "integer", ".status.readyNodes"),
+        PrinterColumn("Uniform", "string", ".status.assessment.uniformity.percent"),
         _READY,
         _AGE,
+        PrinterColumn("Platform", "string", ".status.facts.platform.name", 1),
+        PrinterColumn("Stacks", "integer", ".status.assessment.uniformity.stacks", 1),
+        PrinterColumn("Drift", "string", _DRIFT, 1),
+        PrinterColumn("Findings", "string", _FINDINGS, 1),
+        PrinterColumn("Facts", "date", ".status.facts.observedAt", 1),
         PrinterColumn("Provider", "string", ".spec.provider", 1),
         PrinterColumn("Foundation", "string", ".spec.foundationRef.name", 1),
         PrinterColumn("Endpoint", "string", ".status.endpoint", 1),
@@ -139,10 +150,13 @@ _MACHINE = KindInfo(
         PrinterColumn("Cluster", "string", ".spec.clusterRef.name"),
         PrinterColumn("Role", "string", ".spec.role"),
         PrinterColumn("Address", "string", ".spec.address"),
+        PrinterColumn("OS", "string", ".status.facts.os.prettyName"),
+        PrinterColumn("Kernel", "string", ".status.facts.kernel.release"),
+        PrinterColumn("Drift", "string", _DRIFT),
         _READY,
         _AGE,
-        PrinterColumn("OS", "string", ".status.facts.os.prettyName", 1),
-        PrinterColumn("Kernel", "string", ".status.facts.kernel.release", 1),
+        PrinterColumn("Findings", "string", _FINDINGS, 1),
+        PrinterColumn("Facts", "date", ".status.facts.observedAt", 1),
         _REASON,
         _MESSAGE,
     ),

@@ -20,6 +20,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "apply": ("groundplane.cli.apply", "apply", "Create or change objects from manifests."),
     "get": ("groundplane.cli.get", "get", "Show objects."),
     "delete": ("groundplane.cli.change", "delete", "Delete an object."),
+    "fleet": (
+        "groundplane.cli.fleet.command",
+        "fleet",
+        "Show every cluster: where it stands on its Foundation, where not, and what needs a person first.",
+    ),
     "plan": ("groundplane.cli.plan", "plan", "Show what Groundplane is about to do to a cluster, or what stops it."),
     "approve": ("groundplane.cli.change", "approve", "Approve an operation that waits for it."),
     "retry": ("groundplane.cli.change", "retry", "Plan a cluster anew after a failed operation."),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
-from groundplane.base.errors import GroundplaneError
+from groundplane.base.errors import GroundplaneError, Refused
 
 _GAP = "   "
 
@@ -20,6 +21,20 @@ def show_error(error: GroundplaneError) -> None:
             click.echo(f"  {cause.field}: {cause.message}", err=True)
     if error.remedy:
         click.echo(f"remedy: {error.remedy}", err=True)
+
+
+def put(text: str, output: Path | None) -> None:
+    """Print a text, or write it as a whole file and say so."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from groundplane.base.files import write_private
+
+    try:
+        write_private(output, text.encode(), mode=0o644)
+    except OSError as exc:
+        raise Refused(f"cannot write {output}: {exc.strerror}", remedy="choose a directory that you may write") from exc
+    click.echo(f"wrote {output}", err=True)
 
 
 def document(value: Any, form: str) -> str:

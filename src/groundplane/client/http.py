@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ from groundplane.kube.transport import APPLY_PATCH, MERGE_PATCH, Call, Transport
 
 from .contract import Object, ObjectList, Resource, WatchEvent
 from .errors import Gone, ServerUnavailable, error_from_status
+
+T = TypeVar("T")
 
 _PAGE = 500
 
@@ -56,6 +58,16 @@ class HttpClient:
             return await self._list(resource, namespace, label_selector, limit=_PAGE)
         except Gone:
             return await self._list(resource, namespace, label_selector, limit=0)
+
+    async def read(
+        self, resource: Resource, form: type[T], *, namespace: str | None = None, label_selector: str = ""
+    ) -> T:
+        """Return a whole list by one request, decoded straight into `form`, which names the fields that matter."""
+        path = _address(resource).collection(namespace)
+        action = _action("list", resource, namespace or "", "")
+        params = {"labelSelector": label_selector} if label_selector else None
+        found: T = await self._transport.read(Call("GET", path, action, params=params), form)
+        return found
 
     async def create(self, resource: Resource, body: Object) -> Object:
         namespace, name = _names(body)

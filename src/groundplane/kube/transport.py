@@ -77,12 +77,16 @@ class Transport:
 
     async def request(self, call: Call) -> Any:
         """Send and return the decoded JSON answer; raises the errors of `kube.errors`."""
+        return await self.read(call, Any)
+
+    async def read(self, call: Call, form: Any) -> Any:
+        """As `request`, decoded straight into the type `form`; {} when the answer is empty."""
         try:
-            return await self._send(call)
+            return await self._send(call, form)
         except Unauthorized:
             if not self._login.renewable:
                 raise
-        return await self._send(call)
+        return await self._send(call, form)
 
     @asynccontextmanager
     async def lines(self, call: Call, *, silence: float | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -122,7 +126,7 @@ class Transport:
             await self._http.aclose()
             self._http = None
 
-    async def _send(self, call: Call) -> Any:
+    async def _send(self, call: Call, form: Any) -> Any:
         credentials = await self._login.credentials()
         http = await self._client(credentials)
         arguments = _arguments(call, credentials, self._access.tls_server_name)
@@ -138,7 +142,12 @@ class Transport:
         if not response.content:
             return {}
         try:
-            return msgspec.json.decode(response.content)
+            return msgspec.json.decode(response.content, type=form)
+        except msgspec.ValidationError as exc:
+            raise ServerUnavailable(
+                f"cannot {call.action}: {self.server} answered with something else than was asked for: {exc}",
+                remedy="bring command line and server to the same version",
+            ) from exc
         except msgspec.DecodeError as exc:
             raise ServerUnavailable(
                 f"cannot {call.action}: {self.server} answered with something that is no JSON"

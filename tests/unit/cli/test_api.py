@@ -147,8 +147,8 @@ def test_get_prints_the_servers_table(cli: Cli, everything: str, namespace: str)
     lines = cli("get", "machines").out.splitlines()
     assert lines[0].split()[:4] == ["NAME", "CLUSTER", "ROLE", "ADDRESS"]
     assert lines[1].split()[:4] == ["shop-1", "shop", "ControlPlane", address(namespace)]
-    assert "KERNEL" not in lines[0]
-    assert "KERNEL" in cli("get", "machines", "-o", "wide").out
+    assert "FINDINGS" not in lines[0]
+    assert "FINDINGS" in cli("get", "machines", "-o", "wide").out
     everywhere = cli("get", "machines", "-A").out.splitlines()
     assert everywhere[0].startswith("NAMESPACE")
     assert any(line.startswith(namespace) for line in everywhere)

@@ -8,8 +8,11 @@ from typing import get_args
 import msgspec
 import pytest
 
+from groundplane.api.assessment import DIMENSIONS
 from groundplane.api.registry import KINDS
 from groundplane.base.settings import SETTINGS_HELP
+from groundplane.cli.fleet.choose import KEYS
+from groundplane.cli.fleet.exports import COLUMNS
 from groundplane.operations import CREATE, DELETE
 from groundplane.server.config import ServerConfig
 
@@ -81,3 +84,16 @@ def test_every_link_to_a_file_of_the_repository_leads_somewhere(page: str | Path
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text()):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_documented_columns_of_the_fleets_exports_are_those_that_exist() -> None:
+    section = (DOCS / "fleet.md").read_text().partition("## Columns of the exports")[2]
+    rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    assert tuple(name for row in rows for name in re.findall(r"`(\w+)`", row)) == COLUMNS
+
+
+def test_every_dimension_and_every_filter_of_the_fleet_is_in_the_docs() -> None:
+    told = (DOCS / "fleet.md").read_text()
+    assert all(f"| `{dimension}` |" in told for dimension in DIMENSIONS)
+    filters = told.partition("## Filters")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([a-z]+)", filters.partition("| filter")[2])) >= set(KEYS)

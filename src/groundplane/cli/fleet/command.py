@@ -1,0 +1,109 @@
+"""`groundplane fleet`: the matrix of clusters by dimension, for the screen, for a spreadsheet and as a report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from groundplane.cli.session import Target, pass_target
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .choose import Chosen
+    from .matrix import Paint
+    from .wire import Fleet
+
+_FORMS = ("table", "wide", "csv", "json")
+# As in `choose`, which is not loaded for `--help`.
+_SORTS = ("name", "platform", "version", "nodes", "uniform", "drift", "findings", "age")
+
+
+@click.command()
+@click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Clusters of all namespaces.")
+@click.option("--foundation", default="", help="Only clusters of this Foundation.")
+@click.option("-l", "--selector", default="", help="Only clusters with these labels, such as team=a,site!=b.")
+@click.option(
+    "--filter", "filters", multiple=True, help="Only clusters that meet it, such as drift=Kernel; repeatable."
+)
+@click.option("--sort", type=click.Choice(_SORTS), default="name", show_default=True, help="Order.")
+@click.option("--reverse", is_flag=True, help="The other way round.")
+@click.option("-o", "--format", "form", type=click.Choice(_FORMS), default="table", show_default=True, help="Form.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@pass_target
+def fleet(target: Target, /, **flags: Any) -> None:
+    """Show every cluster: where it stands on its Foundation, where not, and what needs a person first."""
+    from . import choose, wire
+    from .rows import row
+
+    filters = [choose.parse(text) for text in flags["filters"]]
+    if flags["foundation"]:
+        filters.append(choose.parse(f"foundation={flags['foundation']}"))
+
+    async def work() -> None:
+        from groundplane.base.clock import utc_now
+        from groundplane.cli.show import put
+
+        async with target.connect() as api:
+            namespace = None if flags["everywhere"] else api.namespace
+            found = await wire.read(api.client, namespace, selector=flags["selector"])
+            # A command to type next needs the namespace when this one was given it, or when it is another.
+            home = "" if target.namespace else api.namespace
+        now = utc_now()
+        rows = choose.arrange([row(each, now) for each in found.clusters], flags["sort"], reverse=flags["reverse"])
+        shown = _Shown(found, choose.choose(rows, filters), home)
+        put(
+            shown.text(flags["form"], now, everywhere=flags["everywhere"], paint=painter(flags["output"])),
+            flags["output"],
+        )
+
+    target.run(work())
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What was read and chosen, to be put into a form."""
+
+    found: Fleet
+    chosen: Chosen
+    home: str
+
+    def text(self, form: str, now: datetime, *, everywhere: bool, paint: Paint) -> str:
+        """Return the form as text."""
+        from . import exports
+        from .rows import total
+
+        rows = self.chosen.rows
+        if form == "csv":
+            return exports.as_csv(rows)
+        if form == "json":
+            from groundplane.cli.show import document
+
+            return document(exports.as_data(rows, total(rows), now), "json")
+        return "\n".join(self._matrix(form, everywhere=everywhere, paint=paint)) + "\n"
+
+    def _matrix(self, form: str, *, everywhere: bool, paint: Paint) -> list[str]:
+        from . import matrix
+        from .rows import total
+
+        rows = self.chosen.rows
+        if not rows:
+            which = " that meet the filters" if self.found.clusters else ""
+            where = "" if everywhere else f" in {f'namespace {self.home}' if self.home else 'this namespace'}"
+            return [f"there are no clusters{where}{which}"]
+        wide = form == "wide"
+        shown = matrix.lines(rows, wide=wide, everywhere=everywhere, paint=paint)
+        legend = [] if wide else ["", matrix.LEGEND]
+        return [*shown, *legend, *matrix.footer(self.chosen, total(rows), home=self.home)]
+
+
+def painter(output: Path | None) -> Paint:
+    """Return what colours words on a terminal; elsewhere they stay plain, as with NO_COLOR."""
+    if output or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return lambda text, colour: text
+    return lambda text, colour: click.style(text, fg=colour) if colour else text
