@@ -38,6 +38,7 @@ FindingType = Literal[
     "CertificateLongLived",
     "UnknownVersion",
     "ClockSkew",
+    "Vulnerability",
 ]
 
 

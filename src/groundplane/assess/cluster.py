@@ -16,9 +16,11 @@ from groundplane.api.assessment import (
     Finding,
     StackShare,
     Uniformity,
+    drifting,
     named,
     percent,
 )
+from groundplane.api.assessment import risks as counted
 from groundplane.api.facts import ClusterFacts, MachineFacts
 
 from . import dimensions, features, findings
@@ -157,6 +159,8 @@ def _assessment(tally: _Tally, standard: Standard, facts: ClusterFacts, stood_on
         foundation=standard.foundation,
         facts_at=facts.observed_at,
         summary=_summary(uniformity, drift, risks, standard),
+        drifting=drifting(drift),
+        risks=counted(risks),
         drift=drift,
         findings=risks,
         features=features.decide(stood_on, standard, facts.network) if standard.plugin else [],

@@ -8,6 +8,7 @@ from groundplane.api.assessment import Dimension, Remedy
 from groundplane.api.facts import MachineFacts, PodNetworkFacts
 from groundplane.api.foundation import HostSettings, RuntimeChoice
 from groundplane.base.sizes import mib
+from groundplane.catalog.releases import fixes_since
 from groundplane.catalog.runtimes import docker_supported
 
 from . import features, reading
@@ -150,9 +151,15 @@ def version_difference(found: str, wanted: str) -> Differences:
 def _behind(found: str, wanted: str) -> str:
     left, right = reading.minor(found), reading.minor(wanted)
     if left is None or right is None or left == right:
-        return "fixes that the other nodes have are missing"
+        missing = _missing_fixes(found)
+        return f"it lacks: {'; '.join(missing)}" if missing else "fixes that the other nodes have are missing"
     steps = right[1] - left[1]
     return f"it is {steps} minor{'s' if steps > 1 else ''} behind: APIs and fixes differ, and each is an upgrade"
+
+
+def _missing_fixes(found: str) -> tuple[str, ...]:
+    """Return what later builds of the TKE distribution mend in this one."""
+    return fixes_since(found) if "-tke." in found else ()
 
 
 def runtime(ground: Ground, standard: Standard, _: str) -> Differences:

@@ -5,8 +5,9 @@ Every finding names the rule's source. What the catalog does not know is no find
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -15,7 +16,7 @@ from groundplane.api.facts import CertificateFacts, ClusterFacts, MachineFacts
 from groundplane.api.foundation import CertificateLimits
 from groundplane.base.versions import KernelRule, UnknownVersion, kernel_release
 from groundplane.catalog.kernel import kernel_needs
-from groundplane.catalog.lines import runtime_end_of_life
+from groundplane.catalog.lines import runtime_end_of_life, security_gaps
 from groundplane.catalog.releases import Support, support
 from groundplane.catalog.runtimes import runtime_verdict
 from groundplane.catalog.skew import apiservers_skew, component_skew, kubelet_behind
@@ -25,6 +26,8 @@ from . import reading
 from .ground import Ground
 
 NEAR_DAYS = 90
+# How Debian, Ubuntu and Enterprise Linux mark what they build: 1.6.20~ds1, 20.10.24+dfsg1, 1.6.12-0ubuntu1.
+_PACKAGED = re.compile(r"[~+]d(?:fsg|s)|ubuntu|deb\d|\.el\d")
 # Tokens and leases are judged by the clock; kubeadm and etcd warn from about a second on, certificates fail later.
 CLOCK_LIMIT = 10.0
 _SKEWED = ("kube-controller-manager", "kube-scheduler", "cloud-controller-manager", "kube-proxy")
@@ -83,7 +86,8 @@ def _of_runtime(kubelet: str, runtime: str, version: str, today: str) -> tuple[R
         return ()
     found = []
     try:
-        found += _ending(runtime_end_of_life(runtime, version), f"{runtime} {version}", today, "UpgradeRuntime")
+        found += _ended_line(runtime, version, today)
+        found += _gaps(runtime, version)
         verdict = runtime_verdict(kubelet, runtime, version) if kubelet else None
     except UnknownVersion as problem:
         return (Risk("UnknownVersion", f"{runtime} {version}", problem.message, "Low", "Node.status", Remedy()),)
@@ -93,6 +97,29 @@ def _of_runtime(kubelet: str, runtime: str, version: str, today: str) -> tuple[R
         remedy = Remedy(action=action, text=f"use {verdict.choose}" if verdict.choose else "")
         found.append(Risk("UnsupportedPair", subject, verdict.reason, "High", "catalog: runtimes", remedy))
     return tuple(found)
+
+
+def _ended_line(runtime: str, version: str, today: str) -> list[Risk]:
+    """A distribution goes on mending its own package of a line that its project has ended."""
+    found = _ending(runtime_end_of_life(runtime, version), f"{runtime} {version}", today, "UpgradeRuntime")
+    if not _PACKAGED.search(version):
+        return found
+    return [
+        replace(one, severity="Low", message=f"{one.message} by its project; its distribution may mend the package")
+        for one in found
+    ]
+
+
+def _gaps(program: str, version: str) -> Iterator[Risk]:
+    """Yield the known vulnerabilities that a program's version has."""
+    packaged = bool(_PACKAGED.search(version))
+    for fix in security_gaps(program, version):
+        message = f"{fix.id}: {fix.title}; fixed in {' and '.join(fix.fixed)}"
+        if packaged:
+            message += ", and maybe in this package of a distribution: look at its changelog"
+        remedy = Remedy(action="UpgradeRuntime", text=f"bring {program} to {fix.fixed[-1]} or later")
+        severity: Severity = "Low" if packaged else "High"
+        yield Risk("Vulnerability", f"{program} {version}: {fix.id}", message, severity, fix.source, remedy)
 
 
 @lru_cache(4096)
@@ -163,10 +190,20 @@ def _oldest(found: Iterable[str]) -> str:
 
 def of_machine(facts: MachineFacts) -> Iterator[Risk]:
     """Yield the risks that only a look at the host itself shows."""
+    for handler in facts.handlers:
+        yield from _of_handler(handler.name, handler.version)
     if abs(facts.time.offset_seconds) > CLOCK_LIMIT:
         message = f"its clock is {facts.time.offset_seconds:+.0f} s off ours: tokens and certificates may be refused"
         remedy = Remedy(action="TuneHost", text="let a time service keep the clock right")
         yield Risk("ClockSkew", "clock", message, "Medium", "date over SSH", remedy)
+
+
+@lru_cache(4096)
+def _of_handler(name: str, version: str) -> tuple[Risk, ...]:
+    try:
+        return tuple(_gaps(name, version)) if version else ()
+    except UnknownVersion as problem:
+        return (Risk("UnknownVersion", f"{name} {version}", problem.message, "Low", "its own output", Remedy()),)
 
 
 def of_certificates(found: Sequence[CertificateFacts], limits: CertificateLimits, today: str) -> Iterator[Risk]:

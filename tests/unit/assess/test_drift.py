@@ -294,3 +294,14 @@ def test_many_nodes_are_counted_and_fifty_named() -> None:
     many = stack(os_image="Gentoo", count=5000, nodes=[f"n-{number:04}" for number in range(5000)])
     drift = only(of(many))
     assert (drift.nodes.count, len(drift.nodes.names)) == (5000, 50)
+
+
+def test_a_build_of_the_tke_distribution_names_the_fixes_that_it_lacks() -> None:
+    drift = only(of(UNIFORM, stack(kubelet="v1.20.6-tke.2")))
+    assert "CVE-2021-25741" in drift.cost
+
+
+def test_an_assessment_counts_itself_for_columns() -> None:
+    found = of(stack(kernel="4.14.105", runtime="docker://19.3.15"))
+    assert found.drifting == "Kernel,Runtime,Network"
+    assert found.risks.endswith("high")

@@ -8,7 +8,15 @@ import msgspec
 import pytest
 
 from groundplane.api.assessment import Finding
-from groundplane.api.facts import CertificateFacts, ClusterFacts, ComponentFacts, PlatformFacts, StackFacts, TimeFacts
+from groundplane.api.facts import (
+    CertificateFacts,
+    ClusterFacts,
+    ComponentFacts,
+    HandlerFacts,
+    PlatformFacts,
+    StackFacts,
+    TimeFacts,
+)
 from groundplane.api.foundation import CertificateLimits, SecurityLimits
 from groundplane.assess import ClusterSubject, assess_cluster, assess_machine
 
@@ -194,3 +202,27 @@ def test_findings_come_gravest_first() -> None:
     weights = [{"High": 0, "Medium": 1, "Low": 2}[one.severity] for one in found]
     assert weights == sorted(weights)
     assert len(set(weights)) == 3
+
+
+def test_a_runc_that_lets_containers_out_is_grave() -> None:
+    host = machine(handlers=[HandlerFacts(name="runc", version="1.1.11")])
+    found = [one for one in assess_machine("shop-1", host, standard()).findings if one.type == "Vulnerability"]
+    leak = next(one for one in found if one.subject == "runc 1.1.11: CVE-2024-21626")
+    assert (leak.severity, leak.nodes.names, leak.remedy.action) == ("High", ["shop-1"], "UpgradeRuntime")
+    assert "1.1.12" in leak.message
+
+
+def test_a_package_of_a_distribution_may_have_the_fix_under_an_old_number() -> None:
+    host = machine(handlers=[HandlerFacts(name="runc", version="1.1.5+ds1")])
+    found = [one for one in assess_machine("shop-1", host, standard()).findings if one.subject.startswith("runc 1.1.5+ds1: ")]
+    assert {(one.type, one.severity) for one in found} == {("Vulnerability", "Low")}
+    assert all("look at its changelog" in one.message for one in found)
+    node = stack(os_image="Debian GNU/Linux 12 (bookworm)", kernel="6.1.0", runtime="containerd://1.6.20~ds1")
+    ended = next(one for one in risks(modern(node)) if one.subject == "containerd 1.6.20~ds1")
+    assert (ended.type, ended.severity) == ("EndOfLife", "Low")
+
+
+def test_an_oci_runtime_whose_version_cannot_be_read_is_reported() -> None:
+    host = machine(handlers=[HandlerFacts(name="runc", version="unknown"), HandlerFacts(name="kata")])
+    found = assess_machine("shop-1", host, standard()).findings
+    assert [one.subject for one in found if one.type == "UnknownVersion"] == ["runc unknown"]
