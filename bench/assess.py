@@ -62,7 +62,7 @@ def foundation() -> Foundation:
 
 def clusters(count: int, *, seed: int = 1) -> Iterator[ClusterFacts]:
     """Yield the facts of clusters of NODES nodes on one to all-different stacks."""
-    chance = random.Random(seed)  # noqa: S311 - a simulation
+    chance = random.Random(seed)
     for number in range(count):
         names = [f"c{number:04}-n{node}" for node in range(NODES)]
         kinds = chance.choice((1, 2, 3, NODES))

@@ -34,9 +34,14 @@ class Need:
     absent: str = ""
 
     def __str__(self) -> str:
-        kernels = " and ".join(dict.fromkeys(str(rule) for rule in self.rules if str(rule)))
-        options = ", ".join(f"CONFIG_{name}" for name in self.options)
-        return "; ".join(part for part in (f"kernel {kernels}" if kernels else "", options) if part)
+        return _spelt(self)
+
+
+@lru_cache(1024)
+def _spelt(wanted: Need) -> str:
+    kernels = " and ".join(dict.fromkeys(str(rule) for rule in wanted.rules if str(rule)))
+    options = ", ".join(f"CONFIG_{name}" for name in wanted.options)
+    return "; ".join(part for part in (f"kernel {kernels}" if kernels else "", options) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,7 @@ def need(plugin: str, version: str, feature: str) -> Need | None:
 
 def obstacle(ground: Ground, wanted: Need) -> Obstacle | None:
     """Return why the ground cannot carry the feature, or None; raises UnknownVersion when its kernel is unreadable."""
-    failed = [rule for rule in wanted.rules if not rule.met_by(ground.kernel)]
-    if failed:
+    if not _carries(ground.kernel, wanted.rules):
         return Obstacle(ground, f"kernel {ground.kernel}", _unlock(ground.kernel, wanted.rules))
     config = ground.machine.kernel.config if ground.machine else {}
     missing = [name for name in wanted.options if config.get(f"CONFIG_{name}") not in ("y", "m")] if config else []
@@ -82,12 +86,17 @@ def obstacle(ground: Ground, wanted: Need) -> Obstacle | None:
 
 
 @lru_cache(4096)
+def _carries(release: str, rules: tuple[KernelRule, ...]) -> bool:
+    return all(rule.met_by(release) for rule in rules)
+
+
+@lru_cache(4096)
 def _unlock(release: str, rules: tuple[KernelRule, ...]) -> str:
     """Return the lowest release above the kernel that meets all rules, "" when none is known."""
     found = kernel_release(release)
     points = sorted({point for rule in rules for point in rule.points})
     higher = (".".join(map(str, point)) for point in points if point > found)
-    return next((text for text in higher if all(rule.met_by(text) for rule in rules)), "")
+    return next((text for text in higher if _carries(text, rules)), "")
 
 
 def blocked_below(kernel: str, standard: Standard) -> list[str]:
@@ -98,7 +107,7 @@ def blocked_below(kernel: str, standard: Standard) -> list[str]:
 @lru_cache(4096)
 def _blocked(kernel: str, plugin: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
     needs = [found for name in wanted if (found := need(plugin, "", name))]
-    return tuple(one.feature for one in needs if not all(rule.met_by(kernel) for rule in one.rules))
+    return tuple(one.feature for one in needs if not _carries(kernel, one.rules))
 
 
 def differences(ground: Ground, standard: Standard, found: PodNetworkFacts) -> Iterable[Difference]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from groundplane.api.assessment import (
     DIMENSIONS,
+    NAMES_SHOWN,
     Assessment,
     Dimension,
     DimensionShare,
@@ -36,18 +37,40 @@ _Share = tuple[Dimension, str]
 
 @dataclass(slots=True)
 class _Group:
-    """Sums of the clusters of one Foundation."""
+    """Sums of the clusters of one Foundation. `decisions` are by feature, then by cluster."""
 
     members: dict[str, Assessment | None] = field(default_factory=dict)
     nodes: int = 0
     uniform: int = 0
+    drifting: int = 0
+    unassessed: int = 0
     shares: Counter[_Share] = field(default_factory=Counter)
     stacks: Counter[Stack] = field(default_factory=Counter)
+    decisions: dict[str, dict[str, FeatureDecision]] = field(default_factory=dict)
 
-    def add(self, assessment: Assessment, sign: int) -> None:
+    def take(self, cluster: str, assessment: Assessment | None) -> None:
+        self.members[cluster] = assessment
+        self._count(assessment, 1)
+        for decision in assessment.features if assessment else ():
+            self.decisions.setdefault(decision.feature, {})[cluster] = decision
+
+    def drop(self, cluster: str) -> None:
+        assessment = self.members.pop(cluster)
+        self._count(assessment, -1)
+        for decision in assessment.features if assessment else ():
+            of_feature = self.decisions[decision.feature]
+            del of_feature[cluster]
+            if not of_feature:
+                del self.decisions[decision.feature]
+
+    def _count(self, assessment: Assessment | None, sign: int) -> None:
+        if assessment is None:
+            self.unassessed += sign
+            return
         found = assessment.uniformity
         self.nodes += sign * found.nodes
         self.uniform += sign * found.uniform
+        self.drifting += sign * bool(assessment.drifting)
         for share in found.dimensions:
             self.shares[share.dimension, "uniform"] += sign * share.uniform
             self.shares[share.dimension, "exceptions"] += sign * share.exceptions
@@ -68,37 +91,33 @@ class Fleet:
     def put(self, cluster: str, group: str, assessment: Assessment | None) -> None:
         """Take a cluster's newest assessment in; None: there is none yet."""
         self.remove(cluster)
-        found = self._groups.setdefault(group, _Group())
         self._group_of[cluster] = group
-        found.members[cluster] = assessment
-        if assessment is not None:
-            found.add(assessment, 1)
+        self._groups.setdefault(group, _Group()).take(cluster, assessment)
 
     def remove(self, cluster: str) -> None:
         """Forget a cluster."""
         group = self._group_of.pop(cluster, None)
         if group is None:
             return
-        found = self._groups[group]
-        before = found.members.pop(cluster)
-        if before is not None:
-            found.add(before, -1)
-        if not found.members:
+        self._groups[group].drop(cluster)
+        if not self._groups[group].members:
             del self._groups[group]
 
-    def members(self, group: str) -> dict[str, Assessment | None]:
-        """Return the clusters of a group with their assessments, by name."""
-        found = self._groups.get(group)
-        return dict(sorted(found.members.items())) if found else {}
+    def members(self, group: str) -> int:
+        """Return how many clusters are in a group."""
+        return len(self._of(group).members)
+
+    def unassessed(self, group: str) -> int:
+        """Return how many clusters of a group have no assessment yet."""
+        return self._of(group).unassessed
 
     def drifting(self, group: str) -> int:
         """Return how many clusters of a group differ from what they are held against, exceptions not counted."""
-        assessments = self.members(group).values()
-        return sum(1 for one in assessments if one and any(drift.state == "Drift" for drift in one.drift))
+        return self._of(group).drifting
 
     def uniformity(self, group: str) -> Uniformity:
         """Return the shares over a group."""
-        found = self._groups.get(group, _Group())
+        found = self._of(group)
         return Uniformity(
             nodes=found.nodes,
             uniform=found.uniform,
@@ -118,35 +137,42 @@ class Fleet:
 
     def stacks(self, group: str) -> list[StackShare]:
         """Return the largest distinct stacks of a group."""
-        return stack_shares(self._groups.get(group, _Group()).stacks)
+        return stack_shares(self._of(group).stacks)
 
     def features(self, group: str) -> list[FeatureDecision]:
         """Return each wanted feature's decision over a group: blocked where one cluster is, named cluster/node."""
-        by_name: dict[str, list[tuple[str, FeatureDecision]]] = {}
-        for cluster, assessment in self.members(group).items():
-            for decision in assessment.features if assessment else ():
-                by_name.setdefault(decision.feature, []).append((cluster, decision))
-        return [_over_all(found) for _, found in sorted(by_name.items())]
+        return [_over_all(found) for _, found in sorted(self._of(group).decisions.items())]
+
+    def _of(self, group: str) -> _Group:
+        return self._groups.get(group) or _Group()
 
 
-def _over_all(found: list[tuple[str, FeatureDecision]]) -> FeatureDecision:
-    first = found[0][1]
-    blocked = [(cluster, one) for cluster, one in found if one.state == "Blocked"]
-    unknown = [cluster for cluster, one in found if one.state == "Unknown"]
-    names = [f"{cluster}/{node}" for cluster, one in blocked for node in one.blockers.names]
-    count = sum(one.blockers.count for _, one in blocked)
-    ready = len(found) - len(blocked) - len(unknown)
-    message = f"{ready} of {len(found)} clusters can use it"
+def _over_all(found: dict[str, FeatureDecision]) -> FeatureDecision:
+    blocked = {cluster: found[cluster] for cluster in sorted(found) if found[cluster].state == "Blocked"}
+    unknown = sum(1 for one in found.values() if one.state == "Unknown")
+    count = sum(one.blockers.count for one in blocked.values())
+    first = found[min(found)]
+    message = f"{len(found) - len(blocked) - unknown} of {len(found)} clusters can use it"
     if blocked:
-        message += f"; {count} nodes of {len(blocked)} clusters block it: {blocked[0][1].message}"
+        example = next(iter(blocked.values()))
+        message += f"; {count} nodes of {len(blocked)} clusters block it: {example.message}"
     return FeatureDecision(
         feature=first.feature,
         state="Blocked" if blocked else "Unknown" if unknown else "Available",
         needs=first.needs,
         message=message,
-        blockers=named(names, count=count) if blocked else Nodes(),
+        blockers=_blockers(blocked, count),
         source=first.source,
     )
+
+
+def _blockers(blocked: dict[str, FeatureDecision], count: int) -> Nodes:
+    names: list[str] = []
+    for cluster, one in blocked.items():
+        if len(names) >= NAMES_SHOWN:
+            break
+        names += [f"{cluster}/{node}" for node in one.blockers.names]
+    return named(names, count=count)
 
 
 def next_history(history: list[UniformityPoint], uniformity: Uniformity, time: str) -> list[UniformityPoint]:

@@ -45,9 +45,8 @@ class FoundationSums:
     """What the clusters of one Foundation come to."""
 
     def __init__(self, fleet: Fleet, group: str) -> None:
-        members = fleet.members(group)
-        self.clusters = len(members)
-        self.unassessed = sum(1 for one in members.values() if one is None)
+        self.clusters = fleet.members(group)
+        self.unassessed = fleet.unassessed(group)
         self.drifting = fleet.drifting(group)
         self.uniformity = fleet.uniformity(group)
         self.stacks = fleet.stacks(group)

@@ -214,7 +214,9 @@ def test_a_runc_that_lets_containers_out_is_grave() -> None:
 
 def test_a_package_of_a_distribution_may_have_the_fix_under_an_old_number() -> None:
     host = machine(handlers=[HandlerFacts(name="runc", version="1.1.5+ds1")])
-    found = [one for one in assess_machine("shop-1", host, standard()).findings if one.subject.startswith("runc 1.1.5+ds1: ")]
+    found = [
+        one for one in assess_machine("shop-1", host, standard()).findings if one.subject.startswith("runc 1.1.5+ds1: ")
+    ]
     assert {(one.type, one.severity) for one in found} == {("Vulnerability", "Low")}
     assert all("look at its changelog" in one.message for one in found)
     node = stack(os_image="Debian GNU/Linux 12 (bookworm)", kernel="6.1.0", runtime="containerd://1.6.20~ds1")

@@ -53,7 +53,11 @@ def test_sums_are_those_of_the_members_whatever_came_before(
         assert fleet.uniformity(group) == fresh.uniformity(group)
         assert fleet.stacks(group) == fresh.stacks(group)
         assert fleet.features(group) == fresh.features(group)
-        assert fleet.members(group) == fresh.members(group)
+        assert (fleet.members(group), fleet.unassessed(group), fleet.drifting(group)) == (
+            fresh.members(group),
+            fresh.unassessed(group),
+            fresh.drifting(group),
+        )
         nodes = sum(one.uniformity.nodes for where, one in members.values() if one and where == group)
         assert fleet.uniformity(group).nodes == nodes
 
@@ -66,7 +70,7 @@ def test_a_fleet_counts_stacks_drifting_clusters_and_who_blocks_a_feature() -> N
     found = fleet.uniformity("production")
     assert (found.nodes, found.uniform, found.percent, found.stacks) == (5, 2, "40.0%", 2)
     assert [one.nodes for one in fleet.stacks("production")] == [3, 2]
-    assert fleet.drifting("production") == 1
+    assert (fleet.drifting("production"), fleet.unassessed("production")) == (1, 1)
     (feature,) = fleet.features("production")
     assert (feature.state, feature.blockers.count, feature.blockers.names) == ("Blocked", 3, ["bank/b-1"])
     assert feature.message.startswith("1 of 2 clusters can use it; 3 nodes of 1 clusters block it: ")
@@ -74,7 +78,7 @@ def test_a_fleet_counts_stacks_drifting_clusters_and_who_blocks_a_feature() -> N
 
 def test_a_group_that_nobody_is_in_is_empty() -> None:
     found = Fleet()
-    assert (found.uniformity("x").nodes, found.stacks("x"), found.features("x"), found.members("x")) == (0, [], [], {})
+    assert (found.uniformity("x").nodes, found.stacks("x"), found.features("x"), found.members("x")) == (0, [], [], 0)
 
 
 @pytest.mark.parametrize(
