@@ -222,7 +222,7 @@ def kernel_at_least(release: str, minimum: str) -> bool:
 # Enterprise Linux keeps the number of the kernel that a major began with and takes features back into it. The minor is
 # in the release (el8_6), except in the first builds of a minor, which say el8 only and are told by their build number
 # (https://access.redhat.com/articles/3078, 2025-11-12; the rebuilds take the same numbers).
-_EL_RELEASE = re.compile(r"-([0-9]+)(?:\.[0-9]+)*\.el([0-9]+)(?:_([0-9]+))?(?:\.[a-z0-9_]+)?")
+_EL_RELEASE = re.compile(r"-([0-9]+)(?:\.(?:rt)?[0-9]+)*\.el([0-9]+)(?:_([0-9]+))?(?:\.[a-z0-9_]+)*(?:\+[a-z0-9-]+)?")
 _EL_CORES: dict[int, Core] = {7: (3, 10, 0), 8: (4, 18, 0), 9: (5, 14, 0), 10: (6, 12, 0)}
 _EL_BUILDS: dict[int, tuple[int, ...]] = {
     7: (123, 229, 327, 514, 693, 862, 957, 1062, 1127, 1160),
@@ -230,6 +230,11 @@ _EL_BUILDS: dict[int, tuple[int, ...]] = {
     9: (70, 162, 284, 362, 427, 503, 570, 611),
     10: (55, 124),
 }
+# Debian's release names the builds of a line by a number of their own, whatever their patch is: from the sixth on,
+# "4.19.0-6-amd64" is 4.19.67 or later (https://tracker.debian.org/pkg/linux, changelog of 4.19.67-1, 2019-08-20).
+_DEBIAN_4_19 = re.compile(r"4\.19\.0-(?:0\.bpo\.)?([0-9]+)-(?:cloud-|rt-)?(?:amd64|arm64)")
+_DEBIAN_BUILD = 6
+_DEBIAN_CORE: Core = (4, 19, 67)
 _EL_ITEM = re.compile(r"el([0-9]+)_([0-9]+)")
 _POINT = re.compile(r"[0-9]+\.[0-9]+(?:\.[0-9]+)?")
 
@@ -259,7 +264,8 @@ class KernelRule:
 
     Every point but the highest is a back-port: it counts within its own line only, so that 4.20 has not what 4.19.57
     has. From the highest on all have it. `el8_6` adds the own kernels of Enterprise Linux 8 from 8.6 on, whatever their
-    number; `<7.0` takes away what is not below it. The empty rule is met by every kernel.
+    number; `<7.0` takes away what is not below it. The empty rule is met by every kernel. Debian's 4.19 is read as the
+    patch that its build number stands for.
     """
 
     points: tuple[Core, ...] = ()
@@ -287,7 +293,7 @@ class KernelRule:
 
     def met_by(self, release: str) -> bool:
         """Tell whether a kernel, as `uname -r` names it, has the feature; raises UnknownVersion."""
-        found = kernel_release(release)
+        found = _patched(release)
         if self.below is not None and found >= self.below:
             return False
         minor = enterprise_minor(release) if self.rebuilds else None
@@ -306,6 +312,14 @@ class KernelRule:
         rebuilds = [f"el{major}_{least}" for major, least in self.rebuilds]
         below = [] if self.below is None else [f"<{_short(self.below)}"]
         return ", ".join([*map(_short, self.points), *rebuilds, *below])
+
+
+def _patched(release: str) -> Core:
+    """Return the numbers of a kernel, with the patch that Debian's release for 4.19 does not tell."""
+    debian = _DEBIAN_4_19.fullmatch(release)
+    if debian is not None and int(debian[1]) >= _DEBIAN_BUILD:
+        return _DEBIAN_CORE
+    return kernel_release(release)
 
 
 def _short(core: Core) -> str:

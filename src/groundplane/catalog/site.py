@@ -20,7 +20,8 @@ from .checking import contradictions
 from .sources import Sourced, convert, lay_over, shipped
 from .tables import TABLES, Tables, shipped_with
 
-SITE = Path("catalog/site.yaml")
+# Beside the settings in the home, and in its backups.
+SITE = Path("catalog.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,18 @@ def _useless(rows: Tables) -> Iterator[Fault]:
             seen.add(row.identity())
 
 
+def read_file(path: Path) -> str:
+    """Return a file's text; bytes that are no text become signs that the check then stumbles on."""
+    return path.read_text("utf-8", errors="replace")
+
+
 def load_site(home: Path) -> None:
     """Lay the home's rows over the shipped ones, none when it has no file; raises SiteRefused.
 
     For the start of a process, before the catalog is asked.
     """
     path = home / SITE
-    lay_over(parse_site(path.read_text("utf-8"), str(path)) if path.exists() else {})
+    lay_over(parse_site(read_file(path), str(path)) if path.exists() else {})
 
 
 def install(text: str, origin: str, home: Path) -> dict[str, tuple[Sourced, ...]]:

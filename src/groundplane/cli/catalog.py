@@ -72,10 +72,10 @@ def check(*, home: Path | None) -> None:
 @_home
 def update(*, path: Path, home: Path | None) -> None:
     """Put newer rows of this site in place of the shipped ones."""
-    from groundplane.catalog.site import SITE, install
+    from groundplane.catalog.site import SITE, install, read_file
 
     target = _home_of(home)
-    found = install(path.read_text("utf-8"), str(path), target)
+    found = install(read_file(path), str(path), target)
     count = sum(map(len, found.values()))
     click.echo(f"wrote {target / SITE}: {count} rows in {len(found)} tables; Groundplane reads it when it starts")
 

@@ -24,7 +24,7 @@ from .sqlite import check_finished
 DATABASE = "state.db"
 SEAL_KEY = "seal.key"
 # Files of the home that a backup holds besides the database, as far as they are there.
-OPEN_FILES = ("tokens.json", "users.json", "server.yaml")
+OPEN_FILES = ("tokens.json", "users.json", "server.yaml", "catalog.yaml")
 PRIVATE_FILES = (SEAL_KEY, "ca.crt", "ca.key", "client-ca.crt", "client-ca.key")
 
 

@@ -34,6 +34,12 @@ def spelled(core: Core) -> str:
         ("5.4.119-19-0009.11", True),
         ("6.1.0-18-amd64", True),
         ("4.14.105-19-0024", False),
+        ("4.19.0-5-amd64", False),
+        ("4.19.0-6-amd64", True),
+        ("4.19.0-27-cloud-amd64", True),
+        ("4.19.0-0.bpo.19-arm64", True),
+        ("4.19.0-91.82.112.uelc20.x86_64", False),
+        ("5.0.0-37-generic", False),
     ],
 )
 def test_a_back_port_counts_within_its_own_line_only(release: str, met: bool) -> None:
@@ -66,6 +72,10 @@ def test_the_minor_of_enterprise_linux_is_read_from_the_release_or_the_build() -
     assert versions.enterprise_minor("4.18.0-553.el8_10.x86_64") == (8, 10)
     assert versions.enterprise_minor("4.18.0-448.el8.x86_64") == (8, 7)
     assert versions.enterprise_minor("5.14.0-70.13.1.el9_0.x86_64") == (9, 0)
+    assert versions.enterprise_minor("4.18.0-553.rt7.342.el8_10.x86_64") == (8, 10)
+    assert versions.enterprise_minor("4.18.0-477.10.1.el8_8.ppc64le+debug") == (8, 8)
+    assert versions.enterprise_minor("3.10.0-1160.el7.centos.plus.x86_64") == (7, 9)
+    assert versions.enterprise_minor("4.18.0-1.el8.elrepo.x86_64") is None
     assert versions.enterprise_minor("4.18.0-12.el8.x86_64") is None
     assert versions.enterprise_minor("4.18.0-553.el11_1.x86_64") is None
     assert versions.enterprise_minor("6.1.0-18-amd64") is None

@@ -121,6 +121,10 @@ weather: []
         ("[", "file", "not YAML"),
         ("- kubernetes", "file", "not a mapping"),
         ("", "file", "not a mapping"),
+        ("{1: []}", "1", "no such table"),
+        ("{kubernetes: [{1: 2}]}", "kubernetes[0]", "Expected"),
+        (NEWER.replace('date: "2026-12-16"', "date: 2026-12-16"), "kubernetes[0]", "Expected `str`, got `date`"),
+        (NEWER.replace('"1.38"', "1.38"), "kubernetes[0]", "Expected `str`, got `float`"),
         (NEWER.replace("1.38.0", "1.30.0"), "contradiction", "is of another minor"),
         (NEWER.replace("2027-11-28", "2026-09-28"), "contradiction", "is before maintenance"),
         (NEWER.replace('"1.37"', '"1.38"').replace("1.37.3", "1.38.1"), "kubernetes[1]", "1.38 is there twice"),
@@ -131,9 +135,14 @@ def test_rows_that_do_not_hold_are_refused(text: str, field: str, said: str) -> 
     assert said in faults(text)[field]
 
 
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / SITE).write_bytes(b"\xff\xfe\x00rows")
+    with pytest.raises(SiteRefused):
+        load_site(tmp_path)
+
+
 def test_a_file_with_faults_stops_the_start_and_says_which(tmp_path: Path) -> None:
     path = tmp_path / SITE
-    path.parent.mkdir()
     path.write_text("weather: []")
     with pytest.raises(SiteRefused) as refused:
         load_site(tmp_path)

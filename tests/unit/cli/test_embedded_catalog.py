@@ -15,8 +15,7 @@ from groundplane.cli.embedded import embedded
 
 def test_a_site_file_that_does_not_hold_stops_the_start_before_anything_is_opened(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    (home / SITE).parent.mkdir(parents=True, mode=0o700)
-    home.chmod(0o700)
+    home.mkdir(mode=0o700)
     (home / SITE).write_text("weather: []")
 
     async def start() -> None:
@@ -25,7 +24,7 @@ def test_a_site_file_that_does_not_hold_stops_the_start_before_anything_is_opene
 
     before = os.umask(0o022)
     try:
-        with pytest.raises(SiteRefused, match=r"site\.yaml"):
+        with pytest.raises(SiteRefused, match=r"catalog\.yaml"):
             asyncio.run(start())
     finally:
         os.umask(before)

@@ -100,6 +100,15 @@ async def test_under_the_passphrase_a_backup_opens_with_nothing_else(tmp_path):
         backup.verify(tmp_path / "without", passphrase=PASSPHRASE)
 
 
+async def test_a_sites_catalog_rows_are_in_a_backup(tmp_path):
+    home = tmp_path / "home"
+    await fill(home, {"a": "one"})
+    (home / "catalog.yaml").write_text("{}")
+    backup.create(home, tmp_path / "b")
+    with tarfile.open(tmp_path / "b") as tar:
+        assert tar.getnames() == ["manifest.json", "state.db", "tokens.json", "catalog.yaml"]
+
+
 async def test_any_changed_byte_and_any_cut_is_noticed(tmp_path):
     home = tmp_path / "home"
     await fill(home, {"a": "one"})
