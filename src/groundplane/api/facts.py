@@ -185,6 +185,7 @@ class NodeFacts(Struct, frozen=True):
     runtime: Annotated[str, says("container runtime with version")] = ""
     os_image: Annotated[str, says("operating system")] = ""
     kernel: Annotated[str, says("kernel release")] = ""
+    architecture: Annotated[str, says("CPU architecture: amd64, arm64")] = ""
     machine_id: Annotated[str, says("/etc/machine-id")] = msgspec.field(name="machineID", default="")
     labels: Annotated[dict[str, str], says("labels")] = {}
     taints: Annotated[list[str], says("taints as key=value:effect")] = []

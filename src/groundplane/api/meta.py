@@ -22,6 +22,8 @@ LABEL_CLUSTER = f"{GROUP}/cluster"
 FINALIZER_IN_USE = f"{GROUP}/in-use"
 ANNOTATION_RETRY = f"{GROUP}/retry"
 ANNOTATION_SURVEY = f"{GROUP}/survey"
+# On an imported Cluster: the kube-system uid that was seen when it was imported.
+ANNOTATION_CLUSTER_ID = f"{GROUP}/cluster-id"
 ANNOTATION_ABANDON = f"{GROUP}/abandon"
 # On a Node: JSON lists of the label keys, and of the taints as key:effect, that come from its Machine.
 ANNOTATION_LABELS = f"{GROUP}/managed-labels"

@@ -112,6 +112,8 @@ _CLUSTER = KindInfo(
         ConditionInfo("PreflightPassed", "The machines can take the cluster; if not, every failure with its remedy."),
         ConditionInfo("Progressing", "An Operation is under way."),
         ConditionInfo("Uniform", "Every node stands on the Foundation; if not, where it differs."),
+        ConditionInfo("Reachable", "The API of an imported cluster answered the last survey; if not, why."),
+        ConditionInfo("Imported", "An imported cluster is known, is nobody else's, and is the same as ever."),
     ),
     columns=(
         PrinterColumn("Phase", "string", ".status.phase"),

@@ -18,6 +18,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("groundplane.cli.up", "up", "Start Groundplane with the embedded engine."),
     "down": ("groundplane.cli.up", "down", "Stop the Groundplane that `up --detach` started."),
     "apply": ("groundplane.cli.apply", "apply", "Create or change objects from manifests."),
+    "import": ("groundplane.cli.imports", "import_clusters", "Import clusters that exist, from a kubeconfig."),
+    "survey": ("groundplane.cli.change", "survey", "Survey clusters now, without waiting for the schedule."),
     "get": ("groundplane.cli.get", "get", "Show objects."),
     "delete": ("groundplane.cli.change", "delete", "Delete an object."),
     "fleet": (
@@ -87,9 +89,8 @@ def run(arguments: Sequence[str]) -> int:
     from .show import show_error
 
     try:
-        cli.main(args=list(arguments), prog_name="groundplane", standalone_mode=False)
-    except click.exceptions.Exit as exc:
-        return exc.exit_code
+        # Out of standalone mode click returns the code of an Exit, and else what the command returned.
+        ended = cli.main(args=list(arguments), prog_name="groundplane", standalone_mode=False)
     except click.UsageError as exc:
         exc.show()
         return Exit.USAGE
@@ -106,7 +107,7 @@ def run(arguments: Sequence[str]) -> int:
     except GroundplaneError as exc:
         show_error(exc)
         return code_of(exc)
-    return Exit.OK
+    return ended if isinstance(ended, int) else Exit.OK
 
 
 def main() -> None:

@@ -7,34 +7,39 @@ the cluster's discovery, never computed from a version number. Implements operat
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from groundplane.api.facts import ClusterFacts, NodeFacts
-from groundplane.api.meta import ANNOTATION_LABELS, ANNOTATION_TAINTS
+from groundplane.api.facts import ClusterFacts
 from groundplane.base.clock import Now, rfc3339, utc_now
 from groundplane.kube.errors import NotFound, TooManyRequests
 from groundplane.kube.kubeconfig import Access, Kubeconfig
 from groundplane.kube.paths import Address, split_api_version
-from groundplane.kube.transport import APPLY_PATCH, MERGE_PATCH, Call, Transport
+from groundplane.kube.transport import APPLY_PATCH, MERGE_PATCH, Answer, Call, Transport
 
 from .errors import ClusterRefused, ClusterUnavailable, cluster_errors
+from .stacks import node_of
 
 FIELD_MANAGER = "groundplane"
 SYSTEM_NAMESPACE = "kube-system"
+READ_AT_MOST = 64 * 1024 * 1024
 
 
 class KubernetesDoor:
     """One cluster, reached with the kubeconfig's current context. An async context manager; close it when done.
 
-    The kubeconfig may come from anybody, so one that names files or commands of this machine is refused.
+    The kubeconfig may come from anybody, so one that names files or commands of this machine is refused, but for the
+    commands in `commands`. Somebody's own file is resolved by them, and comes in as an Access.
     """
 
-    def __init__(self, kubeconfig: bytes, *, timeout: float = 15.0) -> None:
-        access: Access = Kubeconfig.parse(kubeconfig, source="the cluster's kubeconfig").access()
-        self.server = access.server
-        self._transport = Transport(access, timeout=timeout)
+    def __init__(self, kubeconfig: bytes | Access, *, timeout: float = 15.0, commands: Sequence[str] = ()) -> None:
+        if isinstance(kubeconfig, bytes):
+            parsed = Kubeconfig.parse(kubeconfig, source="the cluster's kubeconfig", commands=commands)
+            self.access = parsed.access()
+        else:
+            self.access = kubeconfig
+        self.server = self.access.server
+        self._transport = Transport(self.access, timeout=timeout)
         self._discovered: dict[str, dict[str, dict[str, Any]]] = {}
 
     async def __aenter__(self) -> KubernetesDoor:
@@ -55,6 +60,14 @@ class KubernetesDoor:
             except NotFound:
                 return None
         return answer
+
+    async def fetch(self, path: str, *, limit: int = READ_AT_MOST) -> Answer | None:
+        """Return the answer to a GET undecoded, with what it says of the server; None when there is none."""
+        with cluster_errors():
+            try:
+                return await self._transport.fetch(Call("GET", path, f"get {path}"), limit=limit)
+            except NotFound:
+                return None
 
     async def apply(self, manifest: dict[str, Any]) -> None:
         """Server-side apply; fields that others own are taken over, since the manifest is what the user wants."""
@@ -142,43 +155,13 @@ async def observe(door: KubernetesDoor, *, now: Now = utc_now) -> ClusterFacts:
         # In the first moments of a cluster the namespace is not there yet.
         cluster_id=system["metadata"]["uid"] if system else "",
         version=version["gitVersion"] if version else "",
-        nodes=sorted((_node(item) for item in _items(nodes)), key=lambda node: node.name),
+        nodes=sorted((node_of(item) for item in _items(nodes)), key=lambda node: node.name),
         system_pods_pending=sorted(pod["metadata"]["name"] for pod in _items(pods) if not runs(pod)),
     )
 
 
 def _items(answer: dict[str, Any] | None) -> list[dict[str, Any]]:
     return list((answer or {}).get("items") or [])
-
-
-def _node(node: dict[str, Any]) -> NodeFacts:
-    meta, spec, status = node["metadata"], node.get("spec") or {}, node.get("status") or {}
-    info = status.get("nodeInfo") or {}
-    addresses = {entry["type"]: entry["address"] for entry in reversed(status.get("addresses") or [])}
-    return NodeFacts(
-        name=meta["name"],
-        ready=_condition(status, "Ready"),
-        unschedulable=bool(spec.get("unschedulable")),
-        address=addresses.get("InternalIP", ""),
-        pod_cidr=spec.get("podCIDR", ""),
-        kubelet_version=info.get("kubeletVersion", ""),
-        runtime=info.get("containerRuntimeVersion", ""),
-        os_image=info.get("osImage", ""),
-        kernel=info.get("kernelVersion", ""),
-        machine_id=info.get("machineID", ""),
-        labels=meta.get("labels") or {},
-        taints=[f"{t['key']}={t.get('value', '')}:{t['effect']}" for t in spec.get("taints") or []],
-        managed_labels=_managed(meta, ANNOTATION_LABELS),
-        managed_taints=_managed(meta, ANNOTATION_TAINTS),
-    )
-
-
-def _managed(meta: dict[str, Any], annotation: str) -> list[str]:
-    """Read a list of ours. What is no list of texts was not written by us, and nothing is taken off because of it."""
-    try:
-        return msgspec.json.decode((meta.get("annotations") or {}).get(annotation, "[]"), type=list[str])
-    except msgspec.DecodeError:
-        return []
 
 
 def runs(pod: dict[str, Any]) -> bool:

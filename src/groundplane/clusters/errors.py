@@ -3,6 +3,10 @@
     Unavailable  └── ClusterUnavailable   does not answer, or cannot now
     Refused      └── ClusterRefused       does not take this request; `causes` of an invalid object are in the text
     Denied       └── ClusterDenied        does not accept our kubeconfig, or is not the server that it names
+                     ├── CredentialsRefused    does not know who we are
+                     ├── PluginRefused         the command that should print credentials did not
+                     ├── AccessForbidden       knows us, and forbids this
+                     └── CertificateUntrusted  cannot prove that it is the server that the kubeconfig names
 
 A controller that handles a Conflict or a Gone of its own API must never meet one of somebody else's here.
 """
@@ -13,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from groundplane.base.errors import Denied, Refused, Unavailable
-from groundplane.kube.errors import Invalid
+from groundplane.kube.errors import Forbidden, Gone, Invalid, PluginFailed, Unauthorized, Untrusted
 
 
 class ClusterUnavailable(Unavailable):
@@ -24,8 +28,37 @@ class ClusterRefused(Refused):
     """The managed cluster's API does not take this request."""
 
 
+class ListExpired(ClusterRefused):
+    """The list that was read page by page is no longer kept: read it from its beginning."""
+
+
 class ClusterDenied(Denied):
     """The managed cluster's API does not let us in, or cannot prove who it is."""
+
+
+class CredentialsRefused(ClusterDenied):
+    """The API does not accept the credentials."""
+
+
+class PluginRefused(ClusterDenied):
+    """The credential plugin of the kubeconfig gave no credentials."""
+
+
+class AccessForbidden(ClusterDenied):
+    """The credentials are good, and do not allow this."""
+
+
+class CertificateUntrusted(ClusterDenied):
+    """The server's certificate is not trusted, or is for another name."""
+
+
+# In this order: what is more special comes first.
+_DENIALS: tuple[tuple[type[Denied], type[ClusterDenied]], ...] = (
+    (PluginFailed, PluginRefused),
+    (Unauthorized, CredentialsRefused),
+    (Forbidden, AccessForbidden),
+    (Untrusted, CertificateUntrusted),
+)
 
 
 @contextmanager
@@ -36,7 +69,10 @@ def cluster_errors() -> Iterator[None]:
     except Unavailable as exc:
         raise ClusterUnavailable(exc.message, remedy=exc.remedy) from exc
     except Denied as exc:
-        raise ClusterDenied(exc.message, remedy=exc.remedy) from exc
+        kind = next((ours for theirs, ours in _DENIALS if isinstance(exc, theirs)), ClusterDenied)
+        raise kind(exc.message, remedy=exc.remedy) from exc
+    except Gone as exc:
+        raise ListExpired(exc.message, remedy=exc.remedy) from exc
     except Invalid as exc:
         causes = "".join(f"; {cause.field}: {cause.message}" for cause in exc.causes)
         raise ClusterRefused(exc.message + causes, remedy=exc.remedy) from exc

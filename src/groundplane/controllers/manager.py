@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from groundplane.api.cluster import Cluster
@@ -20,10 +21,11 @@ from groundplane.client.informer import Informer, ObjectChange
 from groundplane.client.typed import RESOURCES, SECRETS
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Controller
+from groundplane.engine.queue import ObjectKey
 
 from . import wiring
 from .access import Access
-from .cluster import ClusterReconciler
+from .cluster import ClusterReconciler, Identities, ImportedReconciler
 from .distribution import DistributionReconciler
 from .fleet import FleetIndex
 from .foundation import FoundationReconciler
@@ -35,6 +37,8 @@ from .operation import OperationReconciler, Uploads
 OPERATIONS_AT_ONCE = 16
 # One survey of a fleet changes many Clusters within moments: their Foundation is summed up once for all of them.
 SUM_UP_AFTER = 2.0
+# A cluster that does not answer holds one for as long as it is waited for; waiting costs next to nothing.
+IMPORTED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,22 @@ class Manager:
         )
         self._fleet = FleetIndex()
         cluster = ClusterReconciler(objects, self._access, members, events, now=now)
+        self._identities = Identities()
+        imported = ImportedReconciler(objects, self._identities, events, settings=settings, now=now)
         self.clusters = Controller("cluster", cluster)
+        self.imported = Controller("imported", imported, workers=IMPORTED_AT_ONCE)
         self.machines = Controller("machine", MachineReconciler(objects, self._access, events, now=now), workers=32)
         self.operations = Controller("operation", self._operation, workers=OPERATIONS_AT_ONCE)
         self.foundations = Controller("foundation", FoundationReconciler(objects, self._fleet, now=now), workers=1)
         self.distributions = Controller("distribution", DistributionReconciler(objects, now=now), workers=1)
-        self._controllers = (self.clusters, self.machines, self.operations, self.foundations, self.distributions)
+        self._controllers = (
+            self.clusters,
+            self.imported,
+            self.machines,
+            self.operations,
+            self.foundations,
+            self.distributions,
+        )
         self._informers = self._watch(client)
 
     async def listed(self) -> None:
@@ -116,10 +130,11 @@ class Manager:
     def _on_cluster(self, change: ObjectChange) -> None:
         for foundation in self._fleet.notice(change):
             self.foundations.queue.add(foundation, delay=SUM_UP_AFTER)
+        self._wake_clusters(self._identities.take(change))
         if not wiring.by_person(change):
             return
         document = wiring.document_of(change)
-        self.clusters.queue.add(wiring.key_of(document))
+        self._wake_clusters([wiring.key_of(document)])
 
     def _on_machine(self, change: ObjectChange) -> None:
         document = wiring.document_of(change)
@@ -138,14 +153,25 @@ class Manager:
         if wiring.by_person(change):
             document = wiring.document_of(change)
             self.foundations.queue.add(wiring.key_of(document))
-            wiring.wake(self.clusters, wiring.clusters_using(document, self._informers.clusters.list()))
+            self._wake_clusters(wiring.clusters_using(document, self._informers.clusters.list()))
 
     def _on_distribution(self, change: ObjectChange) -> None:
         if wiring.by_person(change):
             document = wiring.document_of(change)
             self.distributions.queue.add(wiring.key_of(document))
-            wiring.wake(self.clusters, wiring.clusters_using(document, self._informers.clusters.list()))
+            self._wake_clusters(wiring.clusters_using(document, self._informers.clusters.list()))
 
     def _on_secret(self, change: ObjectChange) -> None:
         document = wiring.document_of(change)
         wiring.wake(self.machines, wiring.machines_of_secret(document, self._informers.machines.list()))
+        wiring.wake(self.imported, wiring.clusters_of_secret(document, self._informers.clusters.list()))
+
+    def _wake_clusters(self, keys: Iterable[ObjectKey]) -> None:
+        """Ask the controller of each Cluster's provider to look; one that is not seen yet, or any more, is both's."""
+        for key in keys:
+            document = self._informers.clusters.get(*key)
+            provider = document.get("spec", {}).get("provider") if document else None
+            if provider != "Imported":
+                self.clusters.queue.add(key)
+            if document is None or provider == "Imported":
+                self.imported.queue.add(key)

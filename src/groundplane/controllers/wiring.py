@@ -87,6 +87,15 @@ def machines_of_secret(document: Object, machines: Iterable[Object]) -> Iterable
             yield key_of(machine)
 
 
+def clusters_of_secret(document: Object, clusters: Iterable[Object]) -> Iterable[ObjectKey]:
+    """Return the imported Clusters that are reached with this Secret."""
+    namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
+    for cluster in clusters:
+        reference = cluster.get("spec", {}).get("kubeconfigRef")
+        if reference and reference["name"] == name and cluster["metadata"]["namespace"] == namespace:
+            yield key_of(cluster)
+
+
 def wake(controller: Controller, keys: Iterable[ObjectKey]) -> None:
     """Ask the controller to look at the keys."""
     for key in keys:

@@ -4,6 +4,7 @@
                  ├── Invalid          with `causes`: field, rule and message, all at once
                  └── Gone             the asked resourceVersion is too old, or of a later history: list again
     Denied       ├── Unauthorized     who are you?
+                 │   └── PluginFailed     the credential plugin gave none
                  ├── Forbidden        you may not
                  └── Untrusted        the server's certificate is not the expected one
     Unavailable  └── ServerUnavailable    not reachable, overloaded, failing inside
@@ -60,6 +61,10 @@ class Invalid(Refused):
 
 class Unauthorized(Denied):
     """The server does not accept the credentials."""
+
+
+class PluginFailed(Unauthorized):
+    """The command that should print credentials did not."""
 
 
 class Forbidden(Denied):

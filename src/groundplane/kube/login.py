@@ -18,7 +18,7 @@ import msgspec
 
 from groundplane.base.clock import Now, parse_rfc3339
 
-from .errors import Unauthorized
+from .errors import PluginFailed, Unauthorized
 from .kubeconfig import Access, ExecPlugin
 
 _GROUP = "client.authentication.k8s.io"
@@ -87,10 +87,10 @@ def _read_token(access: Access) -> str:
 async def _run(plugin: ExecPlugin, access: Access) -> Credentials:
     what = f"cannot log in to {access.server}: credential plugin {plugin.command}"
     if plugin.interactive_mode == "Always":
-        raise Unauthorized(f"{what} wants a terminal (interactiveMode: Always), and it is given none",
+        raise PluginFailed(f"{what} wants a terminal (interactiveMode: Always), and it is given none",
                            remedy="log in with it once by kubectl, or use a plugin that needs nobody")  # fmt: skip
     if plugin.api_version not in _KNOWN:
-        raise Unauthorized(f"{what} speaks {plugin.api_version!r}", remedy=f"use one that speaks {' or '.join(_KNOWN)}")
+        raise PluginFailed(f"{what} speaks {plugin.api_version!r}", remedy=f"use one that speaks {' or '.join(_KNOWN)}")
     environment = os.environ | plugin.environment | {"KUBERNETES_EXEC_INFO": _exec_info(plugin, access)}
     try:
         process = await asyncio.create_subprocess_exec(
@@ -102,11 +102,11 @@ async def _run(plugin: ExecPlugin, access: Access) -> Credentials:
             stderr=asyncio.subprocess.PIPE,
         )
     except OSError as exc:
-        raise Unauthorized(f"{what} does not start: {exc.strerror}", remedy=plugin.install_hint) from exc
+        raise PluginFailed(f"{what} does not start: {exc.strerror}", remedy=plugin.install_hint) from exc
     output, complaint = await _output(process, what)
     if process.returncode != 0:
         said = _complaint(complaint, plugin)
-        raise Unauthorized(f"{what} ended with {process.returncode}: {said}", remedy=plugin.install_hint)
+        raise PluginFailed(f"{what} ended with {process.returncode}: {said}", remedy=plugin.install_hint)
     return _credentials(output, plugin, what)
 
 
@@ -125,7 +125,7 @@ async def _output(process: asyncio.subprocess.Process, what: str) -> tuple[bytes
         async with asyncio.timeout(_LONGEST):
             return await process.communicate()
     except TimeoutError as exc:
-        raise Unauthorized(f"{what} took longer than {_LONGEST:.0f} s") from exc
+        raise PluginFailed(f"{what} took longer than {_LONGEST:.0f} s") from exc
     finally:
         if process.returncode is None:
             process.kill()
@@ -165,11 +165,11 @@ def _credentials(output: bytes, plugin: ExecPlugin, what: str) -> Credentials:
         )
     except (msgspec.MsgspecError, ValueError, AttributeError) as exc:
         # Without the cause: its text would quote what the plugin printed.
-        raise Unauthorized(f"{what} did not print an ExecCredential ({type(exc).__name__})") from None
+        raise PluginFailed(f"{what} did not print an ExecCredential ({type(exc).__name__})") from None
     if document.get("apiVersion") != plugin.api_version:
-        raise Unauthorized(f"{what} printed {document.get('apiVersion')!r}, not {plugin.api_version!r} as configured")
+        raise PluginFailed(f"{what} printed {document.get('apiVersion')!r}, not {plugin.api_version!r} as configured")
     if not found.token and not found.certificate:
-        raise Unauthorized(f"{what} printed neither a token nor a certificate")
+        raise PluginFailed(f"{what} printed neither a token nor a certificate")
     if bool(found.certificate) != bool(found.key):
-        raise Unauthorized(f"{what} printed a certificate or a key, and not both")
+        raise PluginFailed(f"{what} printed a certificate or a key, and not both")
     return found

@@ -11,11 +11,11 @@ import os
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import msgspec
@@ -24,7 +24,7 @@ from groundplane.base.clock import Now, utc_now
 from groundplane.base.logs import get_logger
 
 from .backend import close_when_cancelled
-from .errors import ServerUnavailable, Unauthorized, Untrusted, error_from_status
+from .errors import PluginFailed, ServerUnavailable, Unauthorized, Untrusted, error_from_status
 from .kubeconfig import Access, KubeconfigInvalid
 from .login import Credentials, Login
 
@@ -33,10 +33,24 @@ MERGE_PATCH = "application/merge-patch+json"
 # JSON is YAML, and every version that knows server-side apply takes this name.
 APPLY_PATCH = "application/apply-patch+yaml"
 
+T = TypeVar("T")
+
 _log = get_logger(__name__)
 
-_CONNECT_SECONDS = 10.0
+_CONNECT = 10.0
 _TEXT_SHOWN = 300
+_ANOTHER_CA = "check that it is the right server; if it is, put its CA into the kubeconfig"
+_ANOTHER_NAME = (
+    "check that it is the right server; if it is, set tls-server-name in the kubeconfig to a name that its certificate"
+    " has, or have the name added to the certificate"
+)
+# By OpenSSL's X509_V_ERR_ numbers: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
+_CERTIFICATE_REMEDIES = {
+    9: "its validity has not begun: check the clocks of the server and of the machine that Groundplane runs on",
+    10: "its validity has ended: have the server's certificate renewed, and check the clocks",
+    62: _ANOTHER_NAME,
+    64: _ANOTHER_NAME,
+}
 # A peer that vanished without a word (power, network) is found by the kernel within 45 s, also on a silent watch.
 _KEEPALIVE = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -64,6 +78,15 @@ class Call:
     accept: str = JSON
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer as it came: `date` is what the server says of its time, `certificate` its own, in DER."""
+
+    content: bytes
+    date: str = ""
+    certificate: bytes = b""
+
+
 class Transport:
     """Owns connections to one server until `close`. `timeout` is the longest silence within a request, in seconds."""
 
@@ -81,12 +104,30 @@ class Transport:
 
     async def read(self, call: Call, form: Any) -> Any:
         """As `request`, decoded straight into the type `form`; {} when the answer is empty."""
-        try:
+
+        async def decoded(call: Call) -> Any:
             return await self._send(call, form)
+
+        return await self._renewed(decoded, call)
+
+    async def fetch(self, call: Call, *, limit: int) -> Answer:
+        """Read and return the answer undecoded; one of more than `limit` bytes is ServerUnavailable."""
+
+        async def bounded(call: Call) -> Answer:
+            return await self._read(call, limit)
+
+        return await self._renewed(bounded, call)
+
+    async def _renewed(self, send: Callable[[Call], Awaitable[T]], call: Call) -> T:
+        """Send, and once more when the server does not take credentials that can be renewed."""
+        try:
+            return await send(call)
+        except PluginFailed:
+            raise
         except Unauthorized:
             if not self._login.renewable:
                 raise
-        return await self._send(call, form)
+        return await send(call)
 
     @asynccontextmanager
     async def lines(self, call: Call, *, silence: float | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -94,7 +135,7 @@ class Transport:
 
         Leaving the block closes the connection. A cut connection or too long a silence is ServerUnavailable.
         """
-        timeout = httpx2.Timeout(self._timeout, connect=_CONNECT_SECONDS, read=silence)
+        timeout = httpx2.Timeout(self._timeout, connect=_CONNECT, read=silence)
         with self._errors(call):
             async with AsyncExitStack() as open_until_left:
                 try:
@@ -153,6 +194,22 @@ class Transport:
                 f"cannot {call.action}: {self.server} answered with something that is no JSON"
             ) from exc
 
+    async def _read(self, call: Call, limit: int) -> Answer:
+        async with AsyncExitStack() as open_until_read:
+            with self._errors(call):
+                response = await self._stream(call, httpx2.Timeout(self._timeout, connect=_CONNECT), open_until_read)
+                content = bytearray()
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > limit:
+                        raise ServerUnavailable(
+                            f"cannot {call.action}: {self.server} answered with more than {limit} bytes"
+                        )
+                stream = response.extensions.get("network_stream")
+            tls = stream.get_extra_info("ssl_object") if stream is not None else None
+            shown = tls.getpeercert(binary_form=True) if tls is not None else None
+        return Answer(bytes(content), response.headers.get("Date", ""), shown or b"")
+
     async def _split(self, response: httpx2.Response, call: Call) -> AsyncGenerator[bytes, None]:
         rest = b""
         with self._errors(call):
@@ -187,7 +244,7 @@ class Transport:
         return httpx2.AsyncClient(
             base_url=access.server,
             transport=close_when_cancelled(transport),
-            timeout=httpx2.Timeout(self._timeout, connect=_CONNECT_SECONDS),
+            timeout=httpx2.Timeout(self._timeout, connect=_CONNECT),
             headers={"User-Agent": "groundplane"},
             trust_env=False,
         )
@@ -219,7 +276,7 @@ class _Mapped:
             if refusal is not None:
                 raise Untrusted(
                     f"{self._what} showed a certificate that is not trusted: {refusal.verify_message}",
-                    remedy="check that it is the right server; if it is, put its CA into the kubeconfig",
+                    remedy=_CERTIFICATE_REMEDIES.get(refusal.verify_code, _ANOTHER_CA),
                 ) from error
             raise ServerUnavailable(f"{self._what} cannot be reached: {error or type(error).__name__}") from error
 

@@ -65,7 +65,6 @@ CLUSTERS: list[tuple[dict[str, Any], str, str]] = [
     ({"change": {"drain": {"timeout": "5 minutes"}}}, "spec.change.drain.timeout", "such as 5m"),
     ({"change": {"drain": {"timeout": "0s"}}}, "spec.change.drain.timeout", "above zero"),
     ({"change": {"drain": {"timeout": ""}}}, "spec.change.drain.timeout", "above zero"),
-    ({"provider": "Imported"}, "spec.provider", "choose Machines"),
     ({"kubernetes": {"version": "1.20"}}, "spec.kubernetes.version", "vX.Y.Z"),
     ({"kubernetes": {"version": "v1.20.2-oke.1"}}, "spec.kubernetes.version", "no known vendor"),
     ({"kubernetes": {"distribution": "My Build"}}, "spec.kubernetes.distribution", "DNS label"),

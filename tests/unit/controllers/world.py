@@ -22,13 +22,14 @@ from groundplane.artifacts.cache import Cache
 from groundplane.artifacts.sources import Depot
 from groundplane.base.clock import utc_now
 from groundplane.base.logbook import Logbook
+from groundplane.base.settings import Settings
 from groundplane.catalog import runtimes
 from groundplane.client.contract import Object
 from groundplane.client.errors import Conflict
 from groundplane.client.informer import Name, ObjectChange
 from groundplane.client.typed import EVENTS, RESOURCES, SECRETS
 from groundplane.controllers.access import Access
-from groundplane.controllers.cluster import ClusterReconciler
+from groundplane.controllers.cluster import ClusterReconciler, Identities, ImportedReconciler
 from groundplane.controllers.distribution import DistributionReconciler
 from groundplane.controllers.fleet import FleetIndex
 from groundplane.controllers.foundation import FoundationReconciler
@@ -132,6 +133,8 @@ class World:
     events: EventRecorder
     logbook: Logbook
     reconcilers: dict[type[Any], Any]
+    identities: Identities
+    imported: ImportedReconciler
     fleet: FleetIndex
     known: dict[str, Object] = field(default_factory=dict)
 
@@ -258,6 +261,9 @@ async def world(folder: Path) -> AsyncIterator[World]:
     objects, events = Objects(client), EventRecorder(client, now=clock)
     fleet = FleetIndex()
     access, members, logbook = Access(objects, now=clock), Members(objects, now=clock), Logbook(folder / "logs")
+    identities = Identities()
+    settings = Settings(home=folder, cache=folder / "cache", kubeconfig=folder / "k", host="127.0.0.1", port=0)
+    imported = ImportedReconciler(objects, identities, events, settings=settings, now=clock)
     reconcilers: dict[type[Any], Any] = {
         Cluster: ClusterReconciler(objects, access, members, events, now=clock),
         Machine: MachineReconciler(objects, access, events, now=clock),
@@ -276,7 +282,20 @@ async def world(folder: Path) -> AsyncIterator[World]:
     try:
         async with site(clock) as machines:
             try:
-                yield World(store, client, objects, machines, clock, access, events, logbook, reconcilers, fleet)
+                yield World(
+                    store,
+                    client,
+                    objects,
+                    machines,
+                    clock,
+                    access,
+                    events,
+                    logbook,
+                    reconcilers,
+                    identities,
+                    imported,
+                    fleet,
+                )
             finally:
                 await access.close()
     finally:

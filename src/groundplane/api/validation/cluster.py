@@ -11,9 +11,11 @@ import yaml
 
 from ..cause import Cause, Verdict, forbidden, invalid, required
 from ..cluster import Cluster, ClusterNetwork, ClusterSpec, Components, Endpoint
+from ..foundation import Foundation
 from . import values
 from .components import component_causes
 from .contract import World
+from .imported import exception_causes, kubeconfig_causes
 from .shared import (
     choices,
     find,
@@ -44,17 +46,21 @@ def admit_cluster(cluster: Cluster, old: Cluster | None, world: World) -> Verdic
     if old is not None:
         verdict.extend(_immutable(spec, old.spec))
         verdict.extend(_built(spec, old))
-    if spec.provider == "Imported":
-        rule = "importing clusters is not part of this release; choose Machines"
-        verdict.add(forbidden("spec.provider", spec.provider, rule))
-    verdict.extend(network_causes(spec))
-    verdict.extend(_endpoint_causes(spec.control_plane.endpoint, spec.network))
-    verdict.extend(component_causes(spec.components))
+    for cause in kubeconfig_causes(cluster, world):
+        verdict.add(cause)
+    verdict.extend(exception_causes(spec))
     verdict.extend(_change_causes(spec))
     if spec.settings is not None:
         verdict.extend(settings_causes("spec.settings", spec.settings))
     if spec.runtime is not None:
         verdict.extend(runtime_causes("spec.runtime", spec.runtime))
+    if spec.provider == "Imported":
+        # It runs already, on what it runs on: what is wanted of it is compared, and installed by nobody.
+        _named_well(cluster, world, verdict)
+        return verdict
+    verdict.extend(network_causes(spec))
+    verdict.extend(_endpoint_causes(spec.control_plane.endpoint, spec.network))
+    verdict.extend(component_causes(spec.components))
     _kubernetes(cluster, world, verdict)
     return verdict
 
@@ -194,14 +200,19 @@ def _change_causes(spec: ClusterSpec) -> list[Cause]:
     return [cause for cause in found if cause]
 
 
-def _kubernetes(cluster: Cluster, world: World, verdict: Verdict) -> None:
-    """Distribution, version and runtime, as far as the objects that they need are there."""
+def _named_well(cluster: Cluster, world: World, verdict: Verdict) -> Foundation | None:
+    """Names and versions are well formed; return the Foundation when it is there."""
     own = cluster.spec.kubernetes
     if own.distribution:
         verdict.add(values.dns_label("spec.kubernetes.distribution", own.distribution))
     if own.version:
         verdict.add(values.kubernetes_version("spec.kubernetes.version", own.version))
-    foundation = named(verdict, world, cluster)
+    return named(verdict, world, cluster)
+
+
+def _kubernetes(cluster: Cluster, world: World, verdict: Verdict) -> None:
+    """Distribution, version and runtime, as far as the objects that they need are there."""
+    foundation = _named_well(cluster, world, verdict)
     if cluster.spec.foundation_ref is not None and foundation is None:
         return
     chosen = choices(cluster, foundation)

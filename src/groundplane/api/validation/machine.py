@@ -93,7 +93,10 @@ def _membership(machine: Machine, world: World, verdict: Verdict) -> None:
     if spec.role is None:
         verdict.add(required("spec.role", "a member of a Cluster is ControlPlane or Worker"))
     cluster = find(world.clusters, machine.metadata.namespace, spec.cluster_ref.name)
-    if cluster is not None:
+    if cluster is not None and cluster.spec.provider == "Imported":
+        rule = "is an imported Cluster, which this release surveys through its API only; it cannot have Machines yet"
+        verdict.add(forbidden("spec.clusterRef.name", cluster.metadata.name, rule))
+    elif cluster is not None:
         verdict.add(inside("spec.address", spec.address, cluster.spec.network))
 
 

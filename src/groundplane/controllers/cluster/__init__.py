@@ -1,5 +1,7 @@
 """The Cluster controller: compare, plan, hand the work to an Operation, look again."""
 
+from .identities import Identities
+from .imported import ImportedReconciler
 from .reconcile import ClusterReconciler
 
-__all__ = ["ClusterReconciler"]
+__all__ = ["ClusterReconciler", "Identities", "ImportedReconciler"]

@@ -47,8 +47,10 @@ class _Candidate:
 
 
 def needed(world: World, cluster: Cluster) -> set[_Key]:
-    """Return what the Cluster needs, as (resource, name) in its namespace."""
+    """Return what the Cluster needs, as (resource, name) in its namespace; an imported one goes without any work."""
     held: set[_Key] = set()
+    if cluster.spec.provider == "Imported":
+        return held
     for machine in world.machines:
         if belongs(machine, cluster):
             held.add((RESOURCES[Machine], machine.metadata.name))

@@ -50,7 +50,10 @@ class ClusterReconciler:
         self._deletion = deletion.Deletion(objects, access, members)
 
     async def __call__(self, key: ObjectKey) -> Again:
-        """Look at one Cluster."""
+        """Look at one Cluster that Groundplane makes; imported ones are another controller's."""
+        cluster = await self._objects.find(Cluster, key.namespace, key.name)
+        if cluster is None or cluster.spec.provider == "Imported":
+            return Again()
         scope = await load(self._objects, key.namespace, key.name)
         if scope is None:
             return Again()

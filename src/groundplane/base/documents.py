@@ -1,0 +1,24 @@
+"""YAML that somebody else wrote.
+
+PyYAML's C loader calls itself for every level of nesting and overruns its stack, which ends the process. Its events
+come one after another, so the depth is counted on those before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import yaml
+
+DEEPEST = 64
+
+
+def too_deep(text: bytes | str, *, deepest: int = DEEPEST) -> bool:
+    """Tell whether the YAML is nested deeper than anything that is meant to be; raises yaml.YAMLError."""
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > deepest:
+                return True
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return False

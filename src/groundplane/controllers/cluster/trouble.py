@@ -1,0 +1,114 @@
+"""Why an imported cluster could not be surveyed, in the words of its conditions: reason, sentence, remedy."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from cryptography import x509
+
+from groundplane.base.clock import rfc3339
+from groundplane.base.errors import GroundplaneError, Refused
+from groundplane.clusters.errors import (
+    AccessForbidden,
+    CertificateUntrusted,
+    ClusterRefused,
+    ClusterUnavailable,
+    CredentialsRefused,
+    PluginRefused,
+)
+from groundplane.kube.kubeconfig import Access, CommandNotAllowed, KubeconfigInvalid
+
+_RENEW = "import it again with --renew and a kubeconfig that is valid, or replace the content of its Secret"
+
+
+class KubeconfigMissing(Refused):
+    """The Secret that an imported Cluster points to is not there, or has no kubeconfig."""
+
+
+class AlreadyImported(Refused):
+    """Another Cluster is this cluster."""
+
+
+class ClusterReplaced(Refused):
+    """Behind the kubeconfig there is another cluster than the one that was imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`reason` for machines, `message` for people, remedy included."""
+
+    reason: str
+    message: str
+
+
+# In this order: what is more special comes first.
+_REASONS: tuple[tuple[type[GroundplaneError], str], ...] = (
+    (KubeconfigMissing, "KubeconfigMissing"),
+    (AlreadyImported, "AlreadyImported"),
+    (ClusterReplaced, "ClusterReplaced"),
+    (CommandNotAllowed, "ExecPluginNotAllowed"),
+    (KubeconfigInvalid, "KubeconfigInvalid"),
+    (PluginRefused, "ExecPluginFailed"),
+    (CredentialsRefused, "CredentialsRefused"),
+    (AccessForbidden, "AccessForbidden"),
+    (CertificateUntrusted, "CertificateUntrusted"),
+    (ClusterRefused, "NotKubernetes"),
+    (ClusterUnavailable, "Unreachable"),
+)
+REASONS = ("CredentialsExpired", *(reason for _, reason in _REASONS))
+
+
+def trouble_of(error: GroundplaneError, access: Access | None, *, now: datetime) -> Trouble:
+    """Put an error into the words of a condition. `access` is what was tried, if it came to that."""
+    expired = expired_at(access, now=now) if access is not None else ""
+    if expired and (isinstance(error, CredentialsRefused) or _in_handshake(error)):
+        return Trouble("CredentialsExpired", f"the credentials expired at {expired}: {error.message} ({_RENEW})")
+    if isinstance(error, CredentialsRefused):
+        return Trouble("CredentialsRefused", f"{error.message} ({_RENEW})")
+    if isinstance(error, AccessForbidden):
+        remedy = "give its user the ClusterRole of docs/import.md"
+        return Trouble("AccessForbidden", f"{error.message} ({remedy})")
+    reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), "Unreachable")
+    return Trouble(reason, str(error))
+
+
+def _in_handshake(error: BaseException | None) -> bool:
+    """Tell whether it was TLS that failed; a server may end it at the sight of an expired certificate."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def expired_at(access: Access, *, now: datetime) -> str:
+    """Return when the client certificate or the token expired, as far as they say; "" when they have not."""
+    ends = [end for end in (_certificate_end(access.certificate), _token_end(access.token)) if end is not None]
+    past = [end for end in ends if end <= now]
+    return rfc3339(min(past)) if past else ""
+
+
+def _certificate_end(pem: bytes) -> datetime | None:
+    try:
+        return x509.load_pem_x509_certificate(pem).not_valid_after_utc if pem else None
+    except ValueError:
+        return None
+
+
+def _token_end(token: str) -> datetime | None:
+    """Return the end that a JSON web token states; not verified, for it decides nothing but the words of a message."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        claims = msgspec.json.decode(payload)
+        end = claims.get("exp") if isinstance(claims, dict) else None
+        return datetime.fromtimestamp(float(end), UTC) if isinstance(end, int | float) else None
+    except (binascii.Error, msgspec.MsgspecError, ValueError, OverflowError, OSError, RecursionError):
+        return None
