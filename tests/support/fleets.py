@@ -28,11 +28,15 @@ from groundplane.api.facts import (
     ClusterFacts,
     ComponentFacts,
     FactChange,
+    KernelFacts,
+    MachineFacts,
+    OSFacts,
     PlatformFacts,
     PodNetworkFacts,
     StackFacts,
 )
 from groundplane.api.foundation import Foundation, FoundationNetwork, FoundationSpec, FoundationStatus, KubernetesChoice
+from groundplane.api.machine import Machine, MachineSpec, MachineStatus
 from groundplane.api.meta import Condition, NameReference, ObjectMeta
 from groundplane.base.clock import rfc3339
 from groundplane.client.contract import Client
@@ -206,6 +210,24 @@ def cluster(name: str, *, namespace: str = "default", number: int = 0, size: int
             history=[FactChange(time=rfc3339(at), source="api", what="kernel", before="4.9", after="4.14.105")],
             assessment=assessment(nodes, stacks=shares, drift=drift, findings=findings),
             conditions=[condition("Reachable", "True", "Surveyed"), condition("Ready", "True", "AllNodesReady")],
+        ),
+    )
+
+
+def machine(name: str, *, namespace: str = "default", of: str = "legacy", address: str = "198.18.7.7") -> Machine:
+    """Return a machine of a cluster, with an old kernel."""
+    return Machine(
+        metadata=ObjectMeta(name=name, namespace=namespace),
+        spec=MachineSpec(address=address, cluster_ref=NameReference(name=of), role="Worker"),
+        status=MachineStatus(
+            observed_generation=1,
+            facts=MachineFacts(
+                observed_at=rfc3339(NOW - timedelta(minutes=3)),
+                os=OSFacts(pretty_name="CentOS Linux 7", id="centos", version_id="7"),
+                kernel=KernelFacts(release="4.14.105"),
+            ),
+            assessment=assessment([name], stacks=[stack(3, 1)], drift=[kernel_drift([name])], findings=[]),
+            conditions=[condition("Reachable", "True", "Surveyed"), condition("Ready", "True", "Surveyed")],
         ),
     )
 

@@ -27,6 +27,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "fleet",
         "Show every cluster: where it stands on its Foundation, where not, and what needs a person first.",
     ),
+    "explain": (
+        "groundplane.cli.explain.command",
+        "explain",
+        "Explain a cluster, a machine or a network feature on one screen.",
+    ),
     "plan": ("groundplane.cli.plan", "plan", "Show what Groundplane is about to do to a cluster, or what stops it."),
     "approve": ("groundplane.cli.change", "approve", "Approve an operation that waits for it."),
     "retry": ("groundplane.cli.change", "retry", "Plan a cluster anew after a failed operation."),

@@ -78,10 +78,19 @@ class FoundationStatus(_Wire, frozen=True):
     history: list[UniformityPoint] = []
 
 
+class _Network(_Wire, frozen=True):
+    features: list[str] = []
+
+
+class FoundationSpec(_Wire, frozen=True):
+    network: _Network = _Network()
+
+
 class FleetFoundation(_Wire, frozen=True):
     """A Foundation, as far as report and explanations need it."""
 
     metadata: Meta = Meta()
+    spec: FoundationSpec = FoundationSpec()
     status: FoundationStatus = FoundationStatus()
 
 
