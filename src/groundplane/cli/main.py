@@ -32,6 +32,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "explain",
         "Explain a cluster, a machine or a network feature on one screen.",
     ),
+    "survey": ("groundplane.cli.survey", "survey", "Look at clusters and machines again now."),
     "plan": ("groundplane.cli.plan", "plan", "Show what Groundplane is about to do to a cluster, or what stops it."),
     "approve": ("groundplane.cli.change", "approve", "Approve an operation that waits for it."),
     "retry": ("groundplane.cli.change", "retry", "Plan a cluster anew after a failed operation."),

@@ -1,0 +1,224 @@
+"""`groundplane survey`: asks the controllers to look again now. One annotation on each object; nothing else changes.
+
+With --wait it follows the objects until newer facts are there, or the condition says why there are none. A condition
+that was False before and stays so is not written again: after a grace it counts as the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .session import Api, Target, pass_target
+
+if TYPE_CHECKING:
+    from groundplane.client.contract import Client, Object, Resource
+
+_GRACE_SECONDS = 45.0
+_REACH = ("Reachable", "MachinesReachable")
+_KINDS = {"cluster": "Cluster", "clusters": "Cluster", "gpc": "Cluster",
+          "machine": "Machine", "machines": "Machine", "gpm": "Machine"}  # fmt: skip
+
+
+@click.command()
+@click.argument("targets", metavar="[KIND/NAME]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All clusters and machines of the namespace.")
+@click.option("--wait", is_flag=True, help="Wait until newer facts are there, or it is known why not.")
+@click.option("--timeout", default="5m", show_default=True, help="How long --wait waits.")
+@pass_target
+def survey(target: Target, *, targets: tuple[str, ...], everything: bool, wait: bool, timeout: str) -> None:
+    """Look at clusters and machines again now.
+
+    KIND/NAME is cluster/shop or machine/shop-3. A survey reads only.
+    """
+    from .values import seconds
+
+    if bool(targets) == everything:
+        raise click.UsageError("name what to survey, such as cluster/shop, or give --all")
+    named, patience = [_reference(text) for text in targets], seconds(timeout)
+
+    async def work() -> None:
+        from .waiting import patience_of
+
+        async with target.connect() as api:
+            found = await _asked(api, named or await _all(api))
+            if not wait:
+                for each in found:
+                    click.echo(f"{each.title} is surveyed again")
+                return
+            async with patience_of(patience, "the survey"):
+                await _settled(api, found)
+        _finish(found)
+
+    target.run(work())
+
+
+def _reference(text: str) -> tuple[str, str]:
+    word, _, name = text.partition("/")
+    kind = _KINDS.get(word.lower())
+    if kind is None or not name:
+        raise click.BadParameter(f"{text!r} is not cluster/NAME or machine/NAME")
+    return kind, name
+
+
+async def _all(api: Api) -> list[tuple[str, str]]:
+    from groundplane.base.errors import Refused
+
+    from .kinds import OURS
+
+    found = []
+    for kind in ("Cluster", "Machine"):
+        listed = await api.client.list(OURS[kind], namespace=api.namespace)
+        found += [(kind, str(item["metadata"]["name"])) for item in listed.items]
+    if not found:
+        raise Refused(
+            f"cannot survey anything: there are no clusters and machines in namespace {api.namespace}",
+            remedy="-n names another namespace",
+        )
+    return found
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One object that was asked for, as it was then; `failed`: nothing newer is known."""
+
+    kind: str
+    name: str
+    observed_at: str
+    reach: dict[str, Any] | None
+    current: dict[str, Any] | None = None
+    answer: str = ""
+    failed: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind.lower()}/{self.name}"
+
+    def see(self, item: Object | None) -> None:
+        """Take one state of the object (None: it is gone), and settle if it tells."""
+        if item is None:
+            self.settle("it was deleted", failed=True)
+            return
+        observed_at = _observed_at(item)
+        self.current = _reach(item)
+        if observed_at and observed_at != self.observed_at:
+            self.settle(f"surveyed at {observed_at}", failed=False)
+        elif _false(self.current) and self.current != self.reach:
+            self.settle(_why(self.current), failed=True)
+
+    def give_up(self) -> None:
+        """Take a condition that was False before, and still is, for the answer."""
+        if not self.answer and _false(self.current):
+            self.settle(f"still {_why(self.current)}", failed=True)
+
+    def settle(self, answer: str, *, failed: bool) -> None:
+        """Say what came of it, once."""
+        self.answer, self.failed = answer, failed
+        click.echo(f"{self.title}: {answer}")
+
+
+def _observed_at(item: Object) -> str:
+    facts = (item.get("status") or {}).get("facts") or {}
+    return str(facts.get("observedAt") or "")
+
+
+def _reach(item: Object) -> dict[str, Any] | None:
+    conditions = (item.get("status") or {}).get("conditions") or []
+    found: dict[str, Any] | None = next((each for kind in _REACH for each in conditions if each["type"] == kind), None)
+    return found
+
+
+def _false(condition: dict[str, Any] | None) -> bool:
+    return condition is not None and condition["status"] == "False"
+
+
+def _why(condition: dict[str, Any] | None) -> str:
+    return f"not reachable ({condition['reason']}): {condition.get('message', '')}" if condition else "not reachable"
+
+
+async def _asked(api: Api, names: list[tuple[str, str]]) -> list[_Asked]:
+    """Set the annotation on each; what comes back is the state before the survey."""
+    from groundplane.api.meta import ANNOTATION_SURVEY
+    from groundplane.base.clock import utc_now
+
+    from .kinds import OURS
+
+    # With fractions of a second: a second survey right after the first has to differ from it.
+    patch = {"metadata": {"annotations": {ANNOTATION_SURVEY: utc_now().isoformat()}}}
+    found = []
+    for kind, name in dict.fromkeys(names):
+        item = await api.client.patch(OURS[kind], api.namespace, name, patch)
+        found.append(_Asked(kind, name, _observed_at(item), _reach(item), current=_reach(item)))
+    return found
+
+
+@dataclass(slots=True)
+class _Waits:
+    """What is waited for; `done` once every object has its answer."""
+
+    asked: dict[tuple[str, str], _Asked]
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def see(self, kind: str, name: str, item: Object | None) -> None:
+        one = self.asked.get((kind, name))
+        if one is not None and not one.answer:
+            one.see(item)
+            self.check()
+
+    def give_up(self) -> None:
+        for one in self.asked.values():
+            one.give_up()
+        self.check()
+
+    def check(self) -> None:
+        if all(one.answer for one in self.asked.values()):
+            self.done.set()
+
+
+async def _settled(api: Api, asked: list[_Asked]) -> None:
+    from groundplane.base.tasks import TaskOwner
+
+    from .kinds import OURS
+
+    waits = _Waits({(each.kind, each.name): each for each in asked})
+    gate = asyncio.Lock()
+    async with TaskOwner("survey") as owner:
+        for kind in sorted({each.kind for each in asked}):
+            work = _follow(api.client, OURS[kind], api.namespace, (waits, gate))
+            owner.start(work, name=kind.lower())
+        owner.start(_grace(waits), name="grace")
+        await waits.done.wait()
+        # Whoever holds the gate cancels no follower in the middle of a TLS handshake.
+        await gate.acquire()
+
+
+async def _follow(client: Client, resource: Resource, namespace: str, shared: tuple[_Waits, asyncio.Lock]) -> None:
+    from .follow import follow
+
+    waits, gate = shared
+    async with aclosing(follow(client, resource, namespace, gate=gate)) as events:
+        async for event in events:
+            if event.type != "BOOKMARK":
+                item = None if event.type == "DELETED" else event.object
+                waits.see(resource.kind, str(event.object["metadata"]["name"]), item)
+
+
+async def _grace(waits: _Waits) -> None:
+    await asyncio.sleep(_GRACE_SECONDS)
+    waits.give_up()
+
+
+def _finish(asked: list[_Asked]) -> None:
+    from groundplane.base.errors import Unavailable
+
+    failed = [each for each in asked if each.failed]
+    if failed:
+        names = ", ".join(each.title for each in failed[:10])
+        raise Unavailable(
+            f"cannot survey {len(failed)} of {len(asked)}: {names}",
+            remedy=f"groundplane explain {failed[0].title} shows what was known last",
+        )

@@ -1,0 +1,134 @@
+"""`groundplane survey` against a running API server; the test is the controller that answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from groundplane.api.meta import ANNOTATION_SURVEY
+from groundplane.cli import survey
+from groundplane.cli.kinds import CLUSTER, OURS
+from support import fleets
+
+from .conftest import Cli, Server
+from .test_api import address
+
+
+@pytest.fixture
+def world(server: Server, namespace: str) -> str:
+    of = {"namespace": namespace}
+    objects = [
+        fleets.foundation(**of),
+        fleets.cluster("shop", **of),
+        fleets.unreachable("warehouse", **of),
+        fleets.machine("shop-1", of="shop", address=address(namespace), **of),
+    ]
+    server.do(lambda client: fleets.put(client, *objects))
+    return namespace
+
+
+def _read(server: Server, namespace: str, name: str, kind: str = "Cluster") -> dict[str, Any]:
+    found: dict[str, Any] = server.do(lambda client: client.get(OURS[kind], namespace, name))
+    return found
+
+
+def _mark(item: dict[str, Any]) -> str:
+    return str(item["metadata"].get("annotations", {}).get(ANNOTATION_SURVEY, ""))
+
+
+def test_it_marks_what_was_named_with_a_value_that_is_always_new(cli: Cli, server: Server, world: str) -> None:
+    outcome = cli("survey", "cluster/shop", "machine/shop-1")
+    assert outcome.out == "cluster/shop is surveyed again\nmachine/shop-1 is surveyed again\n"
+    first = _mark(_read(server, world, "shop"))
+    assert first
+    assert _mark(_read(server, world, "shop-1", "Machine")) == first
+    assert not _mark(_read(server, world, "warehouse"))
+    cli("survey", "cluster/shop")
+    assert _mark(_read(server, world, "shop")) > first
+
+
+def test_all_means_clusters_and_machines_of_the_namespace(cli: Cli, server: Server, world: str) -> None:
+    assert len(cli("survey", "--all").out.splitlines()) == 3
+    assert _mark(_read(server, world, "warehouse"))
+
+
+def _waiting(server: Server, namespace: str, *arguments: str) -> subprocess.Popen[str]:
+    command = ["--kubeconfig", str(server.kubeconfig), "-n", namespace, "survey", *arguments]
+    return subprocess.Popen(
+        [sys.executable, "-m", "groundplane.cli.main", *command],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def _asked(server: Server, namespace: str, name: str) -> dict[str, Any]:
+    """Return the object once it is marked, as a controller sees it."""
+    deadline = time.monotonic() + 20
+    while not _mark(item := _read(server, namespace, name)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return item
+
+
+def _answer(server: Server, item: dict[str, Any], change: dict[str, Any]) -> None:
+    status = {**item["status"], **change}
+    server.do(lambda client: client.update_status(CLUSTER, {**item, "status": status}))
+
+
+def test_waiting_ends_when_newer_facts_are_there(server: Server, world: str) -> None:
+    with _waiting(server, world, "cluster/shop", "--wait") as process:
+        item = _asked(server, world, "shop")
+        _answer(server, item, {"facts": {**item["status"]["facts"], "observedAt": "2026-11-28T04:00:00Z"}})
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "cluster/shop: surveyed at 2026-11-28T04:00:00Z\n", "")
+
+
+def test_waiting_ends_with_the_reason_when_it_cannot_be_reached(server: Server, world: str) -> None:
+    with _waiting(server, world, "cluster/shop", "--wait") as process:
+        item = _asked(server, world, "shop")
+        gone = {"type": "Reachable", "status": "False", "reason": "Unreachable", "message": "no route"}
+        others = [each for each in item["status"]["conditions"] if each["type"] != "Reachable"]
+        _answer(server, item, {"conditions": [{**others[0], **gone}, *others]})
+        out, err = process.communicate(timeout=30)
+    assert out == "cluster/shop: not reachable (Unreachable): no route\n"
+    assert process.returncode == 5
+    assert "cannot survey 1 of 1: cluster/shop" in err
+    assert "remedy: groundplane explain cluster/shop" in err
+
+
+@pytest.mark.usefixtures("world")
+def test_one_that_could_not_be_reached_before_and_still_cannot_is_not_waited_for_without_end(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "_GRACE_SECONDS", 0.2)
+    outcome = cli("survey", "cluster/warehouse", "--wait")
+    assert outcome.code == 5
+    assert outcome.out.startswith("cluster/warehouse: still not reachable (Unreachable): no answer from")
+
+
+@pytest.mark.usefixtures("world")
+def test_when_nobody_answers_the_time_is_up(cli: Cli) -> None:
+    outcome = cli("survey", "cluster/shop", "--wait", "--timeout", "1s")
+    assert outcome.code == 7
+
+
+def test_one_that_is_deleted_meanwhile_is_told(server: Server, world: str) -> None:
+    with _waiting(server, world, "cluster/shop", "--wait") as process:
+        _asked(server, world, "shop")
+        server.do(lambda client: client.delete(CLUSTER, world, "shop"))
+        out, _ = process.communicate(timeout=30)
+    assert out == "cluster/shop: it was deleted\n"
+    assert process.returncode == 5
+
+
+@pytest.mark.parametrize("arguments", [[], ["shop"], ["node/x"], ["cluster/x", "--all"]])
+def test_what_cannot_be_surveyed_is_a_usage_error(cli: Cli, arguments: list[str]) -> None:
+    assert cli("survey", *arguments).code == 2
+
+
+def test_what_is_not_there_is_named(cli: Cli) -> None:
+    assert cli("survey", "cluster/none").code == 4
+    assert cli("survey", "--all").code == 3
