@@ -1,4 +1,4 @@
-"""`groundplane delete`, `approve`, `retry` and `survey`: one write each."""
+"""`groundplane delete`, `approve` and `retry`: one write each."""
 
 from __future__ import annotations
 
@@ -78,28 +78,5 @@ def retry(target: Target, *, name: str) -> None:
         async with target.connect() as api:
             await api.client.patch(CLUSTER, api.namespace, wanted, patch)
             click.echo(f"{display(CLUSTER, wanted)} is planned anew; see: groundplane plan {wanted}")
-
-    target.run(work())
-
-
-@click.command()
-@click.argument("names", metavar="CLUSTER...", nargs=-1, required=True)
-@pass_target
-def survey(target: Target, *, names: tuple[str, ...]) -> None:
-    """Survey clusters now, without waiting for the schedule."""
-    from groundplane.api.meta import ANNOTATION_SURVEY
-    from groundplane.base.clock import utc_now
-
-    from .kinds import CLUSTER, display
-    from .values import reference
-
-    wanted = [reference(name, "cluster") for name in names]
-    patch = {"metadata": {"annotations": {ANNOTATION_SURVEY: utc_now().isoformat()}}}
-
-    async def work() -> None:
-        async with target.connect() as api:
-            for name in wanted:
-                await api.client.patch(CLUSTER, api.namespace, name, patch)
-                click.echo(f"{display(CLUSTER, name)} is surveyed; see: groundplane get cluster {name} -o yaml")
 
     target.run(work())

@@ -19,7 +19,6 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "down": ("groundplane.cli.up", "down", "Stop the Groundplane that `up --detach` started."),
     "apply": ("groundplane.cli.apply", "apply", "Create or change objects from manifests."),
     "import": ("groundplane.cli.imports", "import_clusters", "Import clusters that exist, from a kubeconfig."),
-    "survey": ("groundplane.cli.change", "survey", "Survey clusters now, without waiting for the schedule."),
     "get": ("groundplane.cli.get", "get", "Show objects."),
     "delete": ("groundplane.cli.change", "delete", "Delete an object."),
     "fleet": (

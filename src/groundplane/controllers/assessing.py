@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from groundplane.api.assessment import Assessment
-from groundplane.api.cluster import Cluster
+from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.distribution import Distribution
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.foundation import Foundation
@@ -36,6 +38,18 @@ class Assessor:
         if facts is None:
             return None
         return assess_cluster(ClusterSubject(facts, machines), await self._standard(cluster))
+
+    async def assessed(
+        self, cluster: Cluster, status: ClusterStatus, machines: Mapping[str, MachineFacts]
+    ) -> ClusterStatus:
+        """Return the status with what its facts, and those of its machines, mean now."""
+        facts = status.facts
+        if facts is None and machines:
+            facts = ClusterFacts(observed_at=max(one.observed_at for one in machines.values()))
+        assessment = await self.cluster(cluster, facts, machines)
+        conditions = Conditions(status.conditions, generation=cluster.metadata.generation, now=self._now())
+        judge(conditions, assessment)
+        return msgspec.structs.replace(status, assessment=assessment, conditions=conditions.values())
 
     async def machine(self, machine: Machine, facts: MachineFacts | None) -> Assessment | None:
         """Return what the facts mean for the Foundation of the machine's Cluster; None without facts."""

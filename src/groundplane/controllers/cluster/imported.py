@@ -35,6 +35,7 @@ from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
 from groundplane.kube.kubeconfig import Access, KubeconfigInvalid
 
+from ..assessing import Assessor
 from ..objects import Objects
 from . import imported_status
 from .identities import Claim, Identities, claim_of
@@ -66,6 +67,7 @@ class ImportedReconciler:
         self, objects: Objects, identities: Identities, events: EventRecorder, *, settings: Settings, now: Now
     ) -> None:
         self._objects = objects
+        self._assessor = Assessor(objects, now=now)
         self._identities = identities
         self._events = events
         self._every = settings.survey_every
@@ -89,6 +91,8 @@ class ImportedReconciler:
         if tried is not None and (tried.uid, tried.inputs) == (cluster.metadata.uid, inputs):
             wait = (tried.due - self._now()).total_seconds()
             if wait > 0:
+                # What is known may mean something else by now: the Foundation, or the day, is another one.
+                await self._write(cluster, cluster.status)
                 return Again(wait)
         return await self._look(key, cluster, secret, inputs)
 
@@ -158,13 +162,15 @@ class ImportedReconciler:
         return await self._objects.secret(cluster.metadata.namespace, reference.name) if reference else None
 
     async def _write(self, cluster: Cluster, status: ClusterStatus) -> None:
-        """Write the status once, and tell what became different of its conditions."""
+        """Write the status once, with what its facts mean, and tell what became different of its conditions."""
+        status = await self._assessor.assessed(cluster, status, {})
         if not await self._objects.write_status(cluster, status):
             return
         before = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
         for condition in status.conditions:
             if before.get(condition.type) != (condition.status, condition.reason):
-                tell = self._events.warning if condition.status == "False" else self._events.normal
+                bad = condition.status == "False" and condition.reason != "Exceptions"
+                tell = self._events.warning if bad else self._events.normal
                 await tell("Cluster", cluster.metadata, condition.reason, condition.message[:1024])
 
 

@@ -25,6 +25,7 @@ from groundplane.plan.create import plan_create
 from groundplane.plan.preflight import check
 
 from ..access import Access
+from ..assessing import Assessor
 from ..members import Members
 from ..objects import Objects
 from . import deletion, holds
@@ -42,6 +43,7 @@ class ClusterReconciler:
 
     def __init__(self, objects: Objects, access: Access, members: Members, events: EventRecorder, *, now: Now) -> None:
         self._objects = objects
+        self._assessor = Assessor(objects, now=now)
         self._access = access
         self._members = members
         self._events = events
@@ -68,7 +70,8 @@ class ClusterReconciler:
         if again is None:
             self._inputs_since.pop(scope.cluster.metadata.uid, None)
             return Again()
-        status = draft.finish()
+        facts = {m.metadata.name: m.status.facts for m in scope.machines if m.status.facts is not None}
+        status = await self._assessor.assessed(scope.cluster, draft.finish(), facts)
         if await self._objects.write_status(scope.cluster, status):
             await self._tell(scope, draft)
         return again
