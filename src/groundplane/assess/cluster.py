@@ -22,6 +22,7 @@ from groundplane.api.assessment import (
 )
 from groundplane.api.assessment import risks as counted
 from groundplane.api.facts import ClusterFacts, MachineFacts
+from groundplane.base import words
 
 from . import dimensions, features, findings
 from .difference import Difference, Differences
@@ -225,12 +226,14 @@ def stack_shares(stacks: Mapping[tuple[str, str, str, str, str], int]) -> list[S
 
 def _summary(uniformity: Uniformity, drift: list[Drift], risks: list[Finding], standard: Standard) -> str:
     grave = sum(1 for one in risks if one.severity == "High")
-    risk = f"{len(risks)} finding{'s' if len(risks) != 1 else ''}" + (f", {grave} of them High" if grave else "")
+    risk = words.counted(len(risks), "finding") + (f", {grave} of them High" if grave else "")
     if not standard.foundation:
         return f"no Foundation to hold it against; {risk}"
     apart = sorted({one.dimension for one in drift if one.state == "Drift"}, key=DIMENSIONS.index)
     where = f"differs in {', '.join(apart)}" if apart else "stands on it"
-    return f"{uniformity.uniform} of {uniformity.nodes} nodes on {standard.foundation}; {where}; {risk}"
+    return (
+        f"{uniformity.uniform} of {words.counted(uniformity.nodes, 'node')} on {standard.foundation}; {where}; {risk}"
+    )
 
 
 def stack_keys(assessment: Assessment) -> Iterable[tuple[tuple[str, str, str, str, str], int]]:

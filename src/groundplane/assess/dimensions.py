@@ -8,6 +8,7 @@ from groundplane.api.assessment import Dimension, Remedy
 from groundplane.api.facts import MachineFacts, PodNetworkFacts
 from groundplane.api.foundation import HostSettings, RuntimeChoice
 from groundplane.base.sizes import mib
+from groundplane.base.words import counted
 from groundplane.catalog.releases import fixes_since
 from groundplane.catalog.runtimes import docker_supported
 
@@ -154,7 +155,7 @@ def _behind(found: str, wanted: str) -> str:
         missing = _missing_fixes(found)
         return f"it lacks: {'; '.join(missing)}" if missing else "fixes that the other nodes have are missing"
     steps = right[1] - left[1]
-    return f"it is {steps} minor{'s' if steps > 1 else ''} behind: APIs and fixes differ, and each is an upgrade"
+    return f"it is {counted(steps, 'minor')} behind: APIs and fixes differ, and each is an upgrade"
 
 
 def _missing_fixes(found: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from groundplane.api.assessment import FeatureDecision, Remedy, RemedyAction, named
 from groundplane.api.facts import PodNetworkFacts
 from groundplane.base.versions import KernelRule, UnknownVersion, kernel_release
+from groundplane.base.words import counted
 from groundplane.catalog.network import known_features, plugin_table
 
 from .difference import Difference
@@ -196,10 +197,10 @@ def _carried(wanted: Need, grounds: Sequence[Ground], unread: Sequence[Ground]) 
     if not grounds:
         return "no node is known"
     if unread:
-        return f"the kernel of {sum(ground.count for ground in unread)} nodes cannot be read"
+        return f"the kernel of {counted(sum(ground.count for ground in unread), 'node')} cannot be read"
     unseen = sum(ground.count for ground in grounds if ground.machine is None or not ground.machine.kernel.config)
     if wanted.options and unseen:
-        return f"every kernel release carries it; the options of {unseen} nodes' kernels were not looked at"
+        return f"every kernel release carries it; the kernel options of {counted(unseen, 'node')} were not looked at"
     return "every node's kernel carries it"
 
 

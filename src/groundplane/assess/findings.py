@@ -15,6 +15,7 @@ from groundplane.api.assessment import Finding, FindingType, Remedy, RemedyActio
 from groundplane.api.facts import CertificateFacts, ClusterFacts, MachineFacts
 from groundplane.api.foundation import CertificateLimits
 from groundplane.base.versions import KernelRule, UnknownVersion, kernel_release
+from groundplane.base.words import counted
 from groundplane.catalog.kernel import kernel_needs
 from groundplane.catalog.lines import runtime_end_of_life, security_gaps
 from groundplane.catalog.releases import Support, support
@@ -149,7 +150,7 @@ def _ending(until: Support | None, subject: str, today: str, action: RemedyActio
         message = f"{subject} has had no fixes since {until.ends}"
         return [Risk("EndOfLife", subject, message, "High", evidence, remedy)]
     if left <= NEAR_DAYS:
-        message = f"{subject} gets fixes for {left} more days, until {until.ends}"
+        message = f"{subject} gets fixes for {counted(left, 'more day')}, until {until.ends}"
         return [Risk("EndOfLifeNear", subject, message, "Medium", evidence, remedy)]
     return []
 
@@ -217,15 +218,15 @@ def of_certificates(found: Sequence[CertificateFacts], limits: CertificateLimits
         left = end - day
         remedy = Remedy(action="RenewCertificates", text="renew it; every control plane has its own")
         if left <= timedelta(0):
-            message = f"it ended on {end}"
+            message = f"{what} ended on {end}"
             yield Risk("CertificateExpiring", what, message, "High", "the certificate", remedy)
         elif left.days <= limits.expiry_warning_days:
-            message = f"it ends in {left.days} days, on {end}"
+            message = f"{what} ends in {counted(left.days, 'day')}, on {end}"
             yield Risk("CertificateExpiring", what, message, "High", "the certificate", remedy)
         limit = limits.maximum_authority_validity_days if one.authority else limits.maximum_validity_days
         span = (end - begin).days
         if one.not_before and limit and span > limit:
-            message = f"it is valid for {span} days, and the Foundation allows {limit}: a stolen key is good as long"
+            message = f"{what} is valid for {span} days, and {limit} are allowed: a stolen key is good as long"
             yield Risk("CertificateLongLived", what, message, "Medium", "the certificate", remedy)
 
 

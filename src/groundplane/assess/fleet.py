@@ -24,6 +24,7 @@ from groundplane.api.assessment import (
     percent,
 )
 from groundplane.base.clock import parse_rfc3339
+from groundplane.base.words import counted
 
 from .cluster import stack_keys, stack_shares
 
@@ -152,10 +153,10 @@ def _over_all(found: dict[str, FeatureDecision]) -> FeatureDecision:
     unknown = sum(1 for one in found.values() if one.state == "Unknown")
     count = sum(one.blockers.count for one in blocked.values())
     first = found[min(found)]
-    message = f"{len(found) - len(blocked) - unknown} of {len(found)} clusters can use it"
+    message = f"{len(found) - len(blocked) - unknown} of {counted(len(found), 'cluster')} can use it"
     if blocked:
         example = next(iter(blocked.values()))
-        message += f"; {count} nodes of {len(blocked)} clusters block it: {example.message}"
+        message += f"; {counted(count, 'node')} of {counted(len(blocked), 'cluster')} in the way: {example.message}"
     return FeatureDecision(
         feature=first.feature,
         state="Blocked" if blocked else "Unknown" if unknown else "Available",

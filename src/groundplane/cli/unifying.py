@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from groundplane.api.meta import find_condition
+from groundplane.base.words import counted
 
 if TYPE_CHECKING:
     from groundplane.api.cluster import Cluster
@@ -82,4 +83,4 @@ def _nodes(step: UnifyStep) -> str:
     if not found.count:
         return ""
     more = f" and {found.count - _NAMES} more" if found.count > _NAMES else ""
-    return f"{found.count} node{'s' if found.count != 1 else ''}: {', '.join(found.names[:_NAMES])}{more}"
+    return f"{counted(found.count, 'node')}: {', '.join(found.names[:_NAMES])}{more}"

@@ -16,6 +16,7 @@ import msgspec
 
 from groundplane.api.assessment import Assessment, Drift, Nodes, RemedyAction
 from groundplane.api.meta import Struct, says
+from groundplane.base.words import counted
 from groundplane.catalog.runtimes import containerd_satisfiable
 
 from .path import MANAGED, Path, version_path
@@ -101,7 +102,7 @@ def _why_nothing(member: Member) -> str:
     if member.assessment is None:
         return member.problem or "nothing is known of it yet"
     excused = sum(1 for one in member.assessment.drift if one.state == "Exception")
-    return f"it differs by {excused} declared exceptions only" if excused else "it stands on the Foundation"
+    return f"it differs by {counted(excused, 'declared exception')} only" if excused else "it stands on the Foundation"
 
 
 def _steps(member: Member, wanted_version: str) -> Iterator[UnifyStep]:
@@ -129,7 +130,7 @@ def _certificates(member: Member) -> Iterator[UnifyStep]:
         [one for one in member.assessment.findings if one.type == "CertificateExpiring"] if member.assessment else []
     )
     if found:
-        title = f"Renew {len(found)} certificates that end soon or have ended"
+        title = f"Renew {counted(len(found), 'certificate')} near or past the end"
         yield _step(member, "RenewCertificates", title, nodes=_all(one.nodes for one in found))
 
 
@@ -243,5 +244,5 @@ def _all(found: Iterable[Nodes]) -> Nodes:
 
 def _summary(steps: Sequence[UnifyStep], clusters: int, alone: int) -> str:
     blocked = sum(1 for one in steps if one.blocked)
-    text = f"{len(steps)} steps in {clusters} clusters; {alone} clusters need none"
-    return f"{text}; {blocked} steps are not for Groundplane to do" if blocked else text
+    text = f"{counted(len(steps), 'step')} in {counted(clusters, 'cluster')}; nothing to do in {alone} more"
+    return f"{text}; {counted(blocked, 'step')} not for Groundplane to do" if blocked else text

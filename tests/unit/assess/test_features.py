@@ -88,7 +88,7 @@ def test_options_that_were_not_looked_at_are_said_to_be_so() -> None:
 def test_an_unreadable_kernel_leaves_it_open() -> None:
     found = decide("BandwidthManager", stack(kernel="5.10.0"), stack(kernel="custom", nodes=["c-1"]))
     assert found.state == "Unknown"
-    assert "1 nodes cannot be read" in found.message
+    assert "1 node cannot be read" in found.message
 
 
 def test_a_cluster_without_nodes_decides_nothing() -> None:

@@ -147,9 +147,9 @@ def certificate(**fields: Any) -> CertificateFacts:
     ("today", "message"),
     [
         ("2026-10-31", ""),
-        ("2026-11-01", "it ends in 30 days, on 2026-12-01"),
-        ("2026-12-01", "it ended on 2026-12-01"),
-        ("2027-01-01", "it ended on 2026-12-01"),
+        ("2026-11-01", "kube-apiserver (/etc/kubernetes/pki/apiserver.crt) ends in 30 days, on 2026-12-01"),
+        ("2026-12-01", "kube-apiserver (/etc/kubernetes/pki/apiserver.crt) ended on 2026-12-01"),
+        ("2027-01-01", "kube-apiserver (/etc/kubernetes/pki/apiserver.crt) ended on 2026-12-01"),
     ],
 )
 def test_certificates_are_findings_before_they_end(today: str, message: str) -> None:
@@ -164,7 +164,7 @@ def test_certificates_of_thirty_years_are_findings_wherever_they_were_seen() -> 
     seen = risks(modern(certificates=[long]), machines={"m-1": machine(certificates=[long])})
     found = of_type(seen, "CertificateLongLived")
     assert "10950 days" in found.message
-    assert "allows 400" in found.message
+    assert "400 are allowed" in found.message
     assert found.nodes.names == ["m-1"]
 
 

@@ -73,7 +73,7 @@ def test_a_fleet_counts_stacks_drifting_clusters_and_who_blocks_a_feature() -> N
     assert (fleet.drifting("production"), fleet.unassessed("production")) == (1, 1)
     (feature,) = fleet.features("production")
     assert (feature.state, feature.blockers.count, feature.blockers.names) == ("Blocked", 3, ["bank/b-1"])
-    assert feature.message.startswith("1 of 2 clusters can use it; 3 nodes of 1 clusters block it: ")
+    assert feature.message.startswith("1 of 2 clusters can use it; 3 nodes of 1 cluster in the way: ")
 
 
 def test_a_group_that_nobody_is_in_is_empty() -> None:

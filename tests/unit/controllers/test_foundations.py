@@ -62,7 +62,7 @@ async def test_a_foundation_sums_up_its_clusters(tmp_path: Path) -> None:
         assert [(point.uniform, point.nodes) for point in status.history] == [(4, 5)]
         uniform = await site.condition(Foundation, "ground", "Uniform")
         assert (uniform.status, uniform.reason) == ("False", "Drift")
-        assert uniform.message == "1 of 3 clusters differ; 4 of 5 nodes stand on it, on 2 distinct stacks"
+        assert uniform.message == "1 of 3 clusters differ; 4 of 5 nodes stand on it; 2 distinct stacks"
 
 
 async def test_history_grows_when_something_changes_and_only_then(tmp_path: Path) -> None:

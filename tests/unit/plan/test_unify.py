@@ -144,7 +144,7 @@ def test_what_is_not_groundplanes_to_do_says_why() -> None:
     reasons = {step.cluster: step.blocked for step in plan.steps}
     assert "different vendors" in reasons["cloud"]
     assert "add new machines" in reasons["shop"]
-    assert plan.summary == "2 steps in 2 clusters; 0 clusters need none; 2 steps are not for Groundplane to do"
+    assert plan.summary == "2 steps in 2 clusters; nothing to do in 0 more; 2 steps not for Groundplane to do"
     managed = unify("production", WANTED, [member("tke", SWAP, platform="tke-managed")]).steps
     assert "provider's own means" in managed[0].blocked
 
@@ -173,7 +173,7 @@ def test_clusters_that_need_nothing_are_named_with_the_reason() -> None:
     assert plan.steps == []
     assert {one.cluster: one.reason for one in plan.left_alone} == {
         "good": "it stands on the Foundation",
-        "excused": "it differs by 1 declared exceptions only",
+        "excused": "it differs by 1 declared exception only",
         "dead": "no route to host",
         "new": "nothing is known of it yet",
     }

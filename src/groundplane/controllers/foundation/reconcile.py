@@ -6,6 +6,7 @@ from groundplane.api.assessment import UniformityPoint
 from groundplane.api.foundation import Foundation, FoundationStatus
 from groundplane.assess import next_history
 from groundplane.base.clock import Now, rfc3339
+from groundplane.base.words import counted
 from groundplane.engine.conditions import Conditions
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
@@ -30,7 +31,7 @@ class FoundationReconciler:
         sums = self._fleet.of(key)
         generation = foundation.metadata.generation
         conditions = Conditions(foundation.status.conditions, generation=generation, now=self._now())
-        conditions.set("Ready", "True", "Accepted", f"{sums.clusters} clusters stand on it")
+        conditions.set("Ready", "True", "Accepted", f"{counted(sums.clusters, 'cluster')} on it")
         _judge(conditions, sums)
         status = FoundationStatus(
             observed_generation=generation,
@@ -55,11 +56,14 @@ class FoundationReconciler:
 
 def _judge(conditions: Conditions, sums: FoundationSums) -> None:
     found = sums.uniformity
-    message = f"{found.uniform} of {found.nodes} nodes stand on it, on {found.stacks} distinct stacks"
+    nodes, stacks = counted(found.nodes, "node"), counted(found.stacks, "distinct stack")
+    message = f"{found.uniform} of {nodes} stand on it; {stacks}"
     if sums.drifting:
-        conditions.set("Uniform", "False", "Drift", f"{sums.drifting} of {sums.clusters} clusters differ; {message}")
+        conditions.set(
+            "Uniform", "False", "Drift", f"{sums.drifting} of {counted(sums.clusters, 'cluster')} differ; {message}"
+        )
     elif sums.unassessed:
-        unknown = f"nothing is known of {sums.unassessed} of {sums.clusters} clusters"
+        unknown = f"nothing is known of {sums.unassessed} of {counted(sums.clusters, 'cluster')}"
         conditions.set("Uniform", "Unknown", "FactsMissing", f"{unknown}; {message}")
     elif not sums.clusters:
         conditions.set("Uniform", "Unknown", "NoClusters", "no cluster stands on it")
