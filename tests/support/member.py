@@ -79,7 +79,7 @@ class Member(ScriptedKube):
 
     async def _page(self, request: Request, reply: Reply) -> None:
         start = int(request.params.get("continue", "0"))
-        end = start + int(request.params["limit"])
+        end = start + int(request.params.get("limit", len(self.nodes)))
         metadata = {"continue": str(end)} if end < len(self.nodes) else {}
         await reply.json({"metadata": metadata, "items": self.nodes[start:end]})
 

@@ -64,7 +64,7 @@ class Manager:
         objects = Objects(client)
         events = EventRecorder(client, now=now)
         self._access = Access(objects, now=now)
-        members = Members(objects, now=now)
+        members = Members(objects, now=now, survey_every=settings.survey_every)
         uploads = Uploads(Depot(Cache(settings.cache)))
         self._operation = OperationReconciler(
             objects, self._access, members, events, logbook=logbook, uploads=uploads, now=now

@@ -1,24 +1,35 @@
-"""Managed clusters as the controllers reach them: the kubeconfig Secret, the door, one look."""
+"""Clusters that Groundplane made, as the controllers reach them: the kubeconfig Secret, the door, one look.
+
+Looks come in two sizes: `observe` asks every minute how the nodes are, `survey` asks everything, on the schedule.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts
-from groundplane.api.meta import API_VERSION, LABEL_CLUSTER, SECRET_KUBECONFIG
-from groundplane.base.clock import Now
-from groundplane.base.errors import Denied, Refused
+from groundplane.api.meta import ANNOTATION_SURVEY, API_VERSION, LABEL_CLUSTER, SECRET_KUBECONFIG
+from groundplane.base.clock import Now, parse_rfc3339
+from groundplane.base.errors import Denied, GroundplaneError, Refused
+from groundplane.base.logs import get_logger
 from groundplane.client.contract import Object
 from groundplane.client.errors import AlreadyExists
 from groundplane.client.typed import SECRETS
 from groundplane.clusters.api import KubernetesDoor, observe
+from groundplane.clusters.survey import identify, survey
 
 from .names import kubeconfig_secret
 from .objects import Objects
+
+SURVEY_DEADLINE = 60.0
+
+logger = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +41,13 @@ class Seen:
 
 
 class Members:
-    """Reads and writes the kubeconfig Secrets and opens doors with them."""
+    """Reads and writes the kubeconfig Secrets and opens doors with them. `survey_every` is in seconds."""
 
-    def __init__(self, objects: Objects, *, now: Now) -> None:
+    def __init__(self, objects: Objects, *, now: Now, survey_every: float) -> None:
         self._objects = objects
         self._now = now
+        self._every = timedelta(seconds=survey_every)
+        self._answered: dict[str, str] = {}
 
     async def kubeconfig(self, namespace: str, cluster: str, *, uid: str) -> bytes | None:
         """Return the published administrator kubeconfig, or None; that of an earlier Cluster of the name is none."""
@@ -59,6 +72,32 @@ class Members:
         except (Denied, Refused) as error:
             return Seen(ClusterFacts(kubeconfig_published=True), str(error))
         return Seen(msgspec.structs.replace(facts, kubeconfig_published=True))
+
+    async def survey(self, cluster: Cluster) -> ClusterFacts | None:
+        """Look at everything when that is due; None when it is not, or when it could not be finished.
+
+        It is due by time, when a person asks (annotation groundplane.dev/survey), and once after a start.
+        """
+        meta, known = cluster.metadata, cluster.status.facts
+        asked = meta.annotations.get(ANNOTATION_SURVEY, "")
+        fresh = known is not None and parse_rfc3339(known.observed_at) + self._every > self._now()
+        if fresh and self._answered.get(meta.uid) == asked:
+            return None
+        kubeconfig = await self.kubeconfig(meta.namespace, meta.name, uid=meta.uid)
+        if kubeconfig is None:
+            return None
+        try:
+            async with asyncio.timeout(SURVEY_DEADLINE), KubernetesDoor(kubeconfig) as door:
+                facts = await survey(door, await identify(door, now=self._now), now=self._now)
+        except (GroundplaneError, TimeoutError) as error:
+            logger.warning("cluster not surveyed", namespace=meta.namespace, name=meta.name, error=str(error))
+            return None
+        self._answered[meta.uid] = asked
+        return msgspec.structs.replace(facts, kubeconfig_published=True)
+
+    def forget(self, uid: str) -> None:
+        """Forget a Cluster that is gone."""
+        self._answered.pop(uid, None)
 
     async def publish(self, cluster: Object, kubeconfig: bytes) -> None:
         """Keep the kubeconfig in the cluster's Secret; `cluster` is the Cluster as a document."""

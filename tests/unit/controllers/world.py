@@ -260,7 +260,11 @@ async def world(folder: Path) -> AsyncIterator[World]:
     client = LocalClient(service)
     objects, events = Objects(client), EventRecorder(client, now=clock)
     fleet = FleetIndex()
-    access, members, logbook = Access(objects, now=clock), Members(objects, now=clock), Logbook(folder / "logs")
+    access, members, logbook = (
+        Access(objects, now=clock),
+        Members(objects, now=clock, survey_every=600),
+        Logbook(folder / "logs"),
+    )
     identities = Identities()
     settings = Settings(home=folder, cache=folder / "cache", kubeconfig=folder / "k", host="127.0.0.1", port=0)
     imported = ImportedReconciler(objects, identities, events, settings=settings, now=clock)

@@ -26,7 +26,7 @@ from groundplane.plan.preflight import check
 
 from ..access import Access
 from ..assessing import Assessor
-from ..members import Members
+from ..members import Members, Seen
 from ..objects import Objects
 from . import deletion, holds
 from .operations import make_operation
@@ -69,6 +69,7 @@ class ClusterReconciler:
             again = await self._reconcile(scope, draft)
         if again is None:
             self._inputs_since.pop(scope.cluster.metadata.uid, None)
+            self._members.forget(scope.cluster.metadata.uid)
             return Again()
         facts = {m.metadata.name: m.status.facts for m in scope.machines if m.status.facts is not None}
         status = await self._assessor.assessed(scope.cluster, draft.finish(), facts)
@@ -98,13 +99,21 @@ class ClusterReconciler:
             if again is not None:
                 return again
             draft.planned(scope.inputs())
-        draft.settled(None if stale else scope.answer, await self._members.observe(scope.cluster))
+        draft.settled(None if stale else scope.answer, await self._observe(scope, draft))
         return Again(OBSERVE_EVERY)
+
+    async def _observe(self, scope: ClusterScope, draft: StatusDraft) -> Seen:
+        """Look at the nodes, and at everything when that is due."""
+        seen = await self._members.observe(scope.cluster)
+        facts = await self._members.survey(scope.cluster) if seen.facts.reachable else None
+        if facts is not None:
+            draft.surveyed(facts)
+        return seen
 
     async def _blocked(self, scope: ClusterScope, draft: StatusDraft) -> Again:
         """What is wanted cannot be done now; a cluster that stands is watched over all the same."""
         if draft.stands:
-            draft.observed(await self._members.observe(scope.cluster))
+            draft.observed(await self._observe(scope, draft))
         return Again(RETRY_BLOCKED)
 
     async def _protect(self, scope: ClusterScope) -> bool:

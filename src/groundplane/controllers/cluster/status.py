@@ -11,12 +11,13 @@ from typing import Literal
 import msgspec
 
 from groundplane.api.cluster import ClusterPhase, ClusterStatus, NodeSummary
-from groundplane.api.facts import ClusterFacts, NodeFacts
+from groundplane.api.facts import ClusterFacts, NodeFacts, changes_of
 from groundplane.api.machine import Machine
 from groundplane.api.meta import NameReference
 from groundplane.api.operation import Operation
 from groundplane.api.validation import Verdict
 from groundplane.base.errors import GroundplaneError
+from groundplane.clusters.changes import changes
 from groundplane.engine.conditions import Conditions
 from groundplane.plan.preflight import Problem
 
@@ -93,6 +94,12 @@ class StatusDraft:
         """Say how the nodes are, of a cluster that was there before."""
         self._take_nodes(seen.facts)
         self._judge(seen)
+
+    def surveyed(self, facts: ClusterFacts) -> None:
+        """Keep what a survey found, and what it found to be different."""
+        before = self._scope.cluster.status
+        history = changes_of(before.history, changes(before.facts, facts))
+        self._set(facts=msgspec.structs.replace(facts, nodes=[]), history=history)
 
     def settled(self, latest: Operation | None, seen: Seen) -> None:
         """No Operation is at work: say how the last one ended and how the nodes are."""
