@@ -12,19 +12,20 @@ from groundplane.api.facts import ClusterFacts, ComponentFacts, FactChange
 
 _LONGEST = 300
 
-# What is compared: its name, how it is said, and the gap that makes it unknown.
-_PARTS: tuple[tuple[str, Callable[[ClusterFacts], Iterable[str]], str], ...] = (
-    ("API server version", lambda f: [f.version], ""),
-    ("platform", lambda f: [f.platform.name], "API groups"),
-    ("operating system", lambda f: {s.os_image for s in f.stacks}, ""),
-    ("kernel", lambda f: {s.kernel for s in f.stacks}, ""),
-    ("kubelet", lambda f: {s.kubelet for s in f.stacks}, ""),
-    ("container runtime", lambda f: {s.runtime for s in f.stacks}, ""),
-    ("architecture", lambda f: {s.architecture for s in f.stacks}, ""),
-    ("network plugin", lambda f: [f"{f.network.plugin} {f.network.version}".strip()], "daemonsets.apps"),
-    ("network features", lambda f: f.network.features, "configmap cilium-config"),
-    ("kube-proxy", lambda f: [f.network.kube_proxy], "configmap kube-proxy"),
-    ("API groups", lambda f: f.api_groups, "API groups"),
+_PROXY = ("daemonsets.apps", "configmap kube-proxy", "configmap kube-proxy-config", "kube-proxy", "version")
+# What is compared: its name, how it is said, and the gaps that make it unknown.
+_PARTS: tuple[tuple[str, Callable[[ClusterFacts], Iterable[str]], tuple[str, ...]], ...] = (
+    ("API server version", lambda f: [f.version], ("version",)),
+    ("platform", lambda f: [f.platform.name], ("version", "API groups")),
+    ("operating system", lambda f: {s.os_image for s in f.stacks}, ()),
+    ("kernel", lambda f: {s.kernel for s in f.stacks}, ()),
+    ("kubelet", lambda f: {s.kubelet for s in f.stacks}, ()),
+    ("container runtime", lambda f: {s.runtime for s in f.stacks}, ()),
+    ("architecture", lambda f: {s.architecture for s in f.stacks}, ()),
+    ("network plugin", lambda f: [f"{f.network.plugin} {f.network.version}".strip()], ("daemonsets.apps",)),
+    ("network features", lambda f: f.network.features, ("daemonsets.apps", "configmap cilium-config")),
+    ("kube-proxy", lambda f: [f.network.kube_proxy], _PROXY),
+    ("API groups", lambda f: f.api_groups, ("API groups",)),
 )
 
 
@@ -33,9 +34,9 @@ def changes(before: ClusterFacts | None, after: ClusterFacts) -> list[FactChange
     if before is None or not before.reachable or not after.reachable:
         return []
     unseen = {gap.what for gap in (*before.gaps, *after.gaps)}
-    pairs = [(what, set(say(before)), set(say(after))) for what, say, gap in _PARTS if gap not in unseen]
+    pairs = [(what, set(say(before)), set(say(after))) for what, say, gaps in _PARTS if unseen.isdisjoint(gaps)]
     found = [(what, _said(was - now), _said(now - was)) for what, was, now in pairs if was != now]
-    if "pods of the control plane" not in unseen:
+    if unseen.isdisjoint(("pods of the control plane", "daemonsets.apps")):
         found += _versions(before.components, after.components)
     if not any(what.startswith(("daemonsets", "deployments")) for what in unseen):
         found += _versions(before.addons, after.addons)

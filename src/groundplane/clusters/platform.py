@@ -22,8 +22,8 @@ _SUFFIXES: dict[str, str] = {
     "eks": r"-eks[.-][0-9A-Za-z]+",
     "gke": r"-gke\.\d+",
     "ack": r"-aliyun\.\d+",
-    "rke2": r"\+rke2r\d+",
-    "k3s": r"\+k3s\d+",
+    "rke2": r"(?:-rc\d+)?\+rke2r\d+",
+    "k3s": r"(?:-rc\d+)?\+k3s\d+",
     # OpenShift's builds carry the commit: v1.27.6+f67aeb3.
     "openshift": r"\+[0-9a-f]{7,}",
 }
