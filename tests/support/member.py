@@ -92,3 +92,8 @@ async def forbid(_: Request, reply: Reply) -> None:
 async def hang(_: Request, reply: Reply) -> None:
     """Spoil a path: nothing ever comes."""
     await reply.silence()
+
+
+async def cut(_: Request, reply: Reply) -> None:
+    """Spoil a path: the connection ends without an answer."""
+    reply.cut()

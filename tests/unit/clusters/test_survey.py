@@ -19,7 +19,7 @@ from groundplane.clusters.errors import ClusterUnavailable
 from groundplane.clusters.stacks import node_of, stacks_of
 from groundplane.clusters.survey import PAGE, identify, survey
 from groundplane.clusters.workloads import control_plane_of, workload_of
-from support.member import Member, forbid, node, workload
+from support.member import Member, cut, forbid, node, workload
 from support.scripted_kube import Reply, Request
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -101,10 +101,6 @@ async def test_a_part_that_may_not_be_read_is_a_gap_and_hides_nothing_else(path:
     assert [gap.what for gap in facts.gaps] == [PARTS[path]]
     assert "docs/import.md" in facts.gaps[0].why
     assert facts.stacks[0].count == 2
-
-
-async def cut(_: Request, reply: Reply) -> None:
-    reply.cut()
 
 
 async def nonsense(_: Request, reply: Reply) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
+
+import pytest
+import yaml
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.meta import SECRET_KUBECONFIG
 from groundplane.client.contract import Object
+from groundplane.client.typed import EVENTS, SECRETS
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
-from support.member import Member, node
+from groundplane.kube.kubeconfig import Access, render_kubeconfig
+from support.member import TOKEN, Member, cut, forbid, node
+from support.scripted_kube import Reply, Request
 
 from .world import NAMESPACE, World, document, world
+
+EXEC = "client.authentication.k8s.io/v1"
 
 
 def imported(name: str = "prod", **spec: Any) -> Object:
@@ -70,3 +79,215 @@ async def test_a_new_value_of_the_annotation_is_a_survey_now(tmp_path: Path) -> 
         status = (await site.get(Cluster, "prod")).status
         assert status.ready_nodes == 3
         assert [(c.what, c.before, c.after) for c in status.history] == [("kernel", "", "5.4.119-20")]
+
+
+async def reasons(site: World, name: str = "prod") -> dict[str, tuple[str, str]]:
+    conditions = (await site.get(Cluster, name)).status.conditions
+    return {one.type: (one.status, one.reason) for one in conditions}
+
+
+async def message(site: World, condition: str = "Ready", name: str = "prod") -> str:
+    return (await site.condition(Cluster, name, condition)).message
+
+
+async def renew(site: World, data: str, name: str = "prod") -> None:
+    await site.client.patch(SECRETS, NAMESPACE, f"{name}-kubeconfig", {"data": {"kubeconfig": data}})
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+async def test_an_unreachable_cluster_keeps_its_facts_and_says_how_old_they_are(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        async with Member() as member:
+            await site.add(kubeconfig(member), imported())
+            await look(site)
+        site.clock.advance(700)
+        again = await look(site)
+        cluster = await site.get(Cluster, "prod")
+        assert (cluster.status.phase, cluster.status.version) == ("Degraded", "v1.20.6-tke.3")
+        assert cluster.status.facts is not None
+        assert await reasons(site) == {
+            "Ready": ("False", "Unreachable"),
+            "Reachable": ("False", "Unreachable"),
+            "Imported": ("True", "Imported"),
+        }
+        assert f"the facts shown are of {cluster.status.facts.observed_at}, 11 minutes old" in await message(site)
+        assert again.seconds is not None
+        assert 18 <= again.seconds <= 22
+
+
+async def test_failures_are_tried_again_ever_later_and_a_success_begins_anew(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        member.spoiled["/api/v1/namespaces/kube-system"] = cut
+        await site.add(kubeconfig(member), imported())
+        waits = []
+        for _ in range(7):
+            again = await look(site)
+            assert again.seconds is not None
+            waits.append(again.seconds)
+            site.clock.advance(again.seconds + 1)
+        for wait, expected in zip(waits, (20, 40, 80, 160, 300, 300, 300), strict=True):
+            assert expected * 0.9 <= wait <= expected * 1.1
+        del member.spoiled["/api/v1/namespaces/kube-system"]
+        await look(site)
+        assert (await reasons(site))["Reachable"] == ("True", "Surveyed")
+
+
+async def test_a_secret_that_is_missing_wrong_or_mended_is_noticed_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        await site.add(imported())
+        await look(site)
+        assert (await reasons(site))["Ready"] == ("False", "KubeconfigMissing")
+        assert (await site.get(Cluster, "prod")).status.phase == "Pending"
+        await site.add(kubeconfig(member))
+        await renew(site, encoded("clusters: ["))
+        await look(site)
+        assert (await reasons(site))["Ready"] == ("False", "KubeconfigInvalid")
+        await renew(site, member.secret_data)
+        await look(site)
+        assert (await reasons(site))["Ready"] == ("True", "AllNodesReady")
+
+
+@pytest.mark.parametrize(
+    ("user", "reason", "says"),
+    [
+        ({"exec": {"apiVersion": EXEC, "command": "aws", "interactiveMode": "Never"}}, "ExecPluginNotAllowed", "aws"),
+        ({"tokenFile": "/etc/shadow"}, "KubeconfigInvalid", "tokenFile"),
+        ({"client-certificate": "/etc/shadow"}, "KubeconfigInvalid", "client-certificate"),
+        ({"username": "u", "password": TOKEN}, "KubeconfigInvalid", "username"),
+        ({"exec": {"apiVersion": EXEC, "command": "/bin/false", "interactiveMode": "Never"}}, "ExecPluginFailed", "1"),
+    ],
+)
+async def test_what_a_kubeconfig_may_not_do_is_a_condition(
+    tmp_path: Path, user: dict[str, Any], reason: str, says: str
+) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        await site.add(kubeconfig(member), imported())
+        document = yaml.safe_load(member.kubeconfig)
+        document["users"][0]["user"] = user
+        await renew(site, encoded(yaml.safe_dump(document)))
+        await look(site)
+        assert (await reasons(site))["Reachable"] == ("False", reason)
+        assert says in await message(site)
+        assert TOKEN not in await message(site)
+        assert member.requests == []
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "reason"),
+    [
+        (401, "Unauthorized", "CredentialsRefused"),
+        (403, "Forbidden", "AccessForbidden"),
+        (404, "NotFound", "NotKubernetes"),
+        (400, "BadRequest", "NotKubernetes"),
+        (500, "InternalError", "Unreachable"),
+        (429, "TooManyRequests", "Unreachable"),
+    ],
+)
+async def test_what_a_server_refuses_is_a_condition_with_a_remedy(
+    tmp_path: Path, code: int, status: str, reason: str
+) -> None:
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.json({"kind": "Status", "reason": status, "message": "no", "code": code}, code)
+
+    async with world(tmp_path) as site, Member() as member:
+        member.spoiled["/api/v1/namespaces/kube-system"] = answer
+        await site.add(kubeconfig(member), imported())
+        await look(site)
+        assert (await reasons(site))["Reachable"] == ("False", reason)
+        assert len(member.requests) <= 2
+
+
+async def test_a_token_that_says_when_it_expired_is_told_from_one_that_is_refused(tmp_path: Path) -> None:
+    claims = base64.urlsafe_b64encode(b'{"exp": 1700000000}').decode().rstrip("=")
+
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.json({"kind": "Status", "reason": "Unauthorized", "message": "no", "code": 401}, 401)
+
+    async with world(tmp_path) as site, Member() as member:
+        member.spoiled["/api/v1/namespaces/kube-system"] = answer
+        await site.add(kubeconfig(member), imported())
+        token = f"e30.{claims}.c2ln"
+        await renew(site, encoded(render_kubeconfig(Access(member.url, token=token), name="m").decode()))
+        await look(site)
+        assert (await reasons(site))["Reachable"] == ("False", "CredentialsExpired")
+        assert "2023-11-14T22:13:20Z" in await message(site)
+        assert token not in await message(site)
+
+
+async def test_another_cluster_behind_the_kubeconfig_is_not_taken_for_the_one_that_was_imported(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        await site.add(kubeconfig(member), imported())
+        await look(site)
+        member.uid, member.version = "uid-2", "v1.30.0"
+        site.clock.advance(700)
+        asked = len(member.requests)
+        await look(site)
+        assert len(member.requests) == asked + 1
+        status = (await site.get(Cluster, "prod")).status
+        assert (status.cluster_id, status.version, status.phase) == ("uid-1", "v1.20.6-tke.3", "Degraded")
+        assert (await reasons(site))["Imported"] == ("False", "ClusterReplaced")
+        assert "uid-2" in await message(site)
+        member.uid = "uid-1"
+        site.clock.advance(30)
+        await look(site)
+        assert (await reasons(site))["Imported"] == ("True", "Imported")
+
+
+async def test_an_import_that_noted_who_the_cluster_is_is_held_to_it_from_the_first_look(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        await site.add(kubeconfig(member), imported())
+        await site.annotate(Cluster, "prod", "groundplane.dev/cluster-id", "another")
+        await look(site)
+        assert (await reasons(site))["Imported"] == ("False", "ClusterReplaced")
+
+
+async def test_nodes_that_are_not_ready_are_named_up_to_ten(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member(nodes=[node(f"n{n:02}", ready=n > 11) for n in range(20)]) as member:
+        await site.add(kubeconfig(member), imported())
+        await look(site)
+        assert (await reasons(site))["Ready"] == ("False", "NodesNotReady")
+        assert (await message(site)).endswith("n09 and 2 more")
+
+
+async def test_what_could_not_be_seen_is_said_and_kept(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        member.spoiled["/apis/apps/v1/daemonsets"] = forbid
+        await site.add(kubeconfig(member), imported())
+        await look(site)
+        assert "not seen: daemonsets.apps" in await message(site, "Reachable")
+        facts = (await site.get(Cluster, "prod")).status.facts
+        assert facts is not None
+        assert [gap.what for gap in facts.gaps] == ["daemonsets.apps"]
+
+
+async def test_nothing_secret_is_in_the_cluster_or_its_events(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        await site.add(kubeconfig(member), imported())
+        await look(site)
+        member.spoiled["/api/v1/namespaces/kube-system"] = forbid
+        site.clock.advance(700)
+        await look(site)
+        events = (await site.client.list(EVENTS)).items
+        assert {event["reason"] for event in events} >= {"Surveyed", "AccessForbidden"}
+        assert TOKEN not in repr(events)
+        assert TOKEN not in repr(await site.get(Cluster, "prod"))
+
+
+async def test_a_deleted_cluster_goes_at_once_and_nothing_is_asked_of_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        await site.add(kubeconfig(member), imported())
+        await look(site)
+        asked = len(member.requests)
+        assert await site.finalizers(Cluster, "prod") == []
+        await site.delete(Cluster, "prod")
+        assert await look(site) == Again()
+        assert len(member.requests) == asked
+
+
+async def test_the_other_controller_leaves_imported_clusters_alone(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        await site.add(kubeconfig(member), imported())
+        assert await site.writes(Cluster, "prod") == 0

@@ -266,7 +266,14 @@ async def world(folder: Path) -> AsyncIterator[World]:
         Logbook(folder / "logs"),
     )
     identities = Identities()
-    settings = Settings(home=folder, cache=folder / "cache", kubeconfig=folder / "k", host="127.0.0.1", port=0)
+    settings = Settings(
+        home=folder,
+        cache=folder / "cache",
+        kubeconfig=folder / "k",
+        host="127.0.0.1",
+        port=0,
+        exec_plugins=("/bin/false",),
+    )
     imported = ImportedReconciler(objects, identities, events, settings=settings, now=clock)
     reconcilers: dict[type[Any], Any] = {
         Cluster: ClusterReconciler(objects, access, members, events, now=clock),
