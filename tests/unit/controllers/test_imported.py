@@ -111,6 +111,7 @@ async def test_an_unreachable_cluster_keeps_its_facts_and_says_how_old_they_are(
         assert await reasons(site) == {
             "Ready": ("False", "Unreachable"),
             "Reachable": ("False", "Unreachable"),
+            "Uniform": ("Unknown", "NoFoundation"),
             "Imported": ("True", "Imported"),
         }
         assert f"the facts shown are of {cluster.status.facts.observed_at}, 11 minutes old" in await message(site)
