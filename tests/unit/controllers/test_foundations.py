@@ -134,3 +134,17 @@ async def test_every_way_of_standing_of_a_cluster_has_its_word(tmp_path: Path) -
             "free": ("Unknown", "NoFoundation"),
             "new": ("Unknown", "NotSurveyed"),
         }
+
+
+async def test_a_misspelt_feature_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await site.add(distribution(), foundation())
+        await site.patch(Foundation, "ground", spec={"network": {"plugin": "cilium", "features": ["BandwithManager"]}})
+        await site.look(Foundation, "ground")
+        message = (await site.condition(Foundation, "ground", "Ready")).message
+        assert "no feature of cilium is called BandwithManager; there are " in message
+        assert "BandwidthManager" in message
+        await site.patch(Foundation, "ground", spec={"network": {"plugin": "calico", "features": ["eBPF"]}})
+        await site.look(Foundation, "ground")
+        message = (await site.condition(Foundation, "ground", "Ready")).message
+        assert message == "0 clusters on it; eBPF of calico cannot be decided on: the catalog knows no such table"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from groundplane.api.assessment import UniformityPoint
 from groundplane.api.foundation import Foundation, FoundationStatus
 from groundplane.assess import next_history
 from groundplane.base.clock import Now, rfc3339
 from groundplane.base.words import counted
+from groundplane.catalog.network import known_features
 from groundplane.engine.conditions import Conditions
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
@@ -31,7 +34,8 @@ class FoundationReconciler:
         sums = self._fleet.of(key)
         generation = foundation.metadata.generation
         conditions = Conditions(foundation.status.conditions, generation=generation, now=self._now())
-        conditions.set("Ready", "True", "Accepted", f"{counted(sums.clusters, 'cluster')} on it")
+        message = "; ".join([f"{counted(sums.clusters, 'cluster')} on it", *_unknown_features(foundation)])
+        conditions.set("Ready", "True", "Accepted", message)
         _judge(conditions, sums)
         status = FoundationStatus(
             observed_generation=generation,
@@ -52,6 +56,17 @@ class FoundationReconciler:
         # Before the first survey there is nothing to draw.
         known = before or sums.uniformity.nodes
         return next_history(before, sums.uniformity, rfc3339(self._now())) if known else before
+
+
+def _unknown_features(foundation: Foundation) -> Iterator[str]:
+    """Say which wanted features cannot be decided on: a misspelt one would go unnoticed otherwise."""
+    plugin = foundation.spec.network.plugin
+    known = known_features(plugin)
+    unknown = [name for name in foundation.spec.network.features if name not in known]
+    if unknown and known:
+        yield f"no feature of {plugin} is called {', '.join(unknown)}; there are {', '.join(known)}"
+    elif unknown:
+        yield f"{', '.join(unknown)} of {plugin or 'no plugin'} cannot be decided on: the catalog knows no such table"
 
 
 def _judge(conditions: Conditions, sums: FoundationSums) -> None:
