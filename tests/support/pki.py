@@ -20,14 +20,17 @@ class Pki:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test CA")])
         self.ca = self._sign("test CA", self._key.public_key(), ca=True)
 
-    def issue(self, name: str) -> tuple[bytes, bytes]:
+    def issue(self, name: str, *, until: timedelta = timedelta(hours=1)) -> tuple[bytes, bytes]:
+        """Return a certificate and its key; `until` is how far from now it ends, before now too."""
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        return self._sign(name, key.public_key(), ca=False), pem
+        return self._sign(name, key.public_key(), ca=False, until=until), pem
 
-    def _sign(self, name: str, key: ec.EllipticCurvePublicKey, *, ca: bool) -> bytes:
+    def _sign(
+        self, name: str, key: ec.EllipticCurvePublicKey, *, ca: bool, until: timedelta = timedelta(hours=1)
+    ) -> bytes:
         now = datetime.now(UTC)
         authority = self._key.public_key()
         builder = (
@@ -36,8 +39,8 @@ class Pki:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
+            .not_valid_before(now - timedelta(hours=2))
+            .not_valid_after(now + until)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name.replace(" ", "-"))]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

@@ -1,6 +1,7 @@
 """What a managed cluster's API raises, kept apart from the errors of Groundplane's own API.
 
     Unavailable  └── ClusterUnavailable   does not answer, or cannot now
+                     └── ClusterHungUp    takes the connection and ends it without an answer
     Refused      └── ClusterRefused       does not take this request; `causes` of an invalid object are in the text
     Denied       └── ClusterDenied        does not accept our kubeconfig, or is not the server that it names
                      ├── CredentialsRefused    does not know who we are
@@ -17,11 +18,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from groundplane.base.errors import Denied, Refused, Unavailable
-from groundplane.kube.errors import Forbidden, Gone, Invalid, PluginFailed, Unauthorized, Untrusted
+from groundplane.kube.errors import Forbidden, Gone, HungUp, Invalid, PluginFailed, Unauthorized, Untrusted
 
 
 class ClusterUnavailable(Unavailable):
     """The managed cluster's API cannot answer now."""
+
+
+class ClusterHungUp(ClusterUnavailable):
+    """The managed cluster's API ended the connection without an answer."""
 
 
 class ClusterRefused(Refused):
@@ -66,6 +71,8 @@ def cluster_errors() -> Iterator[None]:
     """Turn the errors of the wire into those of this layer."""
     try:
         yield
+    except HungUp as exc:
+        raise ClusterHungUp(exc.message, remedy=exc.remedy) from exc
     except Unavailable as exc:
         raise ClusterUnavailable(exc.message, remedy=exc.remedy) from exc
     except Denied as exc:

@@ -8,6 +8,7 @@
                  ├── Forbidden        you may not
                  └── Untrusted        the server's certificate is not the expected one
     Unavailable  └── ServerUnavailable    not reachable, overloaded, failing inside
+                     ├── HungUp           takes the connection and ends it without an answer
                      └── TooManyRequests  also a PodDisruptionBudget that forbids an eviction now
 
 The reason decides; the HTTP code only where the server gave no reason. The text of a message never does.
@@ -81,6 +82,10 @@ class ServerUnavailable(Unavailable):
     def __init__(self, message: str, *, retry_after: float = 0.0, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.retry_after = retry_after
+
+
+class HungUp(ServerUnavailable):
+    """The server ended the connection, in the handshake of TLS or after it: a client certificate may be why."""
 
 
 class TooManyRequests(ServerUnavailable):

