@@ -10,6 +10,8 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from groundplane.base.documents import too_deep
+
 from . import protobuf
 from .protobuf import PROTOBUF
 from .status import Json, StatusError, bad_request, not_acceptable, unsupported_media_type
@@ -143,6 +145,8 @@ def _load_yaml(body: bytes) -> Any:
         message = f"Request entity too large: limit of YAML is {MAX_YAML}; send JSON"
         raise StatusError(413, "RequestEntityTooLarge", message)
     try:
+        if too_deep(body):
+            raise bad_request("the body of the request is not YAML: it is nested too deep")
         # YAML can say more than JSON: dates, sets, pairs, keys that are no texts.
         return msgspec.json.decode(msgspec.json.encode(_constructed(body)))
     except yaml.YAMLError as error:

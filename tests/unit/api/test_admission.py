@@ -53,6 +53,15 @@ CLUSTERS: list[tuple[dict[str, Any], str, str]] = [
     ({"network": {"plugin": "manifest", "manifest": "\x00"}}, "spec.network.manifest", "is not YAML"),
     ({"network": {"plugin": "manifest", "manifest": "kind: X"}}, "spec.network.manifest", "document 1"),
     ({"network": {"plugin": "manifest", "manifest": "---\n# empty"}}, "spec.network.manifest", "no object"),
+    ({"network": {"plugin": "manifest", "manifest": "[" * 200_000}}, "spec.network.manifest", "nested deeper"),
+    ({"kubeconfigRef": {"name": "mine"}}, "spec.kubeconfigRef", "only for provider Imported"),
+    ({"exceptions": [{"dimension": "Kernel", "until": "2026-02-30"}]}, "spec.exceptions[0].until", "2027-01-31"),
+    ({"exceptions": [{"dimension": "Kernel", "until": "20260201"}]}, "spec.exceptions[0].until", "2027-01-31"),
+    (
+        {"exceptions": [{"dimension": "Kernel"}, {"dimension": "Kernel"}]},
+        "spec.exceptions[1].dimension",
+        "spec.exceptions[0] has it already",
+    ),
     ({"controlPlane": {"endpoint": {"host": "10.96.0.10"}}}, "spec.controlPlane.endpoint.host", "lies in serviceCIDR"),
     ({"controlPlane": {"endpoint": {"host": None}}}, "spec.controlPlane.endpoint.host", "provider External needs"),
     ({"controlPlane": {"endpoint": {"host": "10.0.0.300"}}}, "spec.controlPlane.endpoint.host", "IPv4 address"),
@@ -125,6 +134,61 @@ def test_a_cluster_is_refused_naming_field_and_rule(spec: dict[str, Any], path: 
 )
 def test_a_sound_cluster_is_admitted(spec: dict[str, Any]) -> None:
     assert paths(admit(example("Cluster", spec=spec), None, WORLD)) == []
+
+
+def imported(**spec: Any) -> Any:
+    whole = {"provider": "Imported", "kubeconfigRef": {"name": "shop-kubeconfig"}} | spec
+    made = dict.fromkeys(("network", "controlPlane", "components", "addons", "kubeadm", "kubernetes", "foundationRef"))
+    return example("Cluster", spec={**made, **whole})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"foundationRef": {"name": "not-there-yet"}},
+        {"kubernetes": {"version": "v1.28.4", "distribution": "anything"}, "runtime": {"name": "docker"}},
+        {"exceptions": [{"dimension": "Kernel", "reason": "appliance", "until": "2027-01-31"}]},
+        {"change": {"approval": "Manual"}},
+    ],
+)
+def test_an_imported_cluster_needs_a_kubeconfig_and_nothing_to_install(spec: dict[str, Any]) -> None:
+    assert paths(admit(imported(**spec), None, EMPTY)) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "words"),
+    [
+        ({"kubeconfigRef": None}, "spec.kubeconfigRef", "groundplane import"),
+        ({"kubeconfigRef": {"name": "No Name"}}, "spec.kubeconfigRef.name", "DNS name"),
+        ({"network": {"podCIDR": "10.1.0.0/16"}}, "spec.network", "did not make this cluster"),
+        ({"controlPlane": {"endpoint": {"host": "10.0.0.1"}}}, "spec.controlPlane", "did not make this cluster"),
+        ({"components": {"etcd": {"args": {"a": "b"}}}}, "spec.components", "did not make this cluster"),
+        ({"addons": {"dns": "None"}}, "spec.addons", "did not make this cluster"),
+        ({"kubeadm": {"ignorePreflightErrors": ["NumCPU"]}}, "spec.kubeadm", "did not make this cluster"),
+        ({"change": {"maxUnavailable": 0}}, "spec.change.maxUnavailable", "nothing could ever be changed"),
+        ({"kubernetes": {"version": "1.20"}}, "spec.kubernetes.version", "vX.Y.Z"),
+    ],
+)
+def test_an_imported_cluster_is_refused_naming_field_and_rule(spec: dict[str, Any], path: str, words: str) -> None:
+    cause = only(admit(imported(**spec), None, EMPTY))
+    assert cause.field == path
+    assert words in cause.message
+
+
+def test_an_imported_cluster_has_no_machines_from_either_side() -> None:
+    cluster = imported()
+    member = machine("shop-1", "198.18.0.11", spec={"clusterRef": {"name": cluster.metadata.name}})
+    cause = only(admit(member, None, EMPTY.having(clusters=[cluster])))
+    assert cause.field == "spec.clusterRef.name"
+    assert "imported" in cause.message
+    cause = only(admit(cluster, None, EMPTY.having(machines=[member])))
+    assert cause.field == "spec.provider"
+    assert member.metadata.name in cause.message
+
+
+def test_a_cluster_does_not_change_who_made_it() -> None:
+    assert "spec.provider" in paths(admit(imported(), example("Cluster"), EMPTY))
 
 
 def test_every_fault_of_an_object_is_listed_at_once() -> None:

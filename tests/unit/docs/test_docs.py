@@ -13,6 +13,7 @@ from groundplane.api.registry import KINDS
 from groundplane.base.settings import SETTINGS_HELP
 from groundplane.cli.fleet.choose import KEYS
 from groundplane.cli.fleet.exports import COLUMNS
+from groundplane.controllers.cluster.trouble import REASONS
 from groundplane.operations import CREATE, DELETE
 from groundplane.server.config import ServerConfig
 
@@ -39,6 +40,16 @@ def test_every_condition_and_reason_that_controllers_set_is_in_the_docs() -> Non
     assert len(found) > 15
     missing = {word for pair in found for word in pair if f"`{word}`" not in CONDITIONS}
     assert not missing
+
+
+def test_every_reason_that_keeps_an_imported_cluster_from_its_survey_is_in_the_docs() -> None:
+    assert not {reason for reason in REASONS if f"`{reason}`" not in CONDITIONS}
+
+
+def test_the_role_in_the_docs_allows_reads_and_nothing_else() -> None:
+    text = (DOCS / "import.md").read_text().partition("kind: ClusterRole")[2].partition("```")[0]
+    verbs = {verb for found in re.findall(r"verbs: \[([^\]]*)\]", text) for verb in found.split(", ")}
+    assert verbs == {"get", "list"}
 
 
 def test_every_event_reason_is_in_the_docs() -> None:

@@ -9,12 +9,17 @@ import yaml
 
 from groundplane.kube.kubeconfig import (
     Access,
+    CommandNotAllowed,
     ExecPlugin,
     Kubeconfig,
     KubeconfigInvalid,
+    flatten,
     render_kubeconfig,
     write_kubeconfig,
 )
+
+EXEC = "client.authentication.k8s.io/v1"
+EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 
 
 def document(name: str, server: str, user: dict[str, object], **cluster: object) -> bytes:
@@ -166,3 +171,72 @@ def test_a_missing_file_is_named_with_a_remedy(tmp_path):
         Kubeconfig.load([tmp_path / "nothing"])
     assert str(tmp_path / "nothing") in str(caught.value)
     assert caught.value.remedy
+
+
+def plugin(command: str, **more: object) -> dict[str, object]:
+    return {"exec": {"apiVersion": EXEC, "command": command, "interactiveMode": "Never", **more}}
+
+
+@pytest.mark.parametrize(("named", "runs"), [("/opt/bin/aws", "/opt/bin/aws"), ("aws", "/opt/bin/aws")])
+def test_a_document_may_name_a_command_that_is_allowed_and_gets_that_one(named, runs):
+    data = document("a", "https://x", plugin(named, args=["get-token"]))
+    access = Kubeconfig.parse(data, commands=["/usr/bin/gcloud", "/opt/bin/aws"]).access()
+    assert access.exec_plugin is not None
+    assert (access.exec_plugin.command, access.exec_plugin.arguments) == (runs, ("get-token",))
+
+
+@pytest.mark.parametrize("named", ["/tmp/aws", "./aws", "bin/aws", "../opt/bin/aws", "aws2", "", "/opt/bin/../bin/aws"])
+def test_any_other_command_is_refused_with_the_setting_that_allows_it(named):
+    with pytest.raises(CommandNotAllowed, match="GROUNDPLANE_EXEC_PLUGINS"):
+        Kubeconfig.parse(document("a", "https://x", plugin(named)), commands=["/opt/bin/aws"]).access()
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PATH", "PYTHONPATH", "BASH_ENV", "NODE_OPTIONS"])
+def test_an_allowed_command_is_not_made_to_run_another(name):
+    user = plugin("aws", env=[{"name": "AWS_PROFILE", "value": "p"}, {"name": name, "value": "s3cr3t"}])
+    with pytest.raises(CommandNotAllowed, match=name) as caught:
+        Kubeconfig.parse(document("a", "https://x", user), commands=["/opt/bin/aws"]).access()
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_flattened_kubeconfig_needs_no_file_and_means_the_same(tmp_path):
+    (tmp_path / "token").write_text("the token\n")
+    (tmp_path / "ca.crt").write_text("the ca")
+    (tmp_path / "config").write_bytes(
+        document(
+            "a", "https://x", {"tokenFile": "token"}, **{"certificate-authority": "ca.crt", "proxy-url": "http://p"}
+        )
+    )
+    flat = Kubeconfig.parse(flatten(Kubeconfig.load([tmp_path / "config"]).access(), name="a")).access()
+    assert (flat.token, flat.ca, flat.proxy, flat.namespace) == ("the token", b"the ca", "http://p", "shop")
+
+
+def test_a_flattened_plugin_stays_a_plugin_with_the_path_it_had(tmp_path):
+    extension = {"name": EXEC_EXTENSION, "extension": {"audience": "x"}}
+    user = plugin("bin/login", args=["a"], env=[{"name": "E", "value": "1"}], provideClusterInfo=True, installHint="h")
+    (tmp_path / "config").write_bytes(document("a", "https://x", user, extensions=[extension]))
+    own = Kubeconfig.load([tmp_path / "config"]).access()
+    data = flatten(own, name="a")
+    assert Kubeconfig.parse(data, commands=[str(tmp_path / "bin/login")]).access().exec_plugin == own.exec_plugin
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 200_000,
+        b"clusters: 5",
+        b"clusters: [5]",
+        b"clusters: [{name: a, cluster: 5}]",
+        document("a", "https://x", {"exec": [1]}),
+        document("a", "https://x", {"exec": {"command": "/opt/bin/aws", "env": 3}}),
+        document("a", "https://x", {"exec": {"command": "/opt/bin/aws"}}, extensions=7),
+        document("a", "https://[x", {}),
+        document("a", "ftp://x", {}),
+        document("a", "https://x:port", {}),
+        b"\xff\xfe\x00",
+        b"- a",
+    ],
+)
+def test_a_document_of_any_shape_is_refused_and_breaks_nothing(data):
+    with pytest.raises(KubeconfigInvalid):
+        Kubeconfig.parse(data, commands=["/opt/bin/aws"]).access()

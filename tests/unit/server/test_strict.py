@@ -107,6 +107,14 @@ async def test_yaml_that_unfolds_without_end_is_refused(start: Start, body: byte
         assert "excessive aliasing" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("body", [b"a: " + b"[" * 200_000, b"".join(b" " * n + b"a:\n" for n in range(600))])
+async def test_yaml_that_is_nested_without_end_is_refused_and_the_server_goes_on(start: Start, body: bytes) -> None:
+    async with start() as running:
+        answer = await running.http.post(URL, content=body, headers={"content-type": "application/yaml"})
+        assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
+        assert "nested too deep" in answer.json()["message"]
+
+
 def test_paths_lead_through_objects_and_lists() -> None:
     body = b'{"a":[{"b":1,"b":2},{"c":{"d":1,"d":2,"d":3}}],"a":0}'
     paths = ["a[0].b", "a[1].c.d", "a[1].c.d", "a"]

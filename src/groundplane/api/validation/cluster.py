@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from groundplane.base.documents import too_deep
+
 from ..cause import Cause, Verdict, forbidden, invalid, required
 from ..cluster import Cluster, ClusterNetwork, ClusterSpec, Components, Endpoint
 from ..foundation import Foundation
@@ -153,6 +155,8 @@ def _manifest(network: ClusterNetwork) -> Iterator[Cause | None]:
 
 def _objects(path: str, text: str) -> Cause | None:
     try:
+        if too_deep(text):
+            return invalid(path, "…", "is nested deeper than any object is")
         documents = [document for document in yaml.load_all(text, yaml.CSafeLoader) if document is not None]
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or "malformed"
