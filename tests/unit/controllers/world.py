@@ -250,23 +250,8 @@ def _struct(kind: str) -> type[Any]:
     return {struct.__name__: struct for struct in RESOURCES}[kind]
 
 
-@contextlib.asynccontextmanager
-async def world(folder: Path) -> AsyncIterator[World]:
-    """Run a world without objects."""
-    clock = Clock()
-    store = await open_memory()
-    service = Service(store, Admission(store, runtimes))
-    await create_namespaces(service)
-    client = LocalClient(service)
-    objects, events = Objects(client), EventRecorder(client, now=clock)
-    fleet = FleetIndex()
-    access, members, logbook = (
-        Access(objects, now=clock),
-        Members(objects, now=clock, survey_every=600),
-        Logbook(folder / "logs"),
-    )
-    identities = Identities()
-    settings = Settings(
+def _settings(folder: Path) -> Settings:
+    return Settings(
         home=folder,
         cache=folder / "cache",
         kubeconfig=folder / "k",
@@ -274,40 +259,50 @@ async def world(folder: Path) -> AsyncIterator[World]:
         port=0,
         exec_plugins=("/bin/false",),
     )
-    imported = ImportedReconciler(objects, identities, events, settings=settings, now=clock)
-    reconcilers: dict[type[Any], Any] = {
-        Cluster: ClusterReconciler(objects, access, members, events, now=clock),
-        Machine: MachineReconciler(objects, access, events, now=clock),
-        Operation: OperationReconciler(
-            objects,
-            access,
-            members,
-            events,
-            logbook=logbook,
-            uploads=Uploads(Depot(Cache(folder / "cache"))),
-            now=clock,
-        ),
-        Foundation: FoundationReconciler(objects, fleet, now=clock),
-        Distribution: DistributionReconciler(objects, now=clock),
-    }
+
+
+def _world(folder: Path, store: Store, client: LocalClient, machines: Site, clock: Clock) -> World:
+    """Put the controllers together, each as its manager does."""
+    objects, events = Objects(client), EventRecorder(client, now=clock)
+    fleet, identities = FleetIndex(), Identities()
+    access, members = Access(objects, now=clock), Members(objects, now=clock, survey_every=600)
+    logbook, uploads = Logbook(folder / "logs"), Uploads(Depot(Cache(folder / "cache")))
+    operation = OperationReconciler(objects, access, members, events, logbook=logbook, uploads=uploads, now=clock)
+    return World(
+        store,
+        client,
+        objects,
+        machines,
+        clock,
+        access,
+        events,
+        logbook,
+        reconcilers={
+            Cluster: ClusterReconciler(objects, access, members, events, now=clock),
+            Machine: MachineReconciler(objects, access, events, now=clock),
+            Operation: operation,
+            Foundation: FoundationReconciler(objects, fleet, now=clock),
+            Distribution: DistributionReconciler(objects, now=clock),
+        },
+        identities=identities,
+        imported=ImportedReconciler(objects, identities, events, settings=_settings(folder), now=clock),
+        fleet=fleet,
+    )
+
+
+@contextlib.asynccontextmanager
+async def world(folder: Path) -> AsyncIterator[World]:
+    """Run a world without objects."""
+    clock = Clock()
+    store = await open_memory()
+    service = Service(store, Admission(store, runtimes))
+    await create_namespaces(service)
     try:
         async with site(clock) as machines:
+            made = _world(folder, store, LocalClient(service), machines, clock)
             try:
-                yield World(
-                    store,
-                    client,
-                    objects,
-                    machines,
-                    clock,
-                    access,
-                    events,
-                    logbook,
-                    reconcilers,
-                    identities,
-                    imported,
-                    fleet,
-                )
+                yield made
             finally:
-                await access.close()
+                await made.access.close()
     finally:
         await store.close()
