@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from bench import api_server, assess, create_cluster
+from bench import api_server, assess, create_cluster, members
 from bench.figures import save, table
 
-BENCHMARKS = {"assess": assess.run, "create_cluster": create_cluster.run, "api_server": api_server.run}
+BENCHMARKS = {
+    "assess": assess.run,
+    "members": members.run,
+    "create_cluster": create_cluster.run,
+    "api_server": api_server.run,
+}
 
 
 def main(names: list[str]) -> int:

@@ -34,15 +34,15 @@ NODES = 10
 ROUNDS = 5
 _TODAY = "2026-11-28"
 
-_IMAGES = (
+IMAGES = (
     "Debian GNU/Linux 12 (bookworm)",
     "Ubuntu 22.04.3 LTS",
     "CentOS Linux 7 (Core)",
     "TencentOS Server 3.1 (Final)",
 )
-_KERNELS = ("4.14.105-19-0009", "5.4.119-19-0009.11", "6.1.0-18-amd64", "5.15.0-91-generic", "3.10.0-1160.el7.x86_64")
-_VERSIONS = ("v1.20.6-tke.3", "v1.20.6-tke.1", "v1.22.17", "v1.24.9", "v1.19.16", "v1.29.3-eks-ae9a62a")
-_RUNTIMES = ("docker://19.3.14", "containerd://1.6.20~ds1", "containerd://1.5.4", "containerd://1.7.11")
+KERNELS = ("4.14.105-19-0009", "5.4.119-19-0009.11", "6.1.0-18-amd64", "5.15.0-91-generic", "3.10.0-1160.el7.x86_64")
+VERSIONS = ("v1.20.6-tke.3", "v1.20.6-tke.1", "v1.22.17", "v1.24.9", "v1.19.16", "v1.29.3-eks-ae9a62a")
+RUNTIMES = ("docker://19.3.14", "containerd://1.6.20~ds1", "containerd://1.5.4", "containerd://1.7.11")
 
 
 def foundation() -> Foundation:
@@ -70,7 +70,7 @@ def clusters(count: int, *, seed: int = 1) -> Iterator[ClusterFacts]:
         yield ClusterFacts(
             observed_at=f"{_TODAY}T03:00:00Z",
             reachable=True,
-            version=chance.choice(_VERSIONS),
+            version=chance.choice(VERSIONS),
             platform=PlatformFacts(name=chance.choice(("tke", "native", "eks"))),
             stacks=[_stack(chance, part) for part in parts],
             network=PodNetworkFacts(plugin="cilium", version="1.10.3", features=["KubeProxyReplacement"]),
@@ -79,11 +79,11 @@ def clusters(count: int, *, seed: int = 1) -> Iterator[ClusterFacts]:
 
 def _stack(chance: random.Random, names: list[str]) -> StackFacts:
     return StackFacts(
-        os_image=chance.choice(_IMAGES),
-        kernel=chance.choice(_KERNELS),
+        os_image=chance.choice(IMAGES),
+        kernel=chance.choice(KERNELS),
         architecture="amd64",
-        kubelet=chance.choice(_VERSIONS),
-        runtime=chance.choice(_RUNTIMES),
+        kubelet=chance.choice(VERSIONS),
+        runtime=chance.choice(RUNTIMES),
         count=len(names),
         ready=len(names),
         nodes=names,
