@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,12 @@ from support.real_kube import real_kube
 
 
 @pytest.fixture(scope="session")
-def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
-    with real_kube(tmp_path_factory.mktemp("kube")) as access:
+def kube_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server has its files: keys, and the log of what was asked."""
+    return tmp_path_factory.mktemp("kube")
+
+
+@pytest.fixture(scope="session")
+def kube(kube_folder: Path) -> Iterator[Access]:
+    with real_kube(kube_folder) as access:
         yield access

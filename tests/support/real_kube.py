@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from groundplane.kube.kubeconfig import Access
 from groundplane_lab.artifacts import ensure_artifacts
@@ -28,6 +28,8 @@ from groundplane_lab.binaries import ensure_binaries
 
 TOKEN = "the-token-of-the-test-administrator"
 GUEST_TOKEN = "the-token-of-somebody-without-rights"
+# Users that have the rights that a test gives them, and nobody else has.
+SURVEYOR, SURVEYOR_TOKEN = "surveyor", "the-token-of-somebody-who-surveys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ def start_real_kube(folder: Path, etcd: Path, *, fsync: bool) -> Iterator[RealKu
     server_command += [f"--service-account-key-file={folder}/server.key"]
     server_command += [f"--service-account-signing-key-file={folder}/server.key"]
     server_command += ["--service-cluster-ip-range=10.0.0.0/24", "--disable-admission-plugins=ServiceAccount"]
+    server_command += [f"--client-ca-file={folder}/server.crt", f"--audit-log-path={folder}/audit.log"]
+    server_command += [f"--audit-policy-file={folder}/audit.yaml"]
     access = Access(f"https://127.0.0.1:{secure}", ca=ca, token=TOKEN)
     with (
         (folder / "log").open("ab") as log,
@@ -136,9 +140,50 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
+def audited(folder: Path) -> list[dict[str, Any]]:
+    """Return what the surveyor asked for and was answered, as the server of `folder` wrote it down."""
+    events = [json.loads(line) for line in (folder / "audit.log").read_text().splitlines()]
+    return [event for event in events if event["stage"] == "ResponseComplete"]
+
+
+def client_certificate(folder: Path, name: str, *, until: timedelta) -> tuple[bytes, bytes]:
+    """Return a certificate of `name`, an administrator of the server of `folder`, and its key.
+
+    It ends `until` from now.
+    """
+    signer = serialization.load_pem_private_key((folder / "server.key").read_bytes(), None)
+    assert isinstance(signer, rsa.RSAPrivateKey)
+    issuer = x509.load_pem_x509_certificate((folder / "server.crt").read_bytes()).subject
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    subject = [
+        x509.NameAttribute(NameOID.COMMON_NAME, name),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:masters"),
+    ]
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name(subject))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=2))
+        .not_valid_after(now + until)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
 def _files(folder: Path) -> bytes:
     """Write the tokens, the server's key and its certificate, which is its own CA; return the CA."""
-    (folder / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n{GUEST_TOKEN},guest,guest\n')
+    users = [f'{TOKEN},admin,admin,"system:masters"', f"{GUEST_TOKEN},guest,guest"]
+    users += [f"{SURVEYOR_TOKEN},{SURVEYOR},{SURVEYOR}"]
+    (folder / "tokens.csv").write_text("\n".join(users) + "\n")
+    # Everything that the surveyor asks is written down; others ask too much.
+    policy = {"rules": [{"level": "Metadata", "users": [SURVEYOR]}, {"level": "None"}]}
+    (folder / "audit.yaml").write_text(json.dumps(policy | {"apiVersion": "audit.k8s.io/v1", "kind": "Policy"}))
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver of a test")])
     now = datetime.now(UTC)
