@@ -192,8 +192,9 @@ def cluster(name: str, *, namespace: str = "default", number: int = 0, size: int
             cost="no security fixes", remedy=Remedy(action="UpgradeKubernetes", text="upgrade to v1.20.6-tke.3"),
         ))  # fmt: skip
     findings = [end_of_life(version, nodes)] if number == 2 else []
-    groups = [stack_facts(number, nodes[: size - worse]), *([stack_facts(3, old)] if old else [])]
-    shares = [stack(number, size - worse), *([stack(3, worse)] if old else [])]
+    parts = [(number, nodes[: size - worse]), (3, old)]
+    groups = [stack_facts(kind, names) for kind, names in parts if names]
+    shares = [stack(kind, len(names)) for kind, names in parts if names]
     at = NOW - timedelta(minutes=3)
     return Cluster(
         metadata=ObjectMeta(name=name, namespace=namespace, labels={"team": "a" if number % 2 else "b"}),

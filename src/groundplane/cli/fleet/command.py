@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .matrix import Paint
     from .wire import Fleet
 
-_FORMS = ("table", "wide", "csv", "json")
+_FORMS = ("table", "wide", "csv", "json", "html")
 # As in `choose`, which is not loaded for `--help`.
 _SORTS = ("name", "platform", "version", "nodes", "uniform", "drift", "findings", "age")
 
@@ -38,6 +38,8 @@ _SORTS = ("name", "platform", "version", "nodes", "uniform", "drift", "findings"
 @pass_target
 def fleet(target: Target, /, **flags: Any) -> None:
     """Show every cluster: where it stands on its Foundation, where not, and what needs a person first."""
+    from groundplane.base.collecting import not_looked_through
+
     from . import choose, wire
     from .rows import row
 
@@ -51,18 +53,31 @@ def fleet(target: Target, /, **flags: Any) -> None:
 
         async with target.connect() as api:
             namespace = None if flags["everywhere"] else api.namespace
-            found = await wire.read(api.client, namespace, selector=flags["selector"])
+            report = flags["form"] == "html"
+            found = await wire.read(api.client, namespace, selector=flags["selector"], foundations=report)
             # A command to type next needs the namespace when this one was given it, or when it is another.
             home = "" if target.namespace else api.namespace
         now = utc_now()
         rows = choose.arrange([row(each, now) for each in found.clusters], flags["sort"], reverse=flags["reverse"])
-        shown = _Shown(found, choose.choose(rows, filters), home)
+        shown = _Shown(found, choose.choose(rows, filters), home, _scope(flags, namespace))
         put(
             shown.text(flags["form"], now, everywhere=flags["everywhere"], paint=painter(flags["output"])),
             flags["output"],
         )
 
-    target.run(work())
+    with not_looked_through():
+        target.run(work())
+
+
+def _scope(flags: dict[str, Any], namespace: str | None) -> str:
+    """Say which clusters were asked for."""
+    where = f"Clusters of namespace {namespace}" if namespace else "Clusters of all namespaces"
+    parts = [
+        f"of Foundation {flags['foundation']}" if flags["foundation"] else "",
+        f"with labels {flags['selector']}" if flags["selector"] else "",
+        f"that meet {' and '.join(flags['filters'])}" if flags["filters"] else "",
+    ]
+    return " ".join([where, *(part for part in parts if part)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,7 @@ class _Shown:
     found: Fleet
     chosen: Chosen
     home: str
+    scope: str
 
     def text(self, form: str, now: datetime, *, everywhere: bool, paint: Paint) -> str:
         """Return the form as text."""
@@ -81,6 +97,10 @@ class _Shown:
         rows = self.chosen.rows
         if form == "csv":
             return exports.as_csv(rows)
+        if form == "html":
+            from groundplane.cli.report.page import page
+
+            return page(self.found, rows, now, scope=self.scope)
         if form == "json":
             from groundplane.cli.show import document
 

@@ -167,8 +167,8 @@ def footer(chosen: Chosen, totals: Totals, *, home: str) -> list[str]:
     share = percent(totals.uniform, totals.assessed) or "nothing assessed"
     result = [
         "",
-        f"{_count(totals.clusters, 'cluster')}, {_count(totals.nodes, 'node')}, uniform {share},"
-        f" {_count(len(totals.stacks), 'distinct stack')}, {totals.unreachable} unreachable,"
+        f"{count(totals.clusters, 'cluster')}, {count(totals.nodes, 'node')}, uniform {share},"
+        f" {count(len(totals.stacks), 'distinct stack')}, {totals.unreachable} unreachable,"
         f" {totals.unseen} not surveyed yet",
     ]
     if totals.drift:
@@ -195,7 +195,7 @@ def why(row: Row) -> str:
     parts = []
     high = [finding.type for finding in row.assessment.findings if finding.severity == "High"]
     if high:
-        parts.append(f"{_count(len(high), 'high finding')} ({', '.join(dict.fromkeys(high))})")
+        parts.append(f"{count(len(high), 'high finding')} ({', '.join(dict.fromkeys(high))})")
     if row.reachable is False:
         parts.append(f"unreachable ({row.reason}; last facts {_ago(row.facts_age)})")
     drift = row.dimensions("drift")
@@ -208,5 +208,6 @@ def _ago(seconds: float | None) -> str:
     return "never" if seconds is None else f"{age(seconds)} ago"
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the singular for one."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

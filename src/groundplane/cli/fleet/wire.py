@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from groundplane.api.assessment import Assessment, FeatureDecision, StackShare, Uniformity, UniformityPoint
+from groundplane.api.cluster import DeclaredException
 from groundplane.api.meta import Condition, NameReference
 from groundplane.client.contract import Resource
 from groundplane.client.http import HttpClient
@@ -49,6 +50,7 @@ class Facts(_Wire, frozen=True):
 class Spec(_Wire, frozen=True):
     provider: str = "Machines"
     foundation_ref: NameReference | None = None
+    exceptions: list[DeclaredException] = []
 
 
 class Status(_Wire, frozen=True):
