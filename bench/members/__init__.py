@@ -129,9 +129,11 @@ def run() -> list[Figure]:
             kubeconfig = home / "admin.kubeconfig"
             seconds = asyncio.run(_fill(kubeconfig, members))
             shown = median(_command(kubeconfig, "fleet") for _ in range(ROUNDS))
+            exported = median(_command(kubeconfig, "fleet", "-o", "csv") for _ in range(ROUNDS))
             what = f"{CLUSTERS} clusters, {CLUSTERS * NODES} nodes"
             return [
                 Figure(f"import and survey {what}", "s", seconds),
                 Figure(f"groundplane fleet, {what}", "s", shown, goal=1.0),
+                Figure(f"groundplane fleet -o csv, {what}", "s", exported, goal=1.0),
                 Figure("memory of the whole engine", "MiB", _resident(engine), goal=300.0),
             ]
