@@ -68,6 +68,14 @@ def _days(tables: Tables) -> Iterator[str]:
                     yield f"{_named(table, row)}: {after} {second} is before {before} {first}"
 
 
+def _memory(tables: Tables) -> Iterator[str]:
+    """What nobody has read is looked up again, and not taken for settled."""
+    for table, rows in tables.items():
+        for row in rows:
+            if row.verified == "memory" and row.review in ("", SETTLED):
+                yield f"{_named(table, row)}: written from memory, without a day of review"
+
+
 def _is_day(text: str) -> bool:
     try:
         date.fromisoformat(text)
@@ -242,4 +250,5 @@ _CHECKS: tuple[Callable[[Tables], Iterator[str]], ...] = (
     _kernel,
     _skew,
     _fixes,
+    _memory,
 )

@@ -12,7 +12,7 @@ import datetime
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from importlib import resources
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 import yaml
@@ -24,6 +24,7 @@ Url = Annotated[str, msgspec.Meta(pattern=r"^https://\S+$")]
 Day = Annotated[str, msgspec.Meta(pattern=f"^{_DAY}$")]
 OptionalDay = Annotated[str, msgspec.Meta(pattern=f"^({_DAY})?$")]
 Line = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+$")]
+Verified = Literal["primary", "copy", "memory"]
 SETTLED = "settled"
 REVIEW_AFTER = datetime.timedelta(days=365)
 
@@ -32,11 +33,14 @@ class Sourced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of all rows: `source` is a URL of the primary source, `date` the day (YYYY-MM-DD) of what it says.
 
     `review` is the day to look again, a year after `date` unless said; "settled" means that it cannot change any more.
+    `verified` tells how the row was read: at its primary source, through a copy of it (then `source` is the copy, where
+    that has an address), or not at all, but written from memory. The weakest of the row's facts decides.
     """
 
     source: Url
     date: Day
     review: Annotated[str, msgspec.Meta(pattern=f"^({_DAY}|{SETTLED})?$")] = ""
+    verified: Verified = "primary"
 
     key: ClassVar[tuple[str, ...]] = ()
 

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 _HOME = click.Path(file_okay=False, path_type=Path)
 _home = click.option("--home", type=_HOME, help="Directory of the engine; the default is GROUNDPLANE_HOME.")
-# Where a row is from is shown by `check` and in yaml and json; in a table it would leave no room for what the row says.
-_ASIDE = ("source", "date", "review")
+# Where a row is from is shown by `check`, wide and in yaml and json; in a narrow table it would leave no room for what
+# the row says.
+_ASIDE = ("source", "date", "review", "verified")
+# The weakest first.
+_UNREAD = {"memory": "are written from memory", "copy": "were read through a copy of their source"}
 
 
 @click.group()
@@ -25,7 +28,9 @@ def catalog() -> None:
 
 @catalog.command()
 @click.argument("table", required=False, default="")
-@click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Form of the rows.")
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "wide", "json", "yaml"]), default="table", help="Form of the rows."
+)
 @_home
 def show(*, table: str, output: str, home: Path | None) -> None:
     """Show the tables, or the rows of one."""
@@ -34,11 +39,12 @@ def show(*, table: str, output: str, home: Path | None) -> None:
     rows = _rows(home)
     if table and table not in rows:
         raise click.BadParameter(f"{table!r} is not one of {', '.join(rows)}", param_hint="TABLE")
-    if output != "table":
+    if output in ("json", "yaml"):
         chosen = {table: rows[table]} if table else rows
         click.echo(document({name: [_plain(row) for row in found] for name, found in chosen.items()}, output), nl=False)
         return
-    headings, cells = _columns(rows[table]) if table else _overview(rows)
+    wide = output == "wide"
+    headings, cells = _columns(rows[table], wide=wide) if table else _overview(rows, wide=wide)
     for line in Table(headings).lines(cells, heading=True):
         click.echo(line)
 
@@ -46,7 +52,7 @@ def show(*, table: str, output: str, home: Path | None) -> None:
 @catalog.command()
 @_home
 def check(*, home: Path | None) -> None:
-    """List the rows that are past their day of review. A report: the exit code is 0."""
+    """List the rows past their day of review, and those not read at their source. A report: the exit code is 0."""
     from groundplane.base.clock import utc_now
 
     from .show import Table
@@ -65,6 +71,21 @@ def check(*, home: Path | None) -> None:
         for line in Table(("table", "row", "review", "as of", "over by", "source")).lines(cells, heading=True):
             click.echo(line)
     click.echo(f"{len(due)} of {len(rows)} rows are past their day of review")
+    _unread([(name, row) for name, row, _ in rows])
+
+
+def _unread(rows: Sequence[tuple[str, Sourced]]) -> None:
+    """List the rows that were not read at their primary source, those from memory first."""
+    from .show import Table
+
+    found = [(how, name, row) for how in _UNREAD for name, row in rows if row.verified == how]
+    cells = [(how, name, " ".join(row.identity()), row.date, row.source) for how, name, row in found]
+    if cells:
+        click.echo()
+        for line in Table(("verified", "table", "row", "as of", "source")).lines(cells, heading=True):
+            click.echo(line)
+    counts = " and ".join(f"{sum(how == other for other, _, _ in found)} {text}" for how, text in _UNREAD.items())
+    click.echo(f"{counts}, of {len(rows)} rows")
 
 
 @catalog.command()
@@ -101,19 +122,26 @@ def _plain(row: Sourced) -> dict[str, Any]:
     return {name: plain[name] for name in (*(key for key in plain if key not in _ASIDE), *_ASIDE)}
 
 
-def _overview(rows: dict[str, tuple[Sourced, ...]]) -> tuple[list[str], list[Sequence[str]]]:
+def _overview(rows: dict[str, tuple[Sourced, ...]], *, wide: bool) -> tuple[list[str], list[Sequence[str]]]:
     from groundplane.catalog.tables import TABLES
 
     cells: list[Sequence[str]] = [
-        (name, str(len(found)), max((row.date for row in found), default=""), TABLES[name].title)
+        (
+            name,
+            str(len(found)),
+            max((row.date for row in found), default=""),
+            *([str(sum(row.verified == how for row in found)) for how in _UNREAD] if wide else []),
+            TABLES[name].title,
+        )
         for name, found in rows.items()
     ]
-    return ["table", "rows", "newest", "what"], cells
+    return ["table", "rows", "newest", *(_UNREAD if wide else ()), "what"], cells
 
 
-def _columns(rows: tuple[Sourced, ...]) -> tuple[list[str], list[Sequence[str]]]:
+def _columns(rows: tuple[Sourced, ...], *, wide: bool) -> tuple[list[str], list[Sequence[str]]]:
     names = [name for name in rows[0].__struct_fields__ if name not in _ASIDE]
-    return [*names, "date"], [(*(_cell(getattr(row, name)) for name in names), row.date) for row in rows]
+    names += ["date", "review", "verified", "source"] if wide else ["date"]
+    return names, [[_cell(getattr(row, name)) for name in names] for row in rows]
 
 
 def _cell(value: object) -> str:

@@ -28,6 +28,17 @@ def test_every_entry_has_a_source_and_a_date(name: str) -> None:
         assert re.fullmatch(r"(settled|20\d\d-\d\d-\d\d)?", entry.get("review", "")), entry
 
 
+@pytest.mark.parametrize("name", DATA)
+def test_what_was_not_read_at_its_source_says_so_and_is_looked_up_soon(name: str) -> None:
+    """A copy tells itself by its address too; and what is from memory does not grow old."""
+    for entry in yaml.safe_load(resources.files("groundplane.catalog").joinpath("data", name).read_text()):
+        verified = entry.get("verified", "primary")
+        assert verified in ("primary", "copy", "memory"), entry
+        assert verified != "primary" or "endoflife" not in entry["source"], entry
+        if verified == "memory":
+            assert "2026-11-28" < entry["review"] <= "2027-01-31", entry
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -36,6 +47,7 @@ def test_every_entry_has_a_source_and_a_date(name: str) -> None:
         "- {needed_by: x, options: [A], source: 'hearsay', date: '2024-01-01'}",
         "- {needed_by: x, options: [A], source: 'https://x.y', date: 'lately'}",
         "- {needed_by: x, optoins: [A], source: 'https://x.y', date: '2024-01-01'}",
+        "- {needed_by: x, options: [A], source: 'https://x.y', date: '2024-01-01', verified: hearsay}",
     ],
 )
 def test_an_entry_without_source_or_date_is_refused(text: str) -> None:

@@ -73,9 +73,29 @@ def test_rows_past_their_review_are_reported_and_not_an_error(
     outcome = catalog(tmp_path, "check")
     assert outcome.code == Exit.OK
     lines = outcome.out.splitlines()
-    assert lines[-1].endswith("rows are past their day of review")
-    assert (len(lines) > 1) is due
+    reviews = next(index for index, line in enumerate(lines) if line.endswith("rows are past their day of review"))
+    assert (reviews > 0) is due
     assert not due or "https://kubernetes.io/releases/1.37/" in outcome.out
+
+
+def test_rows_that_were_not_read_at_their_source_are_reported_from_memory_first(tmp_path: Path) -> None:
+    lines = catalog(tmp_path, "check").out.splitlines()
+    heading = next(index for index, line in enumerate(lines) if line.startswith("VERIFIED"))
+    listed = [tuple(line.split()[:2]) for line in lines[heading + 1 : -1]]
+    said = yaml.safe_load(catalog(tmp_path, "show", "-o", "yaml").out)
+    unread = [(row["verified"], table) for table, rows in said.items() for row in rows if row["verified"] != "primary"]
+    assert listed == sorted(unread, key=lambda entry: entry[0] != "memory")
+    counts = [sum(how == wanted for how, _ in unread) for wanted in ("memory", "copy")]
+    assert lines[-1].startswith(f"{counts[0]} are written from memory and {counts[1]} were read through a copy")
+
+
+def test_a_wide_table_tells_how_each_row_was_read_and_where(tmp_path: Path) -> None:
+    shown = catalog(tmp_path, "show", "systems", "-o", "wide").out.splitlines()
+    assert shown[0].split()[-4:] == ["DATE", "REVIEW", "VERIFIED", "SOURCE"]
+    assert any(line.split()[-2] == "memory" and line.split()[-1].startswith("https://") for line in shown)
+    assert catalog(tmp_path, "show", "-o", "wide").out.splitlines()[0].split() == [
+        *("TABLE", "ROWS", "NEWEST", "MEMORY", "COPY", "WHAT")
+    ]
 
 
 def test_newer_rows_are_installed_and_shown(tmp_path: Path) -> None:
