@@ -27,7 +27,9 @@ def test_kubernetes_is_known_from_1_16_on_without_a_gap() -> None:
         ("v1.27.11+749fe1d", "native", "2024-07-16"),
         ("v1.27.11+749fe1d", "openshift", "2025-05-01"),
         ("v1.29.4-gke.1043002", "gke", "2025-04-12"),
-        ("v1.30.0", "aks", "2025-07-31"),
+        ("v1.30.0", "aks", "2025-08-22"),
+        ("v1.36.0", "aks", "2027-06-30"),
+        ("v1.36.2-eks-1", "eks", "2027-08-02"),
     ],
 )
 def test_support_ends_when_the_platform_says(version: str, platform: str, ends: str) -> None:
@@ -45,7 +47,7 @@ def test_support_ends_when_the_platform_says(version: str, platform: str, ends: 
         ("v1.30.0", "tke-managed"),
         ("v1.20.15-gke.1000", "gke"),
         ("v1.35.0", "openshift"),
-        ("v1.35.0", "aks"),
+        ("v1.26.0", "aks"),
         ("v1.30.5+rke2r1", "rke2"),
         ("v1.28.3+k3s2", "k3s"),
         ("v1.30.0", "unknown"),
