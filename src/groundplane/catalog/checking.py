@@ -231,6 +231,8 @@ def _fixes(tables: Tables) -> Iterator[str]:
         lines = [(first.major, first.minor) for first in found]
         if not found or lines != sorted(set(lines)):
             yield f"security_fixes {row.name} {row.id}: needs one release of each line, lowest first"
+        elif row.since and versions.loose(row.since) >= found[0]:
+            yield f"security_fixes {row.name} {row.id}: since {row.since}, not before it was fixed in {row.fixed[0]}"
 
 
 def _known_minors(tables: Tables) -> dict[Minor, KubernetesRelease]:

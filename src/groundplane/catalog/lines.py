@@ -2,6 +2,7 @@
 
 A line is major.minor, except Docker's from 27 on, which is the whole major and written X.0. A security fix names the
 first release of each line that has it; other lines have it when they are newer than all of those, else they lack it.
+Releases before `since` need none.
 """
 
 from __future__ import annotations
@@ -32,11 +33,15 @@ class RuntimeLine(Sourced, frozen=True, kw_only=True):
 
 
 class SecurityFix(Sourced, frozen=True, kw_only=True):
-    """A vulnerability and the releases that first lack it, one for each line, lowest first."""
+    """A vulnerability and the releases that first lack it, one for each line, lowest first.
+
+    `since`: the first release that has the vulnerability; empty: all older ones have it.
+    """
 
     name: Program
     id: str
     title: str
+    since: str = ""
     fixed: list[str]
 
     key: ClassVar[tuple[str, ...]] = ("name", "id")
@@ -69,6 +74,8 @@ def security_gaps(name: str, version: str) -> tuple[SecurityFix, ...]:
 
 def _lacks(version: str, fix: SecurityFix) -> bool:
     found = versions.loose(version)
+    if fix.since and found < versions.loose(fix.since):
+        return False
     firsts = sorted(versions.loose(first) for first in fix.fixed)
     for first in firsts:
         if (first.major, first.minor) == (found.major, found.minor):

@@ -28,7 +28,7 @@ CURRENT = "v1.34.2"
 def modern(*stacks: StackFacts, **fields: Any) -> ClusterFacts:
     """Facts of a cluster that has no finding at all on 2026-02-01."""
     plain = stack(
-        os_image="Debian GNU/Linux 12 (bookworm)", kernel="6.1.0", kubelet=CURRENT, runtime="containerd://2.2.1"
+        os_image="Debian GNU/Linux 12 (bookworm)", kernel="6.1.0", kubelet=CURRENT, runtime="containerd://2.2.5"
     )
     return facts(*(stacks or [plain]), **{"version": CURRENT, "platform": PlatformFacts(name="native"), **fields})
 

@@ -105,6 +105,7 @@ def test_a_row_that_is_there_twice_is_found(table: str) -> None:
         ("skew", "kube-apiserver kube-apiserver 1.0", {"ahead": 0}, "must be equal"),
         ("skew", "kubelet kube-apiserver 1.25", {"behind": 1}, "narrower from 1.25 on"),
         ("security_fixes", "runc CVE-2024-21626", {"fixed": []}, "one release of each line"),
+        ("security_fixes", "runc CVE-2024-21626", {"since": "1.1.12"}, "not before it was fixed in 1.1.12"),
         ("systems", "rocky 9", {"verified": "memory", "review": ""}, "without a day of review"),
         ("systems", "rocky 9", {"verified": "memory", "review": "settled"}, "without a day of review"),
         ("security_fixes", "runc CVE-2024-21626", {"fixed": ["1.1.12", "1.1.13"]}, "one release of each line"),

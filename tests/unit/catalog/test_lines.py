@@ -77,21 +77,34 @@ def test_a_line_that_is_not_known_has_no_end() -> None:
         ("runc", "1.2.7", set()),
     ],
 )
-def test_what_a_runc_lacks_beside_the_fixes_of_2025(name: str, version: str, lacks: set[str]) -> None:
-    of_2025 = {"CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881"}
-    assert {fix.id for fix in lines.security_gaps(name, version)} == lacks | of_2025
+def test_what_a_runc_lacks_beside_the_fixes_since_2025(name: str, version: str, lacks: set[str]) -> None:
+    newer = {"CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881", "CVE-2026-119101"}
+    assert {fix.id for fix in lines.security_gaps(name, version)} == lacks | newer
+
+
+@pytest.mark.parametrize("version", ["1.2.8", "1.3.3", "1.4.0-rc.3", "1.4.0", "1.5.0"])
+def test_a_runc_with_the_fixes_of_2025_lacks_that_of_2026(version: str) -> None:
+    assert [fix.id for fix in lines.security_gaps("runc", version)] == ["CVE-2026-119101"]
+
+
+@pytest.mark.parametrize(
+    ("version", "lacks"), [("1.7.33", False), ("2.0.10", False), ("2.1.8", True), ("2.1.9", False)]
+)
+def test_a_release_older_than_a_fault_needs_no_fix(version: str, lacks: bool) -> None:
+    assert ("CVE-2026-53492" in {fix.id for fix in lines.security_gaps("containerd", version)}) is lacks
 
 
 @pytest.mark.parametrize(
     ("name", "version"),
     [
-        ("runc", "1.2.8"),
-        ("runc", "1.3.3"),
-        ("runc", "1.4.0"),
-        ("runc", "1.5.0"),
-        ("containerd", "1.7.29"),
-        ("containerd", "2.2.0"),
-        ("containerd", "2.3.1"),
+        ("runc", "1.3.7"),
+        ("runc", "1.4.4"),
+        ("runc", "1.5.3"),
+        ("runc", "1.6.0"),
+        ("containerd", "1.7.33"),
+        ("containerd", "2.0.10"),
+        ("containerd", "2.2.5"),
+        ("containerd", "2.4.0"),
         ("kata", "3.0.0"),
     ],
 )
@@ -100,5 +113,6 @@ def test_a_version_with_every_fix_lacks_none(name: str, version: str) -> None:
 
 
 def test_a_line_between_fixed_ones_is_judged_by_the_newest_of_them() -> None:
-    assert {fix.id for fix in lines.security_gaps("containerd", "1.6.39")} == {"CVE-2024-25621"}
-    assert {fix.id for fix in lines.security_gaps("containerd", "1.5.4")} == {"CVE-2022-23648", "CVE-2024-25621"}
+    newer = {"CVE-2024-25621", "CVE-2026-53488"}
+    assert {fix.id for fix in lines.security_gaps("containerd", "1.6.39")} == newer
+    assert {fix.id for fix in lines.security_gaps("containerd", "1.5.4")} == {"CVE-2022-23648", *newer}
