@@ -29,6 +29,7 @@ from .live import View, open_view, summary
 from .session import Api
 
 ClusterKey = tuple[str, str]
+_NEEDED = ("SpecValid", "MachinesReachable", "PreflightPassed", "Reachable", "Imported")
 # Times of the API are whole seconds, and the server's clock need not be ours.
 _CLOCK_SLACK = timedelta(seconds=5)
 
@@ -165,7 +166,7 @@ def _blocks(condition: Condition) -> bool:
     """Tell whether a person has to act before anything goes on."""
     if condition.type == "Progressing":
         return condition.reason in ("Refused", "DeletionBlocked")
-    return condition.type in ("SpecValid", "MachinesReachable", "PreflightPassed") and condition.status == "False"
+    return condition.type in _NEEDED and condition.status == "False"
 
 
 async def _until_settled(client: Client, waits: Mapping[ClusterKey, _ClusterWait], view: View) -> None:

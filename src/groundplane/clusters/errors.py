@@ -19,6 +19,7 @@ from contextlib import contextmanager
 
 from groundplane.base.errors import Denied, Refused, Unavailable
 from groundplane.kube.errors import Forbidden, Gone, HungUp, Invalid, PluginFailed, Unauthorized, Untrusted
+from groundplane.kube.kubeconfig import KubeconfigInvalid
 
 
 class ClusterUnavailable(Unavailable):
@@ -71,6 +72,9 @@ def cluster_errors() -> Iterator[None]:
     """Turn the errors of the wire into those of this layer."""
     try:
         yield
+    except KubeconfigInvalid:
+        # Nobody was asked: it is no answer of the cluster's.
+        raise
     except HungUp as exc:
         raise ClusterHungUp(exc.message, remedy=exc.remedy) from exc
     except Unavailable as exc:

@@ -13,8 +13,9 @@ from groundplane.api.meta import ANNOTATION_LABELS, ANNOTATION_TAINTS
 
 from .reading import items, mapping, text, texts
 
-# More than a cluster is meant to have; what is beyond is counted and not named.
+# More than a cluster is meant to have; what is beyond is counted and not named, or not listed.
 NAMES_KEPT = 10_000
+STACKS_KEPT = 500
 
 
 def node_of(node: dict[str, Any]) -> NodeFacts:

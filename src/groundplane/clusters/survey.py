@@ -26,13 +26,14 @@ from .errors import AccessForbidden, ClusterRefused, ClusterUnavailable, ListExp
 from .network import ProxySeen, network_of, with_hidden_proxy
 from .platform import Signs, platform_of
 from .reading import items, mapping, text
-from .stacks import node_of, stacks_of
+from .stacks import STACKS_KEPT, node_of, stacks_of
 from .workloads import addons_of, control_plane_of, is_kube_proxy, workload_of
 
 T = TypeVar("T")
 
 PAGE = 500
 PAGES_AT_MOST = 400
+GROUPS_KEPT = 1000
 _ANSWER_AT_MOST = 32 * 1024 * 1024
 _PENDING_SHOWN = 50
 # Where vendors and installers put what belongs to the cluster itself.
@@ -122,7 +123,7 @@ class _Survey:
             platform=platform,
             network=with_hidden_proxy(rest.network, platform.name),
             nodes=sorted((node for node, _ in nodes), key=lambda node: node.name),
-            stacks=stacks_of(node for node, _ in nodes),
+            stacks=self._kept("stacks", stacks_of(node for node, _ in nodes), STACKS_KEPT),
             certificates=certificates_of(self._door.access, identity.certificate),
             clock_offset_seconds=identity.clock_offset_seconds,
             gaps=[GapFacts(what=what, why=why) for what, why in sorted(self._gaps.items())],
@@ -154,7 +155,7 @@ class _Survey:
     async def _groups(self) -> list[str]:
         listed = await self._read("/apis")
         versions = [text(v, "groupVersion") for group in items(listed, "groups") for v in items(group, "versions")]
-        return sorted({"v1", *filter(None, versions)})
+        return self._kept("API groups beyond", sorted({"v1", *filter(None, versions)}), GROUPS_KEPT)
 
     async def _control_plane(self) -> tuple[list[ComponentFacts], list[str]]:
         query = urlencode({"labelSelector": "tier=control-plane"})
@@ -200,6 +201,12 @@ class _Survey:
         except (ClusterRefused, ClusterUnavailable) as error:
             self._gaps[what] = error.message
         return None
+
+    def _kept(self, what: str, found: list[T], most: int) -> list[T]:
+        """Return as many as a status has room for; that there are more is a gap."""
+        if len(found) > most:
+            self._gaps[what] = f"there are {len(found)}, and {most} of them are kept"
+        return found[:most]
 
     async def _read(self, path: str, *, optional: bool = False) -> dict[str, Any]:
         answer = await self._door.fetch(path, limit=_ANSWER_AT_MOST)

@@ -292,6 +292,12 @@ def _check_cluster(cluster: Mapping[str, Any], context: str, *, own: bool) -> No
             f"cannot use kubeconfig context {context!r}: insecure-skip-tls-verify lets anybody pose as the server",
             remedy="put the server's CA in as certificate-authority-data instead",
         )
+    if "@" in str(cluster.get("server") or "").partition("//")[2].partition("/")[0]:
+        # The server is named in messages, conditions and facts.
+        raise KubeconfigInvalid(
+            f"cannot use kubeconfig context {context!r}: its server has a user or a password in it",
+            remedy="use a token or a client certificate",
+        )
     for name in ("server", "proxy-url"):
         url = str(cluster.get(name) or "")
         if url and not _is_http(url):

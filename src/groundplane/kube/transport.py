@@ -8,6 +8,7 @@ a write may have been done. Knows no kinds.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import tempfile
@@ -40,6 +41,7 @@ _log = get_logger(__name__)
 
 _CONNECT = 10.0
 _TEXT_SHOWN = 300
+_SENDABLE = re.compile(r"[!-~]+")
 _ANOTHER_CA = "check that it is the right server; if it is, put its CA into the kubeconfig"
 _ANOTHER_NAME = (
     "check that it is the right server; if it is, set tls-server-name in the kubeconfig to a name that its certificate"
@@ -170,9 +172,9 @@ class Transport:
 
     async def _send(self, call: Call, form: Any) -> Any:
         credentials = await self._login.credentials()
-        http = await self._client(credentials)
         arguments = _arguments(call, credentials, self._access.tls_server_name)
         with self._errors(call):
+            http = await self._client(credentials)
             try:
                 response = await http.request(**arguments)
             except (httpx2.RemoteProtocolError, httpx2.ReadError):
@@ -273,6 +275,11 @@ class _Mapped:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, httpx2.TimeoutException):
             raise ServerUnavailable(f"{self._what} did not answer in time") from error
+        if isinstance(error, httpx2.InvalidURL | ValueError):
+            raise KubeconfigInvalid(
+                f"{self._what}: a name in the kubeconfig is none that can be sent ({type(error).__name__})",
+                remedy="check server, tls-server-name and proxy-url",
+            ) from None
         if isinstance(error, httpx2.RequestError):
             refusal = _untrusted(error)
             if refusal is not None:
@@ -318,6 +325,12 @@ def _load_certificate(context: ssl.SSLContext, credentials: Credentials) -> None
 def _arguments(call: Call, credentials: Credentials, server_name: str) -> dict[str, Any]:
     headers = {"Accept": call.accept}
     if credentials.token:
+        if not _SENDABLE.fullmatch(credentials.token):
+            # The wire's own complaint would quote it.
+            raise KubeconfigInvalid(
+                "cannot use the kubeconfig: its token has spaces, line ends or letters that no token has",
+                remedy="put the token in as it was issued, on one line",
+            )
         headers["Authorization"] = f"Bearer {credentials.token}"
     arguments: dict[str, Any] = {"method": call.method, "url": call.path, "headers": headers}
     if server_name:

@@ -15,7 +15,7 @@ from groundplane.clusters.api import KubernetesDoor
 from groundplane.clusters.errors import CertificateUntrusted, ClusterDenied, ClusterUnavailable
 from groundplane.clusters.survey import identify, survey
 from groundplane.controllers.cluster.trouble import trouble_of
-from groundplane.kube.kubeconfig import Access
+from groundplane.kube.kubeconfig import Access, KubeconfigInvalid
 from support.connect_proxy import ConnectProxy
 from support.member import Member
 from support.pki import Pki
@@ -120,6 +120,30 @@ async def test_a_server_that_is_down_is_unreachable_also_with_expired_credential
     certificate, key = Pki().issue("me", until=timedelta(minutes=-5))
     reason, _ = await reason_of(Access(url, certificate=certificate, key=key))
     assert reason == "Unreachable"
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nend", "lettré"])
+async def test_a_token_that_cannot_be_sent_is_refused_and_not_quoted(token: str) -> None:
+    async with Member() as served:
+        with pytest.raises(KubeconfigInvalid, match="its token has spaces") as caught:
+            async with KubernetesDoor(Access(served.url, token=token)) as door:
+                await identify(door)
+    assert token not in str(caught.value)
+    assert served.requests == []
+
+
+@pytest.mark.parametrize("name", [".", "x" * 300, "☃"])
+async def test_a_server_name_that_is_none_is_a_fault_of_the_kubeconfig_and_nothing_else(
+    tmp_path: Path, name: str
+) -> None:
+    pki = Pki()
+    async with member(tls(pki, tmp_path)) as (served, _):
+        with pytest.raises((KubeconfigInvalid, ClusterDenied, ClusterUnavailable)):
+            async with KubernetesDoor(Access(served.url, ca=pki.ca, tls_server_name=name)) as door:
+                await identify(door)
+        with pytest.raises((KubeconfigInvalid, ClusterDenied, ClusterUnavailable)):
+            async with KubernetesDoor(Access(f"https://{name}:1", ca=pki.ca)) as door:
+                await door.get("/version")
 
 
 def test_nothing_of_an_untrusted_server_is_more_than_a_denial() -> None:

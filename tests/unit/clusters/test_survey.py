@@ -16,8 +16,8 @@ from groundplane.api.facts import ClusterFacts
 from groundplane.clusters.api import KubernetesDoor
 from groundplane.clusters.changes import changes
 from groundplane.clusters.errors import ClusterUnavailable
-from groundplane.clusters.stacks import node_of, stacks_of
-from groundplane.clusters.survey import PAGE, identify, survey
+from groundplane.clusters.stacks import STACKS_KEPT, node_of, stacks_of
+from groundplane.clusters.survey import GROUPS_KEPT, PAGE, identify, survey
 from groundplane.clusters.workloads import control_plane_of, workload_of
 from support.member import Member, cut, forbid, node, workload
 from support.scripted_kube import Reply, Request
@@ -175,6 +175,19 @@ async def test_a_server_that_tells_no_date_or_a_wrong_one_has_no_offset() -> Non
         assert (await look(member)).clock_offset_seconds == 0
         member.spoiled["/api/v1/namespaces/kube-system"] = answer
         assert (await look(member)).clock_offset_seconds == 0
+
+
+async def test_what_a_status_has_no_room_for_is_counted_and_said() -> None:
+    nodes = [node(f"n{n}", kernelVersion=f"5.4.{n}") for n in range(STACKS_KEPT + 5)]
+    async with Member(nodes=nodes) as member:
+        versions = [{"groupVersion": f"g{n:05}/v1"} for n in range(GROUPS_KEPT)]
+        member.answers["/apis"] = {"groups": [{"versions": versions}]}
+        facts = await look(member)
+    assert (len(facts.stacks), len(facts.api_groups)) == (STACKS_KEPT, GROUPS_KEPT)
+    assert {gap.what: gap.why for gap in facts.gaps} == {
+        "API groups beyond": "there are 1001, and 1000 of them are kept",
+        "stacks": "there are 505, and 500 of them are kept",
+    }
 
 
 ANY_JSON = st.recursive(

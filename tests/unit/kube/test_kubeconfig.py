@@ -134,11 +134,12 @@ def test_what_is_wrong_is_said_without_quoting_the_document(data, words):
             "with the insecure flag is not allowed",
         ),
         ({"token": "s3cr3t"}, {"proxy-url": "socks5://127.0.0.1:1080"}, "neither http nor https"),
+        ({"token": "t"}, {"server": "https://me:s3cr3t@x:6443/a"}, "has a user or a password in it"),
     ],
 )
 def test_what_cannot_be_followed_safely_is_refused_by_name_and_never_left_out(user, cluster, words):
     with pytest.raises(KubeconfigInvalid, match=words) as caught:
-        Kubeconfig.parse(document("a", "https://x", user, **cluster)).access()
+        Kubeconfig.parse(document("a", **{"server": "https://x", "user": user} | cluster)).access()
     assert "s3cr3t" not in str(caught.value)
 
 
