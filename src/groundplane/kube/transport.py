@@ -23,7 +23,6 @@ import httpx2
 import msgspec
 
 from groundplane.base.clock import Now, utc_now
-from groundplane.base.logs import get_logger
 
 from .backend import close_when_cancelled
 from .errors import HungUp, PluginFailed, ServerUnavailable, Unauthorized, Untrusted, error_from_status
@@ -36,8 +35,6 @@ MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 T = TypeVar("T")
-
-_log = get_logger(__name__)
 
 _CONNECT = 10.0
 _TEXT_SHOWN = 300
@@ -236,7 +233,12 @@ class Transport:
     def _open(self, credentials: Credentials) -> httpx2.AsyncClient:
         access = self._access
         if access.insecure:
-            _log.warning("the server's certificate is not checked", server=access.server, context=access.context)
+            # Loaded when it is needed: a command line has nothing else to log, and this takes a tenth of its start.
+            from groundplane.base.logs import get_logger
+
+            get_logger(__name__).warning(
+                "the server's certificate is not checked", server=access.server, context=access.context
+            )
         transport = httpx2.AsyncHTTPTransport(
             verify=tls_context(access, credentials) if access.server.startswith("https:") else False,
             proxy=httpx2.Proxy(access.proxy) if access.proxy else None,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import msgspec
 
 from groundplane.api.assessment import Assessment, FeatureDecision, StackShare, Uniformity, UniformityPoint
-from groundplane.api.cluster import DeclaredException
 from groundplane.api.meta import Condition, NameReference
 from groundplane.client.contract import Resource
 from groundplane.client.http import HttpClient
@@ -47,10 +46,17 @@ class Facts(_Wire, frozen=True):
     stacks: list[Stack] = []
 
 
+class Declared(_Wire, frozen=True):
+    """A DeclaredException; the module of the whole Cluster is not loaded for it."""
+
+    dimension: str = ""
+    until: str = ""
+
+
 class Spec(_Wire, frozen=True):
     provider: str = "Machines"
     foundation_ref: NameReference | None = None
-    exceptions: list[DeclaredException] = []
+    exceptions: list[Declared] = []
 
 
 class Status(_Wire, frozen=True):
