@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,8 +84,11 @@ class Sshd:
 
 
 @contextlib.contextmanager
-def running_sshd(folder: Path, *, max_sessions: int = 50, port: int = 0) -> Iterator[Sshd]:
-    """Start sshd in `folder` and stop it, with its sessions, at the end. A second start keeps the host key."""
+def running_sshd(folder: Path, *, max_sessions: int = 50, port: int = 0, without: Sequence[str] = ()) -> Iterator[Sshd]:
+    """Start sshd in `folder` and stop it, with its sessions, at the end. A second start keeps the host key.
+
+    `without` are programs of this machine that its sessions do not find.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
     host_key_file = folder / "host_key"
@@ -101,13 +104,23 @@ def running_sshd(folder: Path, *, max_sessions: int = 50, port: int = 0) -> Iter
     if program is None:
         raise FileNotFoundError("sshd is not installed: apt-get install openssh-server")
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen([program, "-D", "-e", "-f", str(folder / "config")], stderr=log)
+        argv = [*_hiding(without), program, "-D", "-e", "-f", str(folder / "config")]
+        process = subprocess.Popen(argv, stderr=log)
     server = Sshd(port, folder, client.export_private_key(), host_key, process)
     try:
         _wait_for(server)
         yield server
     finally:
         server.stop()
+
+
+def _hiding(programs: Sequence[str]) -> list[str]:
+    """Return what starts a process from which the programs are hidden, in a mount namespace of its own."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    paths = [found for name in programs for folder in folders if (found := shutil.which(name, path=folder))]
+    covered = 'for path; do [ "$path" != -- ] || break; mount --bind /dev/null "$path"; done; '
+    rest = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
+    return ["unshare", "--mount", "sh", "-ec", covered + rest, "sh", *paths, "--"] if paths else []
 
 
 def _wait_for(server: Sshd) -> None:

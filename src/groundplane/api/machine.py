@@ -63,6 +63,9 @@ class MachineStatus(Struct, frozen=True):
         str, says('host key of `spec.ssh.jump` that was trusted on first use, as "[address]:port key"')
     ] = ""
     facts: Annotated[MachineFacts | None, says("what the last survey found")] = None
+    survey_answered: Annotated[
+        str, says("value of the annotation `groundplane.dev/survey` that the last survey answered")
+    ] = ""
     history: Annotated[list[FactChange], says("what surveys found to have changed, newest first; at most 64")] = []
     assessment: Annotated[Assessment | None, says("what the facts mean for its Cluster's Foundation")] = None
     conditions: Conditions = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.distribution import Distribution
@@ -39,6 +40,8 @@ OPERATIONS_AT_ONCE = 16
 SUM_UP_AFTER = 2.0
 # A cluster that does not answer holds one for as long as it is waited for; waiting costs next to nothing.
 IMPORTED_AT_ONCE = 256
+# Most of them wait for an answer, and one that gets none is not to delay the others.
+MACHINES_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,9 @@ class Manager:
         imported = ImportedReconciler(objects, self._identities, events, settings=settings, now=now)
         self.clusters = Controller("cluster", cluster)
         self.imported = Controller("imported", imported, workers=IMPORTED_AT_ONCE)
-        self.machines = Controller("machine", MachineReconciler(objects, self._access, events, now=now), workers=32)
+        every = timedelta(seconds=settings.survey_every)
+        machine = MachineReconciler(objects, self._access, events, now=now, every=every)
+        self.machines = Controller("machine", machine, workers=MACHINES_AT_ONCE)
         self.operations = Controller("operation", self._operation, workers=OPERATIONS_AT_ONCE)
         self.foundations = Controller("foundation", FoundationReconciler(objects, self._fleet, now=now), workers=1)
         self.distributions = Controller("distribution", DistributionReconciler(objects, now=now), workers=1)

@@ -15,9 +15,10 @@ from groundplane.base.tasks import TaskOwner
 
 from . import shell
 from .access import HostAccess
-from .contract import Result
-from .errors import HostDenied, HostTimeout, HostUnreachable, shown
+from .contract import Result, SurveyOutput
+from .errors import CommandFailed, HostDenied, HostTimeout, HostUnreachable, shown
 from .link import Link, translated
+from .looking import Looked, look
 
 CHUNK = 256 * 1024
 # sshd counts a session until its process is gone; these bound the waits for that, in seconds.
@@ -40,25 +41,67 @@ class _Session:
     lifeline: Process | None = None
 
 
+class Idle:
+    """The connections that nobody uses, in the order in which they were used; the oldest beyond `kept` are closed."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._waiting: dict[Channels, None] = {}
+
+    def busy(self, channels: Channels) -> None:
+        """Take a connection out: it is used from now on."""
+        self._waiting.pop(channels, None)
+
+    def rests(self, channels: Channels) -> None:
+        """Put a connection in that was used until now."""
+        if channels.link.is_open and not channels.link.is_jump:
+            self._waiting[channels] = None
+        while len(self._waiting) > self._kept:
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            oldest.let_go()
+
+
 class Channels:
     """Runs commands on one link: becomes root, keeps the limits, ends what was given up."""
 
-    def __init__(self, link: Link, slots: asyncio.Semaphore) -> None:
+    def __init__(self, link: Link, slots: asyncio.Semaphore, idle: Idle) -> None:
         self.link = link
+        self._idle = idle
+        self._users = 0
         self._slots = slots
         self._session: _Session | None = None
         self._preparing = asyncio.Lock()
         self._count = 0
+        # How commands became root the last time; the survey tries this first.
+        self._habit: shell.Sudo = "free" if link.access.becomes_root else "none"
 
     async def close(self) -> None:
         self._session = None
+        self._idle.busy(self)
         await self.link.close()
+
+    def let_go(self) -> None:
+        """Close the connection, which nobody uses, without waiting for its end."""
+        self._session = None
+        self.link.let_go()
+
+    @contextlib.asynccontextmanager
+    async def _used(self) -> AsyncIterator[None]:
+        self._users += 1
+        self._idle.busy(self)
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._idle.rests(self)
 
     @contextlib.asynccontextmanager
     async def process(self, argv: Sequence[str], *, timeout: float, writes: bool) -> AsyncIterator[Process]:
         """Start `argv` as root and hand out its process; it is ended when the block is left early."""
         access = self.link.access
-        async with self._slots, self.link.sessions, translated(access, f"run {shown(argv)!r}"):
+        async with self._used(), self._slots, self.link.sessions, translated(access, f"run {shown(argv)!r}"):
             session = await self._ready(writes=writes)
             self._count += 1
             mark = f"{session.mark}.{self._count}." if writes else ""
@@ -71,6 +114,27 @@ class Channels:
                 finished = True
             finally:
                 await asyncio.shield(self._leave(session, process, mark="" if finished else mark))
+
+    async def survey(self, script: str, *, timeout: float) -> SurveyOutput:
+        """Run the facts script as root, in one exec where the way to become root is the usual one."""
+        access = self.link.access
+        async with self._used(), translated(access, "survey"):
+            # A machine that cannot be reached is not to hold a place that others wait for.
+            connection = await self.link.open()
+            async with self._slots, self.link.sessions:
+                looked = await self._look(connection, script, timeout)
+        if not looked.began and looked.status:
+            raise CommandFailed(access.place, ["sh", "-c", "", "survey"], looked.status, b"")
+        return looked.output
+
+    async def _look(self, connection: asyncssh.SSHClientConnection, script: str, timeout: float) -> Looked:
+        access = self.link.access
+        looked = await look(connection, access, script, sudo=self._habit, timeout=timeout)
+        if not looked.began:
+            # The probe tells what is in the way, or which other way there is.
+            self._habit = (await self._ready(writes=False)).sudo
+            looked = await look(await self.link.open(), access, script, sudo=self._habit, timeout=timeout)
+        return looked
 
     async def _opened(self, session: _Session, line: str, mark: str) -> Process:
         """Start the command. Cancelled while sshd is starting it, wait until it is there, and end it."""
@@ -110,6 +174,7 @@ class Channels:
             connection = await self.link.open()
             if self._session is None or self._session.connection is not connection:
                 self._session = _Session(connection, await self._become_root(connection))
+                self._habit = self._session.sudo
             session = self._session
             if writes and session.lifeline is None:
                 line = shell.command_line(shell.sh(shell.LIFELINE, session.mark), sudo=session.sudo, timeout=None)

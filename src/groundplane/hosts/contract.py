@@ -36,6 +36,15 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class SurveyOutput:
+    """What the facts script printed, and between which two moments it told the machine's time (time.monotonic)."""
+
+    stdout: bytes
+    asked: float
+    answered: float
+
+
+@dataclass(frozen=True, slots=True)
 class FileStat:
     """`mode` is the permission bits; `size` bytes; `owner` and `group` are names."""
 
@@ -60,8 +69,11 @@ class ReadHost(Protocol):
         Raises WriteRefused when the command is not on the list of reading commands.
         """
 
-    async def survey(self, *, timeout: float = 60) -> Result:
-        """Run Groundplane's own facts script, which only reads; `hosts.facts.survey` makes facts of its output."""
+    async def survey(self, *, timeout: float = 30) -> SurveyOutput:
+        """Run Groundplane's own facts script, which only reads, in one exec; `hosts.facts.survey` makes facts of it.
+
+        The machine has `timeout` seconds from when it was asked; connecting has a limit of its own.
+        """
 
     async def read(self, path: str) -> bytes | None:
         """Return the content of `path`, or None when there is no such file."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import asyncssh
 from asyncssh.public_key import get_default_public_key_algs
 
 from .access import HostAccess
+from .dialing import dialed
 from .errors import HostDenied, HostError, HostKeyMismatch, HostTimeout, HostUnreachable
 
 # OpenSSH allows 10 sessions on a connection unless told otherwise (sshd_config(5), MaxSessions).
@@ -54,6 +56,18 @@ def fingerprint(line: str) -> str:
     return f"{line.split(maxsplit=1)[0]} {asyncssh.import_public_key(line).get_fingerprint()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for every connection of a pool. Times are seconds; `handshakes` bounds logins under way at once,
+    `dials` the machines that are waited for."""
+
+    connect_timeout: float
+    keepalive: float
+    dials: asyncio.Semaphore
+    handshakes: asyncio.Semaphore
+    on_host_key: Callable[[str, str], None]
+
+
 class Link:
     """The connection to one machine. `pinned` is the host key that is accepted, empty until the first one is seen."""
 
@@ -62,21 +76,27 @@ class Link:
         access: HostAccess,
         *,
         jump: Link | None,
-        connect_timeout: float,
-        keepalive: float,
-        on_host_key: Callable[[str, str], None],
+        terms: Terms,
     ) -> None:
         self.access = access
         self.pinned = _normal(access)
         self.sessions = asyncio.Semaphore(SESSIONS)
+        # Others are reached through it: it is kept open as long as they are.
+        self.is_jump = False
         self._jump = jump
-        self._connect_timeout = connect_timeout
-        self._keepalive = keepalive
-        self._on_host_key = on_host_key
+        self._terms = terms
         self._opening = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
         self._verifier = _Verifier(self.pinned)
         self._keys: list[asyncssh.SSHKey] | None = None
+        self._leaving: asyncssh.SSHClientConnection | None = None
+        if jump is not None:
+            jump.is_jump = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None
 
     @property
     def depth(self) -> int:
@@ -86,7 +106,7 @@ class Link:
     @property
     def patience(self) -> float:
         """Seconds after which a machine that says nothing is given up."""
-        return self._connect_timeout
+        return self._terms.connect_timeout
 
     async def pin(self, access: HostAccess) -> None:
         """Accept only `access.host_key` from now on; an open connection to another key is closed."""
@@ -105,8 +125,18 @@ class Link:
                 self._connection = await self._connect()
             return self._connection
 
+    def let_go(self) -> None:
+        """Close a connection that nobody uses, without waiting for its end; `close` still does."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection, self._leaving = None, self._connection
+
     async def close(self) -> None:
         """Close the connection and wait until it is gone; the next `open` connects again."""
+        leaving, self._leaving = self._leaving, None
+        if leaving is not None:
+            leaving.abort()
+            await leaving.wait_closed()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -119,26 +149,42 @@ class Link:
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
         place = self.access.place
-        tunnel = await self._jump.open() if self._jump else None
-        options = await self._options()
         self._verifier = verifier = _Verifier(self.pinned)
         try:
-            async with asyncio.timeout(self._connect_timeout):
-                connection, _ = await asyncssh.create_connection(
-                    lambda: verifier, self.access.address, self.access.port, tunnel=tunnel or (), options=options
-                )
+            connection = await self._logged_in(verifier)
         except asyncssh.HostKeyNotVerifiable as exc:
             raise self._mismatch(verifier.seen) from exc
         except asyncssh.PermissionDenied as exc:
             raise self._denied() from exc
         except TimeoutError as exc:
-            silence = f"no answer in {self._connect_timeout:g} s"
+            silence = f"no answer in {self.patience:g} s"
             raise HostTimeout(f"cannot connect to {place}: {silence}", remedy=_SEE_THAT_IT_IS_UP) from exc
         except (OSError, asyncssh.Error) as exc:
             raise HostUnreachable(f"cannot connect to {place}: {_reason(exc)}", remedy=_SEE_THAT_IT_IS_UP) from exc
         if not self.pinned:
             self.pinned = verifier.seen
-            self._on_host_key(self.access.name, verifier.seen)
+            self._terms.on_host_key(self.access.name, verifier.seen)
+        return connection
+
+    async def _logged_in(self, verifier: _Verifier) -> asyncssh.SSHClientConnection:
+        """Connect and log in. A place among the handshakes is taken only when the server has spoken."""
+        options = await self._options()
+        if self._jump is not None:
+            tunnel = await self._jump.open()
+            # What lies behind a jump host cannot be waited for without its help: the handshake begins at once.
+            async with self._terms.handshakes, asyncio.timeout(self.patience):
+                connection, _ = await asyncssh.create_connection(
+                    lambda: verifier, self.access.address, self.access.port, tunnel=tunnel, options=options
+                )
+            return connection
+        async with self._terms.dials, asyncio.timeout(self.patience):
+            sock = await dialed(self.access.address, self.access.port)
+        try:
+            async with self._terms.handshakes, asyncio.timeout(self.patience):
+                connection, _ = await asyncssh.create_connection(lambda: verifier, sock=sock, options=options)
+        except BaseException:
+            sock.close()
+            raise
         return connection
 
     async def _options(self) -> asyncssh.SSHClientConnectionOptions:
@@ -155,9 +201,9 @@ class Link:
             server_host_key_algs=_host_key_algorithms(self.pinned),
             encryption_algs=CIPHERS + _SLOW_CIPHERS,
             compression_algs=None,
-            keepalive_interval=self._keepalive,
+            keepalive_interval=self._terms.keepalive,
             keepalive_count_max=3,
-            login_timeout=self._connect_timeout,
+            login_timeout=self.patience,
             config=[],
             agent_path=None,
             pkcs11_provider=None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .contract import FileStat, ReadHost, Result
+from .contract import FileStat, ReadHost, Result, SurveyOutput
 from .errors import WriteRefused, shown
 from .reading import is_reading
 
@@ -32,7 +32,7 @@ class ReadOnly:
             raise WriteRefused(f"cannot run {shown(argv)!r} on {self.name}: it is not known to only read")
         return await self._query(argv, timeout=timeout)
 
-    async def survey(self, *, timeout: float = 60) -> Result:
+    async def survey(self, *, timeout: float = 30) -> SurveyOutput:
         return await self._survey(timeout=timeout)
 
     async def read(self, path: str) -> bytes | None:

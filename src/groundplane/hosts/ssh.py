@@ -11,19 +11,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from . import shell
 from .access import HostAccess
-from .channels import Channels
-from .contract import FileStat, Result
+from .channels import Channels, Idle
+from .contract import FileStat, Result, SurveyOutput
 from .errors import CommandFailed, WriteRefused, shown
 from .facts.script import SURVEY
-from .link import Link
+from .link import Link, Terms
 from .reading import is_reading
 from .transfer import Source, Transfer, check_file
 
-__all__ = ["HostAccess", "HostPool", "Ssh"]
+__all__ = ["HostAccess", "HostPool", "Limits", "Ssh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a pool does at once, over all machines.
+
+    `dials` are machines that are waited for until they answer, each with a file descriptor, of which a process may
+    have only 1,024. `handshakes` are logins: work for this process, and too many at once would all be late. `kept` are
+    connections that nobody uses: those used last stay open.
+    """
+
+    commands: int = 256
+    dials: int = 512
+    handshakes: int = 32
+    kept: int = 64
+
+
+USUAL_LIMITS = Limits()
 
 
 def _ignore(name: str, line: str) -> None:
@@ -31,25 +49,31 @@ def _ignore(name: str, line: str) -> None:
 
 
 class HostPool:
-    """Connections to machines. `limit` bounds the commands and connects that run at once, over all machines.
+    """Connections to machines.
 
-    `on_host_key(name, key)` is told each host key that was trusted on first use; from then on the pool accepts only
-    that key. Times are seconds; a peer that is silent for about three `keepalive` is taken for dead.
+    `limits` bound what happens at once. `on_host_key(name, key)` is told each host key that was trusted on first use;
+    from then on the pool accepts only that key. Times are seconds; a peer that is silent for about three `keepalive`
+    is taken for dead.
     """
 
     def __init__(
         self,
         *,
-        limit: int = 100,
+        limits: Limits = USUAL_LIMITS,
         connect_timeout: float = 15,
         keepalive: float = 10,
         on_host_key: Callable[[str, str], None] = _ignore,
     ) -> None:
-        self.slots = asyncio.Semaphore(limit)
-        self._connect_timeout = connect_timeout
-        self._keepalive = keepalive
-        self._on_host_key = on_host_key
+        self.slots = asyncio.Semaphore(limits.commands)
+        self._terms = Terms(
+            connect_timeout=connect_timeout,
+            keepalive=keepalive,
+            dials=asyncio.Semaphore(limits.dials),
+            handshakes=asyncio.Semaphore(limits.handshakes),
+            on_host_key=on_host_key,
+        )
         self._channels: dict[HostAccess, Channels] = {}
+        self._idle = Idle(limits.kept)
 
     def connect(self, access: HostAccess) -> Ssh:
         """Return the machine behind `access`; nothing is sent yet."""
@@ -60,14 +84,7 @@ class HostPool:
         key = replace(access, host_key="")
         if key not in self._channels:
             jump = (await self.channels(access.jump)).link if access.jump else None
-            link = Link(
-                access,
-                jump=jump,
-                connect_timeout=self._connect_timeout,
-                keepalive=self._keepalive,
-                on_host_key=self._on_host_key,
-            )
-            self._channels.setdefault(key, Channels(link, self.slots))
+            self._channels.setdefault(key, Channels(Link(access, jump=jump, terms=self._terms), self.slots, self._idle))
         found = self._channels[key]
         if access.host_key:
             await found.link.pin(access)
@@ -113,8 +130,9 @@ class Ssh:
             raise WriteRefused(f"cannot run {shown(argv)!r} on {self._access.place}: it is not known to only read")
         return await self._run(argv, timeout=timeout, writes=False)
 
-    async def survey(self, *, timeout: float = 60) -> Result:
-        return self._checked(await self._run(*_script(SURVEY), timeout=timeout, writes=False))
+    async def survey(self, *, timeout: float = 30) -> SurveyOutput:
+        channels = await self._pool.channels(self._access)
+        return await channels.survey(SURVEY, timeout=timeout)
 
     async def read(self, path: str) -> bytes | None:
         result = await self._look(shell.READ, path)

@@ -17,6 +17,7 @@ import asyncssh
 
 from groundplane.base.clock import Now
 from groundplane.hosts import shell
+from groundplane.hosts.facts.script import SURVEY
 from groundplane.operations.places import CLAIM
 from support.scripted_host import Answer, ScriptedHost, scripted_host
 
@@ -48,9 +49,7 @@ class Host:
     def answer(self, argv: list[str]) -> Answer:
         if argv == ["true"]:
             return Answer()
-        if argv[:1] == ["date"]:
-            return Answer(stdout=f"{self.now().timestamp():.6f}\n".encode())
-        if argv[:2] == ["sh", "-c"] and argv[2] == shell.RUN_SCRIPT:
+        if is_survey(argv):
             return Answer(stdout=self.facts().encode())
         if argv[:2] == ["sh", "-c"] and argv[2] in LOOKING:
             return self._read(argv)
@@ -74,18 +73,24 @@ class Host:
                 lines.append(mine.get(printed.partition("=")[0], printed))
             if printed == "@@ owner" and self.owner:
                 lines.append(" " + json.dumps({"owner": self.owner}))
-        return "\n".join(lines) + "\n"
+        clock = f"@@ begin\n@@ clock\n{self.now().timestamp():.6f}\n@@ files\n"
+        return clock + "\n".join(lines) + "\n"
 
     @property
     def asked(self) -> list[list[str]]:
         """Every command that it was given, beside those of a login and a survey."""
         commands = self.door.commands if self.door else []
-        return [argv for argv in commands if argv[:1] not in (["true"], ["date"]) and shell.RUN_SCRIPT not in argv]
+        return [argv for argv in commands if argv[:1] != ["true"] and not is_survey(argv)]
 
     @property
     def surveys(self) -> int:
         """How often it was surveyed."""
-        return sum(shell.RUN_SCRIPT in argv for argv in self.door.commands) if self.door else 0
+        return sum(is_survey(argv) for argv in self.door.commands) if self.door else 0
+
+
+def is_survey(argv: list[str]) -> bool:
+    """Whether a command is the facts script."""
+    return argv[:2] == ["sh", "-c"] and argv[2].endswith(SURVEY)
 
 
 class _Gate(asyncssh.SSHServer):

@@ -23,7 +23,7 @@ from groundplane.hosts.errors import (
     HostUnreachable,
     WriteRefused,
 )
-from groundplane.hosts.ssh import HostAccess, HostPool
+from groundplane.hosts.ssh import HostAccess, HostPool, Limits
 from support.sshd import Sshd, free_port, running_sshd
 
 
@@ -189,7 +189,7 @@ async def test_no_more_commands_than_the_limit_run_at_once(access: HostAccess, t
         f"cd {tmp_path}; touch started.$$ running.$$; "
         "while [ $(ls started.* | wc -l) -lt 3 ]; do sleep 0.02; done; ls running.* | wc -l; rm running.$$"
     )
-    async with HostPool(limit=3) as pool:
+    async with HostPool(limits=Limits(commands=3)) as pool:
         host = pool.connect(access)
         results = await asyncio.gather(*(host.run(["sh", "-c", script], timeout=20) for _ in range(9)))
     assert max(int(result.text) for result in results) <= 3

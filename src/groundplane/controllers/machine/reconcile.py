@@ -1,23 +1,27 @@
 """Survey a Machine when it is new, when it changed, and on a schedule; pin its host key at first sight.
 
-A Machine that cannot be reached keeps its last facts: what was observed stays observed, with its time. A wrong key,
-password or host key is looked at again only now and then, so that nobody is locked out by our attempts.
+A Machine that cannot be reached keeps its last facts: what was observed stays observed, with its time, and its
+condition says how old that is. A wrong key, password or host key is looked at again only now and then, so that nobody
+is locked out by our attempts. A new value of the annotation groundplane.dev/survey asks for one survey at once.
 """
 
 from __future__ import annotations
 
+import zlib
 from datetime import timedelta
 
 import msgspec
 
+from groundplane.api.facts import MachineFacts, changes_of
 from groundplane.api.machine import Machine, MachineStatus
-from groundplane.api.meta import find_condition
+from groundplane.api.meta import ANNOTATION_SURVEY, find_condition
 from groundplane.base.clock import Now, parse_rfc3339
 from groundplane.base.errors import Denied, GroundplaneError, Refused
 from groundplane.engine.conditions import Conditions
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
+from groundplane.hosts.facts import machine_changes
 
 from ..access import Access
 from ..objects import Objects
@@ -25,16 +29,21 @@ from ..objects import Objects
 SURVEY_EVERY = timedelta(minutes=10)
 RETRY_UNREACHABLE = timedelta(seconds=20)
 RETRY_DENIED = timedelta(minutes=5)
+# Machines that were made at one moment drift apart by up to this share of the interval.
+_SPREAD = 0.2
 
 
 class MachineReconciler:
     """Writes Machine.status and nothing else."""
 
-    def __init__(self, objects: Objects, access: Access, events: EventRecorder, *, now: Now) -> None:
+    def __init__(
+        self, objects: Objects, access: Access, events: EventRecorder, *, now: Now, every: timedelta = SURVEY_EVERY
+    ) -> None:
         self._objects = objects
         self._access = access
         self._events = events
         self._now = now
+        self._every = every
 
     async def __call__(self, key: ObjectKey) -> Again:
         """Look at one Machine."""
@@ -51,27 +60,36 @@ class MachineReconciler:
             facts = await self._access.look(machine)
         except GroundplaneError as error:
             return await self._unreachable(machine, error)
+        await self._surveyed(machine, facts)
+        return Again(self._interval(machine).total_seconds())
+
+    async def _surveyed(self, machine: Machine, facts: MachineFacts) -> None:
         conditions = self._conditions(machine)
         conditions.set("Reachable", "True", "Surveyed", f"answered as {facts.network.hostname}")
         conditions.set("Ready", "True", "Surveyed", f"{facts.os.pretty_name}, kernel {facts.kernel.release}")
+        before = machine.status
+        changes = machine_changes(before.facts, facts, source=f"ssh {machine.spec.address}")
         status = MachineStatus(
             observed_generation=machine.metadata.generation,
-            host_key=self._access.seen_host_key(machine) or machine.status.host_key,
+            host_key=self._access.seen_host_key(machine) or before.host_key,
             jump_host_key=self._jump_host_key(machine),
             facts=facts,
+            survey_answered=_request(machine),
+            history=changes_of(before.history, changes),
+            assessment=before.assessment,
             conditions=conditions.values(),
         )
         await self._objects.write_status(machine, status)
-        if not machine.status.host_key and status.host_key and not machine.spec.ssh.host_key:
+        if not before.host_key and status.host_key and not machine.spec.ssh.host_key:
             await self._events.normal("Machine", machine.metadata, "HostKeyPinned", f"trusted {status.host_key}")
-        return Again(SURVEY_EVERY.total_seconds())
 
     async def _unreachable(self, machine: Machine, error: GroundplaneError) -> Again:
         reason = type(error).__name__
         conditions = self._conditions(machine)
         before = find_condition(machine.status.conditions, "Reachable")
-        conditions.set("Reachable", "False", reason, str(error))
-        conditions.set("Ready", "False", reason, str(error))
+        message = f"{error}; {self._age(machine.status.facts)}"
+        conditions.set("Reachable", "False", reason, message)
+        conditions.set("Ready", "False", reason, message)
         # The jump host may well have been reached, and it is pinned at first sight, whatever lies behind it.
         status = msgspec.structs.replace(
             machine.status,
@@ -97,9 +115,28 @@ class MachineReconciler:
             or status.observed_generation != machine.metadata.generation
             or reachable is None
             or reachable.status != "True"
+            or _request(machine) not in ("", status.survey_answered)
         ):
             return timedelta()
-        return parse_rfc3339(status.facts.observed_at) + SURVEY_EVERY - self._now()
+        return parse_rfc3339(status.facts.observed_at) + self._interval(machine) - self._now()
+
+    def _interval(self, machine: Machine) -> timedelta:
+        share = zlib.crc32(machine.metadata.uid.encode()) / 2**32
+        return self._every * (1 - _SPREAD * share)
+
+    def _age(self, facts: MachineFacts | None) -> str:
+        """Say how old the last good facts are, in words that seldom change: each change is a write."""
+        if facts is None:
+            return "no facts yet"
+        hours = int((self._now() - parse_rfc3339(facts.observed_at)).total_seconds() // 3600)
+        if hours < 1:
+            return "last facts: less than 1 h ago"
+        return f"last facts: {hours} h ago" if hours < 48 else f"last facts: {hours // 24} days ago"
 
     def _conditions(self, machine: Machine) -> Conditions:
         return Conditions(machine.status.conditions, generation=machine.metadata.generation, now=self._now())
+
+
+def _request(machine: Machine) -> str:
+    """Return the value of the annotation that asks for a survey, "" when nobody asked."""
+    return machine.metadata.annotations.get(ANNOTATION_SURVEY, "")

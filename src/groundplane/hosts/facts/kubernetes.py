@@ -52,7 +52,7 @@ def kubeadm_facts(sections: Sections) -> KubeadmFacts:
         ca_hash=found.get("ca-hash", ""),
         static_pods=sorted(pod for pod in pods if pod),
         admin_conf="admin-conf" in found,
-        etcd_data="etcd-data" in found,
+        etcd_data="etcd-data" in found or "etcd-data" in pairs(sections.get("seen", ())),
         owner=_owner(sections.get("owner", ())),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from groundplane.api.facts import RuntimeFacts
+from groundplane.api.facts import HandlerFacts, RuntimeFacts
 
 from .sections import Sections, Units, pairs
 
@@ -20,17 +20,21 @@ _VERSIONS = {
     "crio": r"crio version (\S+)",
 }
 
+_HANDLERS = {"runc": r"^runc version v?(\S+)", "kata": r"^(?:kata-runtime|Kata Containers containerd shim)\b.*?(\d\S*)"}
+_PRINTED_BY = {"runc": ("runc-version",), "kata": ("kata-version", "shim-kata-version")}
+
 
 def runtime_facts(sections: Sections, units: Units) -> list[RuntimeFacts]:
     """Return one value for each runtime that is installed."""
     details = {"docker": _docker, "containerd": _containerd}
+    there = set(sections.get("sockets", ()))
     found = []
     for name in ("docker", "containerd", "crio"):
         version = _version(name, sections.get(f"{name}-version", ()))
         if not version:
             continue
         cri, driver, sandbox, images = details[name](sections) if name in details else (True, "", "", [])
-        sockets = [path for path in _SOCKETS[name] if path in sections.get("sockets", ())]
+        sockets = [path for path in _SOCKETS[name] if path in there]
         found.append(
             RuntimeFacts(
                 name=name,
@@ -45,6 +49,17 @@ def runtime_facts(sections: Sections, units: Units) -> list[RuntimeFacts]:
                 images=images,
             )
         )
+    return found
+
+
+def handler_facts(sections: Sections) -> list[HandlerFacts]:
+    """Return the OCI runtimes that containers can be started with."""
+    found = []
+    for name, pattern in _HANDLERS.items():
+        text = "\n".join(line for key in _PRINTED_BY[name] for line in sections.get(key, ()))
+        match = re.search(pattern, text, re.MULTILINE)
+        if match:
+            found.append(HandlerFacts(name=name, version=match.group(1)))
     return found
 
 
