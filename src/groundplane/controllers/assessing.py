@@ -15,7 +15,7 @@ from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.distribution import Distribution
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.foundation import Foundation
-from groundplane.api.machine import Machine
+from groundplane.api.machine import Machine, MachineStatus
 from groundplane.assess import ClusterSubject, Standard, assess_cluster, assess_machine, resolve
 from groundplane.assess.standard import vendors_of
 from groundplane.base.clock import Now
@@ -51,10 +51,15 @@ class Assessor:
         judge(conditions, assessment)
         return msgspec.structs.replace(status, assessment=assessment, conditions=conditions.values())
 
-    async def machine(self, machine: Machine, facts: MachineFacts | None) -> Assessment | None:
-        """Return what the facts mean for the Foundation of the machine's Cluster; None without facts."""
-        if facts is None:
-            return None
+    async def assessed_machine(self, machine: Machine, status: MachineStatus) -> MachineStatus:
+        """Return the status with what its facts mean now."""
+        assessment = None if status.facts is None else await self._machine(machine, status.facts)
+        conditions = Conditions(status.conditions, generation=machine.metadata.generation, now=self._now())
+        judge(conditions, assessment)
+        return msgspec.structs.replace(status, assessment=assessment, conditions=conditions.values())
+
+    async def _machine(self, machine: Machine, facts: MachineFacts) -> Assessment:
+        """Hold a host against the Foundation of its Cluster."""
         namespace, reference = machine.metadata.namespace, machine.spec.cluster_ref
         cluster = await self._objects.find(Cluster, namespace, reference.name) if reference else None
         return assess_machine(machine.metadata.name, facts, await self._standard(cluster or Cluster()))

@@ -138,8 +138,11 @@ class Manager:
         self._wake_clusters(self._identities.take(change))
         if not wiring.by_person(change):
             return
-        document = wiring.document_of(change)
-        self._wake_clusters([wiring.key_of(document)])
+        key = wiring.key_of(wiring.document_of(change))
+        self._wake_clusters([key])
+        # A Cluster that is new to us has its Machines come by themselves.
+        if change.old is not None:
+            wiring.wake(self.machines, wiring.machines_of_clusters({key}, self._informers.machines.list()))
 
     def _on_machine(self, change: ObjectChange) -> None:
         document = wiring.document_of(change)
@@ -158,7 +161,9 @@ class Manager:
         if wiring.by_person(change):
             document = wiring.document_of(change)
             self.foundations.queue.add(wiring.key_of(document))
-            self._wake_clusters(wiring.clusters_using(document, self._informers.clusters.list()))
+            clusters = set(wiring.clusters_using(document, self._informers.clusters.list()))
+            self._wake_clusters(clusters)
+            wiring.wake(self.machines, wiring.machines_of_clusters(clusters, self._informers.machines.list()))
 
     def _on_distribution(self, change: ObjectChange) -> None:
         if wiring.by_person(change):

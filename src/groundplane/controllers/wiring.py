@@ -77,6 +77,14 @@ def clusters_using(document: Object, clusters: Iterable[Object]) -> Iterable[Obj
             yield key_of(cluster)
 
 
+def machines_of_clusters(clusters: set[ObjectKey], machines: Iterable[Object]) -> Iterable[ObjectKey]:
+    """Return the machines that belong to one of the clusters."""
+    for machine in machines:
+        reference = machine.get("spec", {}).get("clusterRef")
+        if reference and ObjectKey(machine["metadata"]["namespace"], reference["name"]) in clusters:
+            yield key_of(machine)
+
+
 def machines_of_secret(document: Object, machines: Iterable[Object]) -> Iterable[ObjectKey]:
     """Return the machines that log in with this Secret."""
     namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from groundplane.api.assessment import Assessment
 from groundplane.api.cluster import Cluster
 from groundplane.api.foundation import Foundation
+from groundplane.api.machine import Machine
 from support.member import Member
 
 from .test_imported import imported, kubeconfig, look
@@ -60,3 +61,21 @@ async def test_an_unreachable_cluster_keeps_what_its_last_facts_mean(tmp_path: P
         await look(site)
         assert (await site.condition(Cluster, "prod", "Reachable")).status == "False"
         assert await assessment(site) == before
+
+
+async def test_a_machine_is_held_against_the_foundation_of_its_cluster(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await site.add_all()
+        await site.look(Machine, "shop-1")
+        found = (await site.get(Machine, "shop-1")).status.assessment
+        assert found is not None
+        assert (found.foundation, found.uniformity.nodes) == ("ground", 1)
+        observed = (await site.get(Machine, "shop-1")).status.facts
+        await site.patch(Foundation, "ground", spec={"operatingSystem": {"kernel": {"minimum": "99.0"}}})
+        await site.look(Machine, "shop-1")
+        status = (await site.get(Machine, "shop-1")).status
+        assert status.assessment is not None
+        assert "Kernel" in status.assessment.drifting
+        assert (await site.condition(Machine, "shop-1", "Uniform")).reason == "Drift"
+        assert status.facts == observed
+        assert await site.writes(Machine, "shop-1") == 0

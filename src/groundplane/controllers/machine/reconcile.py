@@ -24,6 +24,7 @@ from groundplane.engine.queue import ObjectKey
 from groundplane.hosts.facts import machine_changes
 
 from ..access import Access
+from ..assessing import Assessor
 from ..objects import Objects
 
 SURVEY_EVERY = timedelta(minutes=10)
@@ -40,6 +41,7 @@ class MachineReconciler:
         self, objects: Objects, access: Access, events: EventRecorder, *, now: Now, every: timedelta = SURVEY_EVERY
     ) -> None:
         self._objects = objects
+        self._assessor = Assessor(objects, now=now)
         self._access = access
         self._events = events
         self._now = now
@@ -55,6 +57,8 @@ class MachineReconciler:
             return Again()
         wait = self._until_due(machine)
         if wait > timedelta():
+            # What is known may mean something else by now: the Foundation, or the day, is another one.
+            await self._write(machine, machine.status)
             return Again(wait.total_seconds())
         try:
             facts = await self._access.look(machine)
@@ -76,10 +80,9 @@ class MachineReconciler:
             facts=facts,
             survey_answered=_request(machine),
             history=changes_of(before.history, changes),
-            assessment=before.assessment,
             conditions=conditions.values(),
         )
-        await self._objects.write_status(machine, status)
+        await self._write(machine, status)
         if not before.host_key and status.host_key and not machine.spec.ssh.host_key:
             await self._events.normal("Machine", machine.metadata, "HostKeyPinned", f"trusted {status.host_key}")
 
@@ -97,11 +100,15 @@ class MachineReconciler:
             jump_host_key=self._jump_host_key(machine),
             conditions=conditions.values(),
         )
-        await self._objects.write_status(machine, status)
+        await self._write(machine, status)
         if before is None or (before.status, before.reason) != ("False", reason):
             await self._events.warning("Machine", machine.metadata, reason, str(error))
         wait = RETRY_DENIED if isinstance(error, Denied | Refused) else RETRY_UNREACHABLE
         return Again(wait.total_seconds())
+
+    async def _write(self, machine: Machine, status: MachineStatus) -> None:
+        """Write the status with what its facts mean now."""
+        await self._objects.write_status(machine, await self._assessor.assessed_machine(machine, status))
 
     def _jump_host_key(self, machine: Machine) -> str:
         return self._access.seen_jump_host_key(machine) or machine.status.jump_host_key
