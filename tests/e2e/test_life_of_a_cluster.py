@@ -1,12 +1,14 @@
 """A cluster from its manifests to its deletion, twice on the same machines: with containerd, then with Docker."""
 
 import time
+from pathlib import Path
 
 import pytest
 import yaml
 
 from groundplane_lab.engine import cluster_kubectl
 
+from . import fleet_view
 from .world import World, node_ready, wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.e2e]
@@ -53,9 +55,11 @@ def delete(world: World, runtime: str) -> None:
     assert world.engine.get("machines")["items"] == []
 
 
-def test_a_cluster_is_created_deleted_and_created_again_on_the_same_machines(world: World) -> None:
+def test_a_cluster_is_created_deleted_and_created_again_on_the_same_machines(world: World, tmp_path: Path) -> None:
     before = traces(world)
     create(world, "containerd")
+    fleet_view.expect(world, "OnFoundation")
+    fleet_view.import_elsewhere(world, tmp_path)
 
     described = world.engine.kubectl("describe", "cluster", "e2e").stdout
     assert "AllNodesReady" in described
@@ -78,6 +82,7 @@ def test_a_cluster_is_created_deleted_and_created_again_on_the_same_machines(wor
     assert traces(world) == before
 
     create(world, "docker")
+    fleet_view.expect(world, "Exceptions")
     delete(world, "docker")
     assert traces(world) == before
 
