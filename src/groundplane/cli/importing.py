@@ -19,12 +19,13 @@ import click
 
 from groundplane.api.meta import ANNOTATION_CLUSTER_ID as CLUSTER_ID
 from groundplane.api.meta import API_VERSION, LABEL_CLUSTER, SECRET_KUBECONFIG
-from groundplane.base.errors import GroundplaneError, Refused
+from groundplane.base.errors import Denied, GroundplaneError, Refused
 from groundplane.client.contract import Object
-from groundplane.client.errors import Forbidden, NotFound
+from groundplane.client.errors import AlreadyExists, Forbidden, NotFound
 from groundplane.client.typed import SECRETS
 from groundplane.clusters.api import KubernetesDoor
 from groundplane.clusters.errors import ClusterDenied, ClusterRefused, ClusterUnavailable
+from groundplane.clusters.reading import text
 from groundplane.clusters.survey import identify
 from groundplane.kube.kubeconfig import Access, Kubeconfig, flatten
 
@@ -34,6 +35,7 @@ from .session import Api
 
 DEADLINE = 20.0
 ASKED_AT_ONCE = 64
+PLUGINS_AT_ONCE = 8
 _NAME_LENGTH = 52
 _ID_SHOWN = 8
 
@@ -61,8 +63,8 @@ class Candidate:
 
 async def import_all(api: Api, config: Kubeconfig, contexts: Sequence[str], wish: Wish) -> int:
     """Import each context and say what came of it. Return the exit code: that of the first that failed, else 0."""
-    places = asyncio.Semaphore(ASKED_AT_ONCE)
-    candidates = await asyncio.gather(*(_ask(config, context, places) for context in contexts))
+    asking = asyncio.Semaphore(ASKED_AT_ONCE), asyncio.Semaphore(PLUGINS_AT_ONCE)
+    candidates = await asyncio.gather(*(_ask(config, context, asking) for context in contexts))
     known = await _known(api)
     code = 0
     for candidate in candidates:
@@ -80,14 +82,18 @@ async def import_all(api: Api, config: Kubeconfig, contexts: Sequence[str], wish
     return code
 
 
-async def _ask(config: Kubeconfig, context: str, places: asyncio.Semaphore) -> Candidate:
-    """Find out who is behind a context, with reads alone."""
+async def _ask(config: Kubeconfig, context: str, asking: tuple[asyncio.Semaphore, asyncio.Semaphore]) -> Candidate:
+    """Find out who is behind a context, with reads alone; `asking` are the places for requests and for commands."""
     access: Access | None = None
+    requests, commands = asking
     try:
         access = config.access(context)
-        async with places, asyncio.timeout(DEADLINE), KubernetesDoor(access, timeout=DEADLINE) as door:
-            cluster_id = (await identify(door)).cluster_id
-            version = (await door.get("/version") or {}).get("gitVersion", "")
+        async with requests, KubernetesDoor(access, timeout=DEADLINE) as door:
+            async with commands, asyncio.timeout(DEADLINE):
+                await door.log_in()
+            async with asyncio.timeout(DEADLINE):
+                cluster_id = (await identify(door)).cluster_id
+                version = text(await door.get("/version"), "gitVersion")
     except TimeoutError:
         where = access.server if access else context
         return Candidate(context, access, error=ClusterUnavailable(f"{where} did not answer within {DEADLINE:.0f} s"))
@@ -96,7 +102,7 @@ async def _ask(config: Kubeconfig, context: str, places: asyncio.Semaphore) -> C
     if not cluster_id:
         refusal = ClusterRefused(f"{access.server} has no namespace kube-system, so it is no Kubernetes API")
         return Candidate(context, access, error=refusal)
-    return Candidate(context, access, cluster_id, str(version))
+    return Candidate(context, access, cluster_id, version)
 
 
 async def _known(api: Api) -> list[Object]:
@@ -117,14 +123,20 @@ async def _import(api: Api, candidate: Candidate, known: list[Object], wish: Wis
     kubeconfig = flatten(access, name=candidate.context)
     there = _named(known, api.namespace, name)
     wanted = there or _cluster(api.namespace, name, candidate, wish)
-    renewed = await _keep_secret(api, wanted, kubeconfig, renew=wish.renew or there is None)
-    cluster = there or await api.client.create(CLUSTER, wanted)
+    written = await _keep_secret(api, wanted, kubeconfig, renew=wish.renew or there is None)
+    try:
+        cluster = there or await api.client.create(CLUSTER, wanted)
+    except (Refused, Denied) as error:
+        # No credentials are left lying about for a Cluster that cannot be. A name just taken has a Secret of its own.
+        if written and not isinstance(error, AlreadyExists):
+            await api.client.delete(SECRETS, api.namespace, _secret_of(wanted))
+        raise
     await _own_secret(api, cluster)
     if there is None:
         known.append(cluster)
         said = candidate.version or "not reached yet"
         return f"{display(CLUSTER, name)} imported ({said}, {access.server})"
-    return f"{display(CLUSTER, name)} {'credentials renewed' if renewed else 'already imported, unchanged'}"
+    return f"{display(CLUSTER, name)} {'credentials renewed' if written else 'already imported, unchanged'}"
 
 
 def _tolerated(error: GroundplaneError, wish: Wish) -> bool:

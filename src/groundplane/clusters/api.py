@@ -52,6 +52,11 @@ class KubernetesDoor:
         """Close the connections."""
         await self._transport.close()
 
+    async def log_in(self) -> None:
+        """Log in ahead of the first request: a kubeconfig's command runs now, and not between other things."""
+        with cluster_errors():
+            await self._transport.log_in()
+
     async def get(self, path: str) -> dict[str, Any] | None:
         """Return the object or list at `path`, which may have a query; None when there is none."""
         with cluster_errors():

@@ -110,6 +110,10 @@ class Transport:
 
         return await self._renewed(decoded, call)
 
+    async def log_in(self) -> None:
+        """Get the credentials that the first request will need, which may mean to run a command."""
+        await self._login.credentials()
+
     async def fetch(self, call: Call, *, limit: int) -> Answer:
         """Read and return the answer undecoded; one of more than `limit` bytes is ServerUnavailable."""
 
@@ -189,7 +193,7 @@ class Transport:
                 f"cannot {call.action}: {self.server} answered with something else than was asked for: {exc}",
                 remedy="bring command line and server to the same version",
             ) from exc
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise ServerUnavailable(
                 f"cannot {call.action}: {self.server} answered with something that is no JSON"
             ) from exc
@@ -349,7 +353,7 @@ def _status(response: httpx2.Response) -> dict[str, Any]:
     """Return the answer's Status, or one made from the code when a proxy or the like answered."""
     try:
         status = msgspec.json.decode(response.content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         status = None
     if not isinstance(status, dict) or status.get("kind") != "Status":
         status = {"message": response.text[:_TEXT_SHOWN].strip()}

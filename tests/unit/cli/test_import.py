@@ -17,6 +17,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundplane.api.meta import SECRET_KUBECONFIG
 from groundplane.api.validation.values import dns_label
 from groundplane.cli.exits import Exit
 from groundplane.cli.importing import label_of
@@ -180,6 +181,17 @@ def test_a_secret_of_a_person_is_not_taken(cli: Cli, server: Server, namespace: 
     assert "is not that of an import" in outcome.err
 
 
+def test_a_cluster_that_is_refused_leaves_no_credentials_behind(
+    cli: Cli, server: Server, namespace: str, tmp_path: Path
+) -> None:
+    with running(member := Member(uid())):
+        outcome = cli("import", "--kubeconfig", config(tmp_path, prod=member.url), "--foundation", "No Name")
+    assert outcome.code == Exit.REFUSED
+    assert "spec.foundationRef.name" in outcome.err
+    secrets = server.do(lambda client: client.list(SECRETS, namespace=namespace)).items
+    assert [secret for secret in secrets if secret["type"] == SECRET_KUBECONFIG] == []
+
+
 def test_what_may_not_work_where_groundplane_runs_is_said(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t")
     with running(member := Member(uid())):
@@ -194,14 +206,6 @@ def test_what_may_not_work_where_groundplane_runs_is_said(cli: Cli, tmp_path: Pa
 def test_flags_that_exclude_each_other_are_a_usage_error(cli: Cli, tmp_path: Path, flags: list[str]) -> None:
     file = config(tmp_path, a="http://127.0.0.1:1")
     assert cli("import", "--kubeconfig", file, "--all-contexts", *flags).code == Exit.USAGE
-
-
-def test_a_survey_is_asked_for_by_an_annotation(cli: Cli, server: Server, namespace: str, tmp_path: Path) -> None:
-    with running(member := Member(uid())):
-        assert cli("import", "--kubeconfig", config(tmp_path, prod=member.url)).code == 0
-    assert cli("survey", "prod", "missing").code == Exit.NOT_FOUND
-    annotations = server.do(lambda client: client.get(CLUSTER, namespace, "prod"))["metadata"]["annotations"]
-    assert annotations["groundplane.dev/survey"]
 
 
 @given(st.text())

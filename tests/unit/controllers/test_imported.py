@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,15 @@ from groundplane.api.cluster import Cluster
 from groundplane.api.meta import SECRET_KUBECONFIG
 from groundplane.client.contract import Object
 from groundplane.client.typed import EVENTS, SECRETS
+from groundplane.controllers.cluster import Identities, ImportedReconciler
+from groundplane.controllers.cluster.imported import PLUGINS_AT_ONCE
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
 from groundplane.kube.kubeconfig import Access, render_kubeconfig
 from support.member import TOKEN, Member, cut, forbid, node
 from support.scripted_kube import Reply, Request
 
-from .world import NAMESPACE, World, document, world
+from .world import NAMESPACE, World, document, settings, world
 
 EXEC = "client.authentication.k8s.io/v1"
 
@@ -292,3 +296,29 @@ async def test_the_other_controller_leaves_imported_clusters_alone(tmp_path: Pat
     async with world(tmp_path) as site, Member() as member:
         await site.add(kubeconfig(member), imported())
         assert await site.writes(Cluster, "prod") == 0
+
+
+async def test_commands_that_log_in_run_a_few_at_a_time(tmp_path: Path) -> None:
+    script, log = tmp_path / "login", tmp_path / "log"
+    credential = json.dumps({"apiVersion": EXEC, "kind": "ExecCredential", "status": {"token": "t"}})
+    script.write_text(f"#!/bin/sh\necho + >>{log}\nsleep 0.2\necho - >>{log}\necho '{credential}'\n")
+    script.chmod(0o755)
+    count = 2 * PLUGINS_AT_ONCE
+    async with world(tmp_path) as site, Member() as member:
+        reconciler = ImportedReconciler(
+            site.objects, Identities(), site.events, settings=settings(tmp_path, str(script)), now=site.clock
+        )
+        user = {"exec": {"apiVersion": EXEC, "command": str(script), "interactiveMode": "Never"}}
+        document = yaml.safe_load(member.kubeconfig)
+        document["users"][0]["user"] = user
+        for n in range(count):
+            secret = kubeconfig(member, f"c{n}")
+            await site.add(secret | {"data": {"kubeconfig": encoded(yaml.safe_dump(document))}}, imported(f"c{n}"))
+        await asyncio.gather(*(reconciler(ObjectKey(NAMESPACE, f"c{n}")) for n in range(count)))
+        for n in range(count):
+            assert (await reasons(site, f"c{n}"))["Reachable"] == ("True", "Surveyed")
+    running, most = 0, 0
+    for mark in log.read_text().split():
+        running += 1 if mark == "+" else -1
+        most = max(most, running)
+    assert 1 < most <= PLUGINS_AT_ONCE

@@ -250,14 +250,10 @@ def _struct(kind: str) -> type[Any]:
     return {struct.__name__: struct for struct in RESOURCES}[kind]
 
 
-def _settings(folder: Path) -> Settings:
+def settings(folder: Path, *plugins: str) -> Settings:
+    """Settings of a Groundplane in the folder, which may run these commands to log in."""
     return Settings(
-        home=folder,
-        cache=folder / "cache",
-        kubeconfig=folder / "k",
-        host="127.0.0.1",
-        port=0,
-        exec_plugins=("/bin/false",),
+        home=folder, cache=folder / "cache", kubeconfig=folder / "k", host="127.0.0.1", port=0, exec_plugins=plugins
     )
 
 
@@ -285,7 +281,7 @@ def _world(folder: Path, store: Store, client: LocalClient, machines: Site, cloc
             Distribution: DistributionReconciler(objects, now=clock),
         },
         identities=identities,
-        imported=ImportedReconciler(objects, identities, events, settings=_settings(folder), now=clock),
+        imported=ImportedReconciler(objects, identities, events, settings=settings(folder, "/bin/false"), now=clock),
         fleet=fleet,
     )
 

@@ -5,7 +5,7 @@
 It reads one Cluster and one Secret, however many there are. A survey is due by time, when a person asks for one
 (annotation groundplane.dev/survey), when the Secret or the spec changed, and, after a failure, with back-off. Looks run
 side by side: a cluster that does not answer holds a worker and nothing else. Only those that did answer share the
-places for reading, so that many large clusters at once do not fill the memory.
+places for reading, so that many large clusters at once do not fill the memory; commands that log in have places too.
 """
 
 from __future__ import annotations
@@ -44,9 +44,12 @@ from .trouble import AlreadyImported, ClusterReplaced, KubeconfigMissing, troubl
 T = TypeVar("T")
 
 DEADLINE = 30.0
+# The longest that a cluster may say nothing in between.
+SILENCE = 15.0
 FIRST_RETRY = 20.0
 LONGEST_RETRY = 300.0
 READING_AT_ONCE = 32
+PLUGINS_AT_ONCE = 8
 _JITTER = 0.1
 
 
@@ -75,6 +78,7 @@ class ImportedReconciler:
         self._now = now
         self._tried: dict[ObjectKey, _Tried] = {}
         self._reading = asyncio.Semaphore(READING_AT_ONCE)
+        self._plugins = asyncio.Semaphore(PLUGINS_AT_ONCE)
 
     async def __call__(self, key: ObjectKey) -> Again:
         """Look at one Cluster."""
@@ -99,7 +103,7 @@ class ImportedReconciler:
     async def _look(self, key: ObjectKey, cluster: Cluster, secret: Object | None, inputs: tuple[str, ...]) -> Again:
         access: Access | None = None
         try:
-            async with KubernetesDoor(_kubeconfig(cluster, secret), commands=self._commands) as door:
+            async with KubernetesDoor(_kubeconfig(cluster, secret), timeout=SILENCE, commands=self._commands) as door:
                 access = door.access
                 identity = await self._who(door, cluster)
                 first = self._identities.before(identity.cluster_id, _claim(cluster))
@@ -116,6 +120,9 @@ class ImportedReconciler:
 
     async def _who(self, door: KubernetesDoor, cluster: Cluster) -> Identity:
         """Ask who answers, and hold it against who was imported."""
+        if door.access.exec_plugin is not None:
+            async with self._plugins:
+                await _within(DEADLINE, door.log_in(), door.server)
         identity = await _within(DEADLINE, identify(door, now=self._now), door.server)
         if not identity.cluster_id:
             raise ClusterRefused(
