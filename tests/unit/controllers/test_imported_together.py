@@ -8,6 +8,8 @@ import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
 from groundplane.api.cluster import Cluster
 from groundplane.client.informer import Name, ObjectChange
 from groundplane.client.typed import SECRETS
@@ -21,7 +23,7 @@ from .test_manager import managed, until
 from .world import NAMESPACE, World
 
 
-async def settled(site: World, name: str, condition: str, reason: str, *, seconds: float = 10) -> None:
+async def settled(site: World, name: str, condition: str, reason: str, *, seconds: float = 30) -> None:
     """Wait until a Cluster has the reason."""
 
     async def done() -> bool:
@@ -41,7 +43,12 @@ async def black_holes(count: int) -> AsyncIterator[list[Member]]:
         yield members
 
 
-async def test_fifty_clusters_that_never_answer_delay_none_of_those_that_do(tmp_path: Path) -> None:
+async def test_fifty_clusters_that_never_answer_delay_none_of_those_that_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # None of them is given up while this test runs, however slow the machine: whoever waited for one would wait on.
+    for limit in ("DEADLINE", "SILENCE"):
+        monkeypatch.setattr(f"groundplane.controllers.cluster.imported.{limit}", 600.0)
     async with black_holes(50) as holes, contextlib.AsyncExitStack() as stack, managed(tmp_path) as site:
         good = [await stack.enter_async_context(Member(f"good-{n}")) for n in range(5)]
         for number, member in enumerate(holes):
@@ -49,8 +56,7 @@ async def test_fifty_clusters_that_never_answer_delay_none_of_those_that_do(tmp_
         for number, member in enumerate(good):
             await site.add(kubeconfig(member, f"good-{number}"), imported(f"good-{number}"))
         for number in range(len(good)):
-            await settled(site, f"good-{number}", "Reachable", "Surveyed", seconds=14)
-        # The first that never answers is given up after 15 s: the good ones waited for none of them.
+            await settled(site, f"good-{number}", "Reachable", "Surveyed", seconds=60)
         for number in range(len(holes)):
             assert (await site.get(Cluster, f"hole-{number}")).status.conditions == []
 
@@ -82,7 +88,7 @@ async def test_a_mended_secret_wakes_its_cluster_at_once(tmp_path: Path) -> None
         await site.add(secret, imported())
         await settled(site, "prod", "Reachable", "Unreachable")
         await site.client.patch(SECRETS, NAMESPACE, "prod-kubeconfig", {"data": {"kubeconfig": member.secret_data}})
-        await settled(site, "prod", "Reachable", "Surveyed", seconds=5)
+        await settled(site, "prod", "Reachable", "Surveyed")
 
 
 async def test_the_annotation_is_a_survey_at_once(tmp_path: Path) -> None:
@@ -91,7 +97,7 @@ async def test_the_annotation_is_a_survey_at_once(tmp_path: Path) -> None:
         await settled(site, "prod", "Reachable", "Surveyed")
         member.nodes = [node("a", ready=False)]
         await site.annotate(Cluster, "prod", "groundplane.dev/survey", "now")
-        await settled(site, "prod", "Ready", "NodesNotReady", seconds=5)
+        await settled(site, "prod", "Ready", "NodesNotReady")
 
 
 def change(old: dict | None, new: dict | None) -> ObjectChange:
