@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from groundplane.api.assessment import DIMENSIONS, Drift, FeatureDecision, Nodes, StackShare
-from groundplane.cli.explain import lines
+from groundplane.cli.explain import feature, lines
 from groundplane.cli.explain.command import suggestion
+from groundplane.cli.explain.feature import FeatureInCluster, FeatureStory
 from groundplane.cli.explain.story import of_cluster, of_machine
 from support import fleets
 
@@ -63,7 +64,7 @@ def test_a_cluster_is_told_with_what_was_found_what_is_wanted_what_it_costs_and_
 def test_a_blocked_feature_names_its_nodes_and_what_would_unlock_it(cli: Cli) -> None:
     screen = _screen(cli("explain", "cluster/legacy").out)
     assert any(line.startswith("BandwidthManager BLOCKED: BandwidthManager needs kernel 5.1") for line in screen)
-    assert "blocked by: legacy-3, legacy-4, legacy-5, legacy-6" in screen
+    assert "blocked by 4 of 6 nodes: legacy-3, legacy-4, legacy-5, legacy-6" in screen
     assert "unlocks: kernel 5.1 or later on these nodes" in screen
 
 
@@ -123,8 +124,8 @@ def test_the_same_comes_as_data(cli: Cli) -> None:
     told = json.loads(cli("explain", "cluster/legacy", "-o", "json").out)
     assert [each["dimension"] for each in told["dimensions"]] == list(DIMENSIONS)
     assert told["freshness"]["observedAt"] == "2026-11-28T02:57:00Z"
-    feature = yaml.safe_load(cli("explain", "feature/BandwidthManager", "-o", "yaml").out)
-    assert {each["cluster"] for each in feature["clusters"]} == {"shop", "legacy", "lab", "warehouse", "new"}
+    told = yaml.safe_load(cli("explain", "feature/BandwidthManager", "-o", "yaml").out)
+    assert {each["cluster"] for each in told["clusters"]} == {"shop", "legacy", "lab", "warehouse", "new"}
 
 
 @pytest.mark.usefixtures("world")
@@ -163,13 +164,63 @@ def test_differences_are_told_by_subject_and_sources_are_named() -> None:
     held = base.status.assessment
     assert held is not None
     odd = Drift(dimension="Settings", subject="vm.swappiness", found="60", wanted="0", nodes=Nodes(count=9))
-    feature = FeatureDecision(feature="IPv6", state="Blocked", needs="an option", message="no kernel has it")
+    ipv6 = FeatureDecision(feature="IPv6", state="Blocked", needs="an option", message="no kernel has it")
     many = [StackShare(operating_system=f"os {n}", nodes=1) for n in range(9)]
-    held = msgspec.structs.replace(held, drift=[odd], features=[feature], stacks=many, drifting="Settings")
+    held = msgspec.structs.replace(held, drift=[odd], features=[ipv6], stacks=many, drifting="Settings")
     base = msgspec.structs.replace(base, status=msgspec.structs.replace(base.status, assessment=held))
-    screen = "\n".join(lines.lines(of_cluster(base, None, fleets.NOW, prefix="groundplane")))
+    story = of_cluster(base, None, fleets.NOW, prefix="groundplane")
+    screen = "\n".join(lines.lines(story))
     assert "vm.swappiness: found 60, wanted 0" in screen
-    assert "IPv6 BLOCKED: needs an option; no kernel has it" in screen
+    assert "IPv6 BLOCKED: no kernel has it" in screen
+    assert "IPv6 BLOCKED: needs an option; no kernel has it" in "\n".join(lines.lines(story, full=True))
     assert "unlocks: no kernel release alone" in screen
-    assert "and 3 more" in screen
+    assert "and 5 more" in screen
     assert "groundplane fleet --filter drift=Settings" in screen
+
+
+def test_the_worst_cluster_still_fits_on_a_screen_and_full_leaves_nothing_out() -> None:
+    base = fleets.cluster("bad", number=2, size=10, worse=5)
+    held = base.status.assessment
+    assert held is not None
+    risk = held.findings[0]
+    findings = [
+        msgspec.structs.replace(risk, message=f"risk {n}", severity="High" if n < 8 else "Low") for n in range(9)
+    ]
+    held = msgspec.structs.replace(held, findings=findings)
+    base = msgspec.structs.replace(base, status=msgspec.structs.replace(base.status, assessment=held))
+    story = of_cluster(base, fleets.foundation(), fleets.NOW, prefix="groundplane")
+    short, full = lines.lines(story), lines.lines(story, full=True)
+    assert "  and 2 high, 1 low more: --full shows them" in short
+    assert len(short) < 70
+    assert any("risk 8" in line for line in full)
+    assert not any("--full" in line for line in full)
+
+
+def test_differences_that_cost_the_same_are_told_together_and_kernels_that_block_a_feature_with_it() -> None:
+    base = fleets.cluster("two", size=4, worse=2)
+    held = base.status.assessment
+    assert held is not None
+    old = fleets.kernel_drift(["two-3"])
+    older = msgspec.structs.replace(old, found="3.10.0", nodes=Nodes(count=1, names=["two-4"]))
+    kernel = msgspec.structs.replace(old, dimension="Network", subject="BandwidthManager", found="kernel 4.14.105")
+    off = Drift(dimension="Network", subject="BandwidthManager", found="off", wanted="on", nodes=Nodes(count=4))
+    held = msgspec.structs.replace(held, drift=[old, older, kernel, off])
+    base = msgspec.structs.replace(base, status=msgspec.structs.replace(base.status, assessment=held))
+    story = of_cluster(base, fleets.foundation(), fleets.NOW, prefix="groundplane")
+    screen = [line.strip() for line in lines.lines(story)]
+    assert "4.14.105 on: two-3" in screen
+    assert "3.10.0 on: two-4" in screen
+    assert screen.count("costs: BandwidthManager stays off; one more kernel to patch") == 1
+    assert "see also: features, below" in screen
+    assert "BandwidthManager: found off, wanted on" in screen
+
+
+def test_many_clusters_that_block_a_feature_are_counted() -> None:
+    names = [f"c{n:02}" for n in range(50)]
+    blocked = [FeatureInCluster(namespace="x", cluster=n, state="Blocked", message="old", nodes=1) for n in names]
+    open_to = [FeatureInCluster(namespace="x", cluster=n, state="Available", nodes=1) for n in names]
+    story = FeatureStory(feature="F", clusters=[*blocked, *open_to])
+    screen = feature.lines(story)
+    assert "  and 42 more clusters: --full shows them" in screen
+    assert any("and 10 more" in line for line in screen)
+    assert not any("--full" in line for line in feature.lines(story, full=True))

@@ -34,8 +34,9 @@ _KINDS = {"cluster": "cluster", "clusters": "cluster", "gpc": "cluster",
     show_default=True,
     help="Form.",
 )
+@click.option("--full", is_flag=True, help="Leave nothing out, however long it gets.")
 @pass_target
-def explain(target: Target, /, *, what: str, form: str, everywhere: bool, foundation: str) -> None:
+def explain(target: Target, /, *, what: str, **flags: Any) -> None:
     """Explain a cluster, a machine or a network feature on one screen.
 
     KIND/NAME is cluster/shop, machine/shop-3 or feature/BandwidthManager. It reads only.
@@ -44,26 +45,27 @@ def explain(target: Target, /, *, what: str, form: str, everywhere: bool, founda
     kind = _KINDS.get(word.lower())
     if kind is None or not name:
         raise click.BadParameter(f"{what!r} is not cluster/NAME, machine/NAME or feature/NAME")
-    if kind != "feature" and (everywhere or foundation):
+    scope = flags["everywhere"], flags["foundation"]
+    if kind != "feature" and any(scope):
         raise click.UsageError("--all-namespaces and --foundation are for features")
 
     async def work() -> None:
         async with target.connect() as api:
             if kind == "feature":
-                told: Story | FeatureStory = await _feature(api, target, name, (everywhere, foundation))
+                told: Story | FeatureStory = await _feature(api, target, name, scope)
             else:
                 told = await (_cluster if kind == "cluster" else _machine)(api, target, name)
-        _put(told, form)
+        _put(told, flags["form"], full=flags["full"])
 
     target.run(work())
 
 
-def _put(told: Story | FeatureStory, form: str) -> None:
+def _put(told: Story | FeatureStory, form: str, *, full: bool) -> None:
     from . import feature, lines
     from .story import Story
 
     if form == "text":
-        shown = lines.lines(told) if isinstance(told, Story) else feature.lines(told)
+        shown = lines.lines(told, full=full) if isinstance(told, Story) else feature.lines(told, full=full)
         click.echo("\n".join(shown))
         return
     import msgspec

@@ -8,10 +8,11 @@ from groundplane.api.assessment import FeatureDecision, Nodes
 from groundplane.api.meta import Struct, says
 from groundplane.cli.fleet.wire import Fleet, FleetCluster
 
-from .lines import WIDTH, commands, nodes, wrapped
+from .lines import blocked, commands, wrapped
 from .story import Command
 
-_CLUSTERS_SHOWN = 20
+_CLUSTERS_SHOWN = 8
+_NAMES_SHOWN = 40
 
 
 class FeatureInCluster(Struct, frozen=True):
@@ -107,36 +108,40 @@ def _entry(cluster: FleetCluster, found: FeatureDecision | None) -> FeatureInClu
     )
 
 
-def lines(story: FeatureStory) -> list[str]:
-    """Return the screen."""
-    by = {
-        state: [each for each in story.clusters if each.state == state] for state in ("Available", "Blocked", "Unknown")
-    }
-    blockers = sum(each.blockers.count for each in by["Blocked"])
+def lines(story: FeatureStory, *, full: bool = False) -> list[str]:
+    """Return the screen; `full` names every cluster."""
+    available, blocking, unknown = (
+        [each for each in story.clusters if each.state == state] for state in ("Available", "Blocked", "Unknown")
+    )
     wanted = f"wanted by Foundation {', '.join(story.wanted_by)}" if story.wanted_by else "no Foundation wants it"
     result = [f"feature/{story.feature}: {wanted}"]
     if story.needs:
         result += wrapped("  needs ", story.needs + (f" ({story.source})" if story.source else ""))
     result.append(
-        f"  {len(by['Available'])} of {len(story.clusters)} clusters could switch it on today,"
-        f" {len(by['Blocked'])} cannot ({blockers} nodes block it), {len(by['Unknown'])} not known"
+        f"  {len(available)} of {len(story.clusters)} clusters could switch it on today, {len(blocking)} cannot"
+        f" ({sum(each.blockers.count for each in blocking)} nodes block it), {len(unknown)} not known"
     )
-    if by["Blocked"]:
-        result += ["", "blocked"]
-        for each in by["Blocked"][:_CLUSTERS_SHOWN]:
-            result += wrapped(f"  {each.cluster}: ", each.message)
-            result += wrapped(
-                f"      blocked by {each.blockers.count} of {each.nodes} nodes: ", nodes(each.blockers, of=each.nodes)
-            )
-            unlock = f"kernel {each.unlocked_by} or later on these nodes" if each.unlocked_by else "no kernel alone"
-            result.append(f"      unlocks: {unlock}")
-        result += _more(by["Blocked"])
-    for state, title in (("Available", "could switch it on today"), ("Unknown", "not known")):
-        if by[state]:
-            result += ["", title, *wrapped("  ", ", ".join(each.cluster for each in by[state][: WIDTH // 2]))]
+    if blocking:
+        limit = len(blocking) if full else _CLUSTERS_SHOWN
+        result += ["", "blocked", *(line for each in blocking[:limit] for line in _blocked(each))]
+        if len(blocking) > limit:
+            result.append(f"  and {len(blocking) - limit} more clusters: --full shows them")
+    for title, found in (("could switch it on today", available), ("not known", unknown)):
+        if found:
+            result += ["", title, *wrapped("  ", _names(found, full=full))]
     return [*result, "", "what to type (all of these only read)", *commands(story.commands)]
 
 
-def _more(found: list[FeatureInCluster]) -> list[str]:
-    more = len(found) - _CLUSTERS_SHOWN
-    return [f"  and {more} more clusters"] if more > 0 else []
+def _blocked(found: FeatureInCluster) -> list[str]:
+    unlock = f"kernel {found.unlocked_by} or later on these nodes" if found.unlocked_by else "no kernel release alone"
+    return [
+        *wrapped(f"  {found.cluster}: ", found.message),
+        *blocked(found.blockers, found.message, of=found.nodes),
+        f"      unlocks: {unlock}",
+    ]
+
+
+def _names(found: list[FeatureInCluster], *, full: bool) -> str:
+    limit = len(found) if full else _NAMES_SHOWN
+    more = f" and {len(found) - limit} more" if len(found) > limit else ""
+    return ", ".join(each.cluster for each in found[:limit]) + more

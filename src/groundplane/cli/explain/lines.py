@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from groundplane.api.assessment import Drift, FeatureDecision, Finding, Nodes, Remedy
+from groundplane.api.assessment import Drift, FeatureDecision, Finding, Nodes, Remedy, risks
+from groundplane.api.facts import FactChange
 from groundplane.cli.fleet.matrix import age
 from groundplane.cli.show import Table
 
@@ -13,19 +14,25 @@ from .story import Command, DimensionStory, Freshness, Story
 
 WIDTH = 120
 _NAMES_SHOWN = 6
-_STACKS_SHOWN = 6
+# So many names a sentence of an assessment holds itself.
+_NAMES_IN_MESSAGE = 4
+_STACKS_SHOWN = 4
+_FINDINGS_SHOWN = 6
+_HISTORY_SHOWN = 4
 
 
-def lines(story: Story) -> list[str]:
-    """Return the screen."""
-    result = [f"{story.kind.lower()}/{story.name}: {story.title}", *_head(story)]
+def lines(story: Story, *, full: bool = False) -> list[str]:
+    """Return the screen; `full` leaves nothing out, however long it gets."""
     of = story.uniformity.nodes
+    decided = frozenset(each.feature for each in story.features)
+    limit = len(story.findings) if full else _FINDINGS_SHOWN
+    result = [f"{story.kind.lower()}/{story.name}: {story.title}", *_head(story)]
     sections = (
-        (f"stacks ({story.uniformity.stacks or len(story.stacks)})", _stacks(story)),
-        ("findings", [line for finding in story.findings for line in _finding(finding, of)]),
-        ("dimensions", _dimensions(story.dimensions, of)),
-        ("features", [line for feature in story.features for line in decision(feature, of=of)]),
-        ("lately", [_change(story, i) for i in range(len(story.history))]),
+        (f"stacks ({story.uniformity.stacks or len(story.stacks)})", _stacks(story, full=full)),
+        ("findings", _findings(story.findings, of, limit)),
+        ("dimensions", _dimensions(story.dimensions, of, frozenset() if full else decided)),
+        ("features", [line for feature in story.features for line in decision(feature, of=of, full=full)]),
+        ("lately", [_change(change) for change in story.history[: None if full else _HISTORY_SHOWN]]),
         ("what to type (all of these only read)", commands(story.commands)),
     )
     for title, body in sections:
@@ -57,17 +64,23 @@ def freshness(facts: Freshness) -> Iterator[str]:
         yield f"  facts {age(facts.age_seconds)} old ({facts.observed_at}) from {facts.source or 'unknown'}"
 
 
-def _stacks(story: Story) -> list[str]:
+def _stacks(story: Story, *, full: bool) -> list[str]:
+    limit = len(story.stacks) if full else _STACKS_SHOWN
     rows = [
         f"  {stack.nodes:>5}  " + " | ".join(
             part for part in (
                 stack.operating_system, stack.kernel, f"{stack.distribution} {stack.version}".strip(), stack.runtime
             ) if part
         )
-        for stack in story.stacks[:_STACKS_SHOWN]
+        for stack in story.stacks[:limit]
     ]  # fmt: skip
-    more = len(story.stacks) - _STACKS_SHOWN
+    more = len(story.stacks) - limit
     return [*rows, f"         and {more} more"] if more > 0 else rows
+
+
+def _findings(found: Sequence[Finding], of: int, limit: int) -> list[str]:
+    shown = [line for finding in found[:limit] for line in _finding(finding, of)]
+    return [*shown, f"  and {risks(list(found[limit:]))} more: --full shows them"] if len(found) > limit else shown
 
 
 def _finding(finding: Finding, of: int) -> Iterator[str]:
@@ -77,7 +90,8 @@ def _finding(finding: Finding, of: int) -> Iterator[str]:
     yield from _detail("remedy", remedy(finding.remedy))
 
 
-def _dimensions(stories: Sequence[DimensionStory], of: int) -> list[str]:
+def _dimensions(stories: Sequence[DimensionStory], of: int, decided: frozenset[str]) -> list[str]:
+    """Return each dimension with its differences; kernels that block the features in `decided` stand with those."""
     table = Table(["  dimension", "state", "found", "wanted"])
     rows = [
         [f"  {each.dimension}", _state(each), _short(each.found, 34) or "-", _short(each.wanted, 46) or "-"]
@@ -90,8 +104,11 @@ def _dimensions(stories: Sequence[DimensionStory], of: int) -> list[str]:
         if each.state == "exception":
             end = f" until {each.until}" if each.until else " without end"
             result += _detail("exception", f"{each.reason or 'no reason given'};{end}")
-        for difference in each.differences:
-            result += _difference(difference, of)
+        told = [one for one in each.differences if one.subject not in decided or one.remedy.action != "UpgradeKernel"]
+        for group in _alike(told):
+            result += _differences(group, of)
+        if len(told) < len(each.differences):
+            result.append("      see also: features, below")
     return result
 
 
@@ -99,21 +116,33 @@ def _state(story: DimensionStory) -> str:
     return f"{story.state} ({story.nodes})" if story.state in ("drift", "exception") and story.nodes else story.state
 
 
-def _difference(drift: Drift, of: int) -> Iterator[str]:
-    if drift.subject:
-        yield from _detail(drift.subject, f"found {drift.found or 'nothing'}, wanted {drift.wanted or 'nothing'}")
-    yield from _detail("on", nodes(drift.nodes, of=of))
-    yield from _detail("costs", drift.cost)
-    if drift.state == "Drift":
-        yield from _detail("remedy", remedy(drift.remedy))
+def _alike(found: Sequence[Drift]) -> list[list[Drift]]:
+    """Return differences together that cost the same and are mended by the same."""
+    groups: dict[object, list[Drift]] = {}
+    for each in found:
+        groups.setdefault((each.subject, each.state, each.cost, each.remedy.text, each.remedy.action), []).append(each)
+    return list(groups.values())
 
 
-def decision(feature: FeatureDecision, *, of: int) -> Iterator[str]:
+def _differences(group: Sequence[Drift], of: int) -> Iterator[str]:
+    first = group[0]
+    if len(group) > 1:
+        for each in group:
+            yield from _detail(f"{first.subject} {each.found or 'nothing'} on".strip(), nodes(each.nodes, of=of))
+    else:
+        if first.subject:
+            yield from _detail(first.subject, f"found {first.found or 'nothing'}, wanted {first.wanted or 'nothing'}")
+        yield from _detail("on", nodes(first.nodes, of=of))
+    yield from _detail("costs", first.cost)
+    if first.state == "Drift":
+        yield from _detail("remedy", remedy(first.remedy))
+
+
+def decision(feature: FeatureDecision, *, of: int, full: bool) -> Iterator[str]:
     """Say whether a feature can be had, what blocks it, and what would unlock it."""
-    needs = f"needs {feature.needs}; " if feature.needs and feature.needs not in feature.message else ""
+    needs = f"needs {feature.needs}; " if full or not feature.message else ""
     yield from wrapped(f"  {feature.feature} {feature.state.upper()}: ", f"{needs}{feature.message}")
-    if feature.blockers.count:
-        yield from _detail("blocked by", nodes(feature.blockers, of=of))
+    yield from blocked(feature.blockers, feature.message, of=of)
     if feature.unlocked_by:
         yield from _detail("unlocks", f"kernel {feature.unlocked_by} or later on these nodes")
     elif feature.state == "Blocked":
@@ -121,8 +150,15 @@ def decision(feature: FeatureDecision, *, of: int) -> Iterator[str]:
     yield from _detail("source", feature.source)
 
 
-def _change(story: Story, number: int) -> str:
-    change = story.history[number]
+def blocked(blockers: Nodes, message: str, *, of: int) -> list[str]:
+    """Name the nodes that block a feature, unless the message has named as many as one reads."""
+    first = blockers.names[:_NAMES_IN_MESSAGE]
+    if not blockers.count or (first and all(name in message for name in first)):
+        return []
+    return _detail(f"blocked by {blockers.count} of {of} nodes", nodes(blockers, of=of))
+
+
+def _change(change: FactChange) -> str:
     before, after = change.before or "nothing", change.after or "gone"
     return f"  {change.time}  {change.what}: {_short(before, 40)} -> {_short(after, 40)}"
 

@@ -26,7 +26,7 @@ from groundplane.cli.fleet.rows import cells
 
 from .wanted import wanted
 
-_HISTORY_SHOWN = 8
+_HISTORY_KEPT = 16
 
 
 class Freshness(Struct, frozen=True):
@@ -100,7 +100,7 @@ def of_cluster(cluster: Cluster, foundation: Foundation | None, now: datetime, *
         dimensions=_dimensions(cluster, foundation, status.assessment),
         findings=assessment.findings,
         features=assessment.features,
-        history=status.history[:_HISTORY_SHOWN],
+        history=status.history[:_HISTORY_KEPT],
         commands=_cluster_commands(cluster, assessment, prefix),
     )
 
@@ -133,7 +133,7 @@ def of_machine(
         dimensions=_dimensions(cluster or Cluster(), foundation, status.assessment),
         findings=assessment.findings,
         features=assessment.features,
-        history=status.history[:_HISTORY_SHOWN],
+        history=status.history[:_HISTORY_KEPT],
         commands=commands,
     )
 
@@ -182,7 +182,7 @@ def _dimension(story: DimensionStory, declared: DeclaredException | None) -> Dim
     """Complete a dimension with what was declared, and with what the assessment says is wanted."""
     import msgspec
 
-    told = "; ".join(dict.fromkeys(f"{each.subject} {each.wanted}".strip() for each in story.differences))
+    told = "; ".join(dict.fromkeys(each.wanted for each in story.differences if not each.subject))
     story = msgspec.structs.replace(story, wanted=told or story.wanted)
     reason = declared.reason if declared else next((each.reason for each in story.differences if each.reason), "")
     if story.state != "exception":

@@ -184,7 +184,7 @@ def footer(chosen: Chosen, totals: Totals, *, home: str) -> list[str]:
         result.append("nothing here needs a person")
     else:
         result += ["", "look first at:"]
-        result += [f"  {why(row)}" for row in first]
+        result += [_cut(f"  {why(row)}", WIDTH) for row in first]
         flag = f" -n {first[0].namespace}" if home != first[0].namespace else ""
         result.append(f"next: groundplane{flag} explain cluster/{first[0].name}   (reads only; changes nothing)")
     return result
@@ -200,7 +200,7 @@ def why(row: Row) -> str:
         parts.append(f"unreachable ({row.reason}; last facts {_ago(row.facts_age)})")
     drift = row.dimensions("drift")
     if drift:
-        parts.append(f"drift in {', '.join(drift)}")
+        parts.append(f"drift in {', '.join(drift) if len(drift) <= 3 else f'{len(drift)} dimensions'}")
     return f"{row.name}: {'; '.join(parts) or findings(row)}"
 
 
