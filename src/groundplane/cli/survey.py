@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from groundplane.client.contract import Client, Object, Resource
 
 _GRACE_SECONDS = 45.0
-_REACH = ("Reachable", "MachinesReachable")
+_REACH = ("Reachable", "Imported", "MachinesReachable")
 _KINDS = {"cluster": "Cluster", "clusters": "Cluster", "gpc": "Cluster",
           "machine": "Machine", "machines": "Machine", "gpm": "Machine"}  # fmt: skip
 
@@ -33,7 +33,7 @@ _KINDS = {"cluster": "Cluster", "clusters": "Cluster", "gpc": "Cluster",
 def survey(target: Target, *, targets: tuple[str, ...], everything: bool, wait: bool, timeout: str) -> None:
     """Look at clusters and machines again now.
 
-    KIND/NAME is cluster/shop or machine/shop-3. A survey reads only.
+    KIND/NAME is cluster/shop or machine/shop-3; a name alone is a cluster's. A survey reads only.
     """
     from .values import seconds
 
@@ -58,11 +58,13 @@ def survey(target: Target, *, targets: tuple[str, ...], everything: bool, wait: 
 
 
 def _reference(text: str) -> tuple[str, str]:
-    word, _, name = text.partition("/")
-    kind = _KINDS.get(word.lower())
-    if kind is None or not name:
+    """Return kind and name; a name alone is a cluster's."""
+    word, slash, name = text.partition("/")
+    kind = _KINDS.get(word.lower()) if slash else "Cluster"
+    found = name if slash else word
+    if kind is None or not found:
         raise click.BadParameter(f"{text!r} is not cluster/NAME or machine/NAME")
-    return kind, name
+    return kind, found
 
 
 async def _all(api: Api) -> list[tuple[str, str]]:
@@ -127,9 +129,11 @@ def _observed_at(item: Object) -> str:
 
 
 def _reach(item: Object) -> dict[str, Any] | None:
+    """Return the condition that keeps newer facts away, else one that says that all is well."""
     conditions = (item.get("status") or {}).get("conditions") or []
-    found: dict[str, Any] | None = next((each for kind in _REACH for each in conditions if each["type"] == kind), None)
-    return found
+    found: list[dict[str, Any]] = [each for kind in _REACH for each in conditions if each["type"] == kind]
+    found += [each for each in conditions if (each["type"], each["reason"]) == ("Ready", "Unreachable")]
+    return next((each for each in found if _false(each)), found[0] if found else None)
 
 
 def _false(condition: dict[str, Any] | None) -> bool:
@@ -137,7 +141,7 @@ def _false(condition: dict[str, Any] | None) -> bool:
 
 
 def _why(condition: dict[str, Any] | None) -> str:
-    return f"not reachable ({condition['reason']}): {condition.get('message', '')}" if condition else "not reachable"
+    return f"not surveyed ({condition['reason']}): {condition.get('message', '')}" if condition else "not surveyed"
 
 
 async def _asked(api: Api, names: list[tuple[str, str]]) -> list[_Asked]:

@@ -231,3 +231,31 @@ def test_colour_is_laid_over_words() -> None:
 )
 def test_ages(seconds: float | None, told: str) -> None:
     assert matrix.age(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("condition", "reachable", "reason"),
+    [
+        (("Reachable", "False", "CredentialsExpired"), False, "CredentialsExpired"),
+        (("Ready", "False", "Unreachable"), False, "Unreachable"),
+        (("Ready", "False", "NodesNotReady"), True, "NodesNotReady"),
+        (("MachinesReachable", "False", "Unreachable"), True, "MachinesUnreachable"),
+        (("Imported", "False", "ClusterReplaced"), None, "ClusterReplaced"),
+        (("Ready", "Unknown", "InProgress"), True, ""),
+    ],
+)
+def test_the_reason_is_that_of_the_condition_that_tells_most(
+    condition: tuple[str, str, str], reachable: bool | None, reason: str
+) -> None:
+    base = fleets.cluster("shop")
+    status = msgspec.structs.replace(base.status, conditions=[fleets.condition(*condition)])
+    shown = _row(msgspec.structs.replace(base, status=status))
+    assert (shown.reachable, shown.reason) == (reachable, reason)
+
+
+def test_facts_older_than_a_day_are_stale() -> None:
+    base = fleets.cluster("shop")
+    assert base.status.facts is not None
+    old = msgspec.structs.replace(base.status.facts, observed_at="2026-11-26T00:00:00Z")
+    shown = _row(msgspec.structs.replace(base, status=msgspec.structs.replace(base.status, facts=old)))
+    assert (shown.reachable, shown.reason) == (True, "Stale")

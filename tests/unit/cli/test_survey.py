@@ -93,7 +93,7 @@ def test_waiting_ends_with_the_reason_when_it_cannot_be_reached(server: Server, 
         others = [each for each in item["status"]["conditions"] if each["type"] != "Reachable"]
         _answer(server, item, {"conditions": [{**others[0], **gone}, *others]})
         out, err = process.communicate(timeout=30)
-    assert out == "cluster/shop: not reachable (Unreachable): no route\n"
+    assert out == "cluster/shop: not surveyed (Unreachable): no route\n"
     assert process.returncode == 5
     assert "cannot survey 1 of 1: cluster/shop" in err
     assert "remedy: groundplane explain cluster/shop" in err
@@ -106,7 +106,7 @@ def test_one_that_could_not_be_reached_before_and_still_cannot_is_not_waited_for
     monkeypatch.setattr(survey, "_GRACE_SECONDS", 0.2)
     outcome = cli("survey", "cluster/warehouse", "--wait")
     assert outcome.code == 5
-    assert outcome.out.startswith("cluster/warehouse: still not reachable (Unreachable): no answer from")
+    assert outcome.out.startswith("cluster/warehouse: still not surveyed (Unreachable): no answer from")
 
 
 @pytest.mark.usefixtures("world")
@@ -124,7 +124,7 @@ def test_one_that_is_deleted_meanwhile_is_told(server: Server, world: str) -> No
     assert process.returncode == 5
 
 
-@pytest.mark.parametrize("arguments", [[], ["shop"], ["node/x"], ["cluster/x", "--all"]])
+@pytest.mark.parametrize("arguments", [[], ["machine/"], ["node/x"], ["cluster/x", "--all"]])
 def test_what_cannot_be_surveyed_is_a_usage_error(cli: Cli, arguments: list[str]) -> None:
     assert cli("survey", *arguments).code == 2
 
@@ -132,3 +132,21 @@ def test_what_cannot_be_surveyed_is_a_usage_error(cli: Cli, arguments: list[str]
 def test_what_is_not_there_is_named(cli: Cli) -> None:
     assert cli("survey", "cluster/none").code == 4
     assert cli("survey", "--all").code == 3
+
+
+def test_a_name_alone_is_a_clusters(cli: Cli, world: str) -> None:
+    assert cli("survey", "shop").out == "cluster/shop is surveyed again\n"
+    assert cli("explain", "shop").out.startswith("cluster/shop: ")
+
+
+def test_the_condition_that_keeps_newer_facts_away_is_told() -> None:
+    def reach(*conditions: tuple[str, str, str]) -> str:
+        listed = [{"type": kind, "status": status, "reason": reason} for kind, status, reason in conditions]
+        found = survey._reach({"status": {"conditions": listed}})
+        return found["reason"] if found else ""
+
+    well = ("Reachable", "True", "Surveyed")
+    assert reach(well, ("Ready", "False", "NodesNotReady")) == "Surveyed"
+    assert reach(well, ("Imported", "False", "ClusterReplaced")) == "ClusterReplaced"
+    assert reach(("MachinesReachable", "True", "Surveyed"), ("Ready", "False", "Unreachable")) == "Unreachable"
+    assert reach() == ""

@@ -39,10 +39,10 @@ _KINDS = {"cluster": "cluster", "clusters": "cluster", "gpc": "cluster",
 def explain(target: Target, /, *, what: str, **flags: Any) -> None:
     """Explain a cluster, a machine or a network feature on one screen.
 
-    KIND/NAME is cluster/shop, machine/shop-3 or feature/BandwidthManager. It reads only.
+    KIND/NAME is cluster/shop, machine/shop-3 or feature/BandwidthManager; a name alone is a cluster's. It reads only.
     """
-    word, _, name = what.partition("/")
-    kind = _KINDS.get(word.lower())
+    word, _, name = what.rpartition("/")
+    kind = _KINDS.get(word.lower() or "cluster")
     if kind is None or not name:
         raise click.BadParameter(f"{what!r} is not cluster/NAME, machine/NAME or feature/NAME")
     scope = flags["everywhere"], flags["foundation"]

@@ -43,8 +43,11 @@ def lines(story: Story, *, full: bool = False) -> list[str]:
 
 def _head(story: Story) -> Iterator[str]:
     yield from freshness(story.freshness)
+    said = {story.freshness.trouble.partition(": ")[2], ""}
     for condition in story.conditions:
-        if condition.status == "False" and condition.type not in ("Reachable", "MachinesReachable"):
+        # What Uniform says, the rest of the screen says at length.
+        if condition.status == "False" and condition.type != "Uniform" and condition.message not in said:
+            said.add(condition.message)
             yield from wrapped(f"  {condition.type} is False ({condition.reason}): ", condition.message)
     against = f"Foundation {story.foundation}" if story.foundation else "no Foundation: nothing is compared"
     share = story.uniformity

@@ -146,7 +146,8 @@ def _system(facts: MachineFacts | None) -> str:
 
 
 def _freshness(observed_at: str, source: str, conditions: list[Condition], now: datetime) -> Freshness:
-    failed = next((c for c in conditions if c.type in ("Reachable", "MachinesReachable") and c.status != "True"), None)
+    silent = [c for c in conditions if c.type == "Reachable" or (c.type, c.reason) == ("Ready", "Unreachable")]
+    failed = next((c for c in silent if c.status != "True"), None)
     trouble = f"{failed.reason}: {failed.message}" if failed else ""
     return Freshness(observed_at=observed_at, age_seconds=age_of(observed_at, now), source=source, trouble=trouble)
 

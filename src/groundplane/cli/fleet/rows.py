@@ -28,7 +28,9 @@ from .wire import FleetCluster
 State = Literal["ok", "drift", "exception", "unknown", "unasked"]
 STALE_SECONDS = 24 * 3600
 # Conditions that say whether what is shown is fresh, the most telling first.
-_FRESHNESS = ("Reachable", "MachinesReachable", "Ready")
+_FRESHNESS = ("Reachable", "Imported", "MachinesReachable", "Ready")
+
+_SILENT = ("Ready", "Unreachable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def row(cluster: FleetCluster, now: datetime) -> Row:
     stacks = facts.stacks if facts else []
     trouble = _trouble(status.conditions)
     age = _age(facts.observed_at, now) if facts else None
-    reason, message = (trouble.reason, trouble.message) if trouble else ("", "")
+    reason, message = (_reason(trouble), trouble.message) if trouble else ("", "")
     if not reason and age is None:
         reason = "NotSurveyed"
     elif not reason and age is not None and age > STALE_SECONDS:
@@ -200,9 +202,14 @@ def _trouble(conditions: list[Condition]) -> Condition | None:
 
 
 def _reachable(trouble: Condition | None, *, known: bool) -> bool | None:
-    if trouble is not None and (trouble.type != "Ready" or trouble.reason == "Unreachable"):
+    """Tell whether its API answers. Where another Cluster is it, or another cluster answers, nobody knows."""
+    if trouble is not None and (trouble.type == "Reachable" or (trouble.type, trouble.reason) == _SILENT):
         return False
-    return True if known else None
+    return None if trouble is not None and trouble.type == "Imported" else True if known else None
+
+
+def _reason(trouble: Condition) -> str:
+    return "MachinesUnreachable" if trouble.type == "MachinesReachable" else trouble.reason
 
 
 def _age(moment: str, now: datetime) -> float | None:
