@@ -17,6 +17,8 @@ from .difference import NOTHING, Difference, Differences
 from .ground import Ground
 from .standard import Standard
 
+_FIXES_SHOWN = 2
+
 Check = Callable[[Ground, Standard, str], Differences]
 
 
@@ -152,15 +154,19 @@ def version_difference(found: str, wanted: str) -> Differences:
 def _behind(found: str, wanted: str) -> str:
     left, right = reading.minor(found), reading.minor(wanted)
     if left is None or right is None or left == right:
-        missing = _missing_fixes(found)
-        return f"it lacks: {'; '.join(missing)}" if missing else "fixes that the other nodes have are missing"
+        return _missing_fixes(found) or "fixes that the other nodes have are missing"
     steps = right[1] - left[1]
     return f"it is {counted(steps, 'minor')} behind: APIs and fixes differ, and each is an upgrade"
 
 
-def _missing_fixes(found: str) -> tuple[str, ...]:
-    """Return what later builds of the TKE distribution mend in this one."""
-    return fixes_since(found) if "-tke." in found else ()
+def _missing_fixes(found: str) -> str:
+    """Say what later builds of the TKE distribution change in this one, vulnerabilities first; "" for other builds."""
+    fixes = fixes_since(found) if "-tke." in found else ()
+    if not fixes:
+        return ""
+    shown = sorted(fixes, key=lambda fix: not fix.startswith("CVE-"))[:_FIXES_SHOWN]
+    more = f" and {len(fixes) - len(shown)} more" if len(fixes) > len(shown) else ""
+    return f"it lacks what later builds change: {'; '.join(shown)}{more}"
 
 
 def runtime(ground: Ground, standard: Standard, _: str) -> Differences:

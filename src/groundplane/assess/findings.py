@@ -92,7 +92,7 @@ def _of_runtime(kubelet: str, runtime: str, version: str, today: str) -> tuple[R
         verdict = runtime_verdict(kubelet, runtime, version) if kubelet else None
     except UnknownVersion as problem:
         return (Risk("UnknownVersion", f"{runtime} {version}", problem.message, "Low", "Node.status", Remedy()),)
-    if verdict is not None and not verdict.ok and runtime in ("containerd", "docker", "cri-o"):
+    if verdict is not None and not verdict.ok and verdict.known:
         subject = f"{runtime} {version} with Kubernetes {kubelet}"
         action: RemedyAction = "MigrateRuntime" if runtime == "docker" else "UpgradeRuntime"
         remedy = Remedy(action=action, text=f"use {verdict.choose}" if verdict.choose else "")

@@ -38,11 +38,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether it can be; if not (or not known), why, and what to choose. `reason` beside ok: what to know of it."""
+    """Whether it can be; if not, why, and what to choose. `reason` beside ok: what to know of it.
+
+    `known` is False when the catalog cannot tell: nothing speaks against it then, and nothing for it.
+    """
 
     ok: bool
     reason: str = ""
     choose: str = ""
+    known: bool = True
 
 
 class ContainerdSupport(Sourced, frozen=True, kw_only=True):
@@ -130,7 +134,7 @@ def runtime_verdict(kubernetes: str, name: str, version: str) -> Verdict:
         return _docker_verdict(plain, version)
     if name == "cri-o":
         return _crio_verdict(core[:2], version)
-    return Verdict(False, f"the catalog knows no runtime {name}", "runtime containerd")
+    return Verdict(False, f"the catalog knows no runtime {name}", "runtime containerd", known=False)
 
 
 def _docker_verdict(kubernetes: str, version: str) -> Verdict:
@@ -211,7 +215,8 @@ def docker_supported(kubernetes: str) -> Verdict:
         reason = f"Kubernetes {minor[0]}.{minor[1]} has no Docker runtime: dockershim was removed in {shim.removed}"
         return Verdict(False, reason, f"runtime containerd, or a Kubernetes version below {shim.removed}")
     if docker_validated(kubernetes) == ():
-        return Verdict(False, f"the catalog knows no Docker version for Kubernetes {kubernetes}", "runtime containerd")
+        reason = f"the catalog knows no Docker version for Kubernetes {kubernetes}"
+        return Verdict(False, reason, "runtime containerd", known=False)
     return Verdict(True)
 
 
@@ -232,4 +237,4 @@ def _unknownminor_of(kubernetes: str) -> Verdict:
     known = sorted(containerd_table())
     span = f"{known[0][0]}.{known[0][1]} to {known[-1][0]}.{known[-1][1]}"
     reason = f"the catalog does not know which containerd Kubernetes {kubernetes} runs"
-    return Verdict(False, reason, f"a Kubernetes version of {span}")
+    return Verdict(False, reason, f"a Kubernetes version of {span}", known=False)

@@ -34,6 +34,7 @@ from .machine import MachineReconciler
 from .members import Members
 from .objects import Objects
 from .operation import OperationReconciler, Uploads
+from .schedule import Schedule
 
 OPERATIONS_AT_ONCE = 16
 # One survey of a fleet changes many Clusters within moments: their Foundation is summed up once for all of them.
@@ -78,8 +79,8 @@ class Manager:
         imported = ImportedReconciler(objects, self._identities, events, settings=settings, now=now)
         self.clusters = Controller("cluster", cluster)
         self.imported = Controller("imported", imported, workers=IMPORTED_AT_ONCE)
-        every = timedelta(seconds=settings.survey_every)
-        machine = MachineReconciler(objects, self._access, events, now=now, every=every)
+        self._schedule = Schedule(timedelta(seconds=settings.survey_every))
+        machine = MachineReconciler(objects, self._access, events, schedule=self._schedule, now=now)
         self.machines = Controller("machine", machine, workers=MACHINES_AT_ONCE)
         self.operations = Controller("operation", self._operation, workers=OPERATIONS_AT_ONCE)
         self.foundations = Controller("foundation", FoundationReconciler(objects, self._fleet, now=now), workers=1)
@@ -152,6 +153,9 @@ class Manager:
 
     def _on_operation(self, change: ObjectChange) -> None:
         document = wiring.document_of(change)
+        ended = self._schedule.changes.take(document)
+        if ended is not None:
+            wiring.wake(self.machines, wiring.machines_of_clusters({ended}, self._informers.machines.list()))
         if wiring.by_person(change):
             self._operation.notice(change)
             self.operations.queue.add(wiring.key_of(document))

@@ -13,14 +13,19 @@ import msgspec
 import pytest
 
 from groundplane.api.machine import Machine
+from groundplane.base.clock import rfc3339
 from groundplane.client.typed import SECRETS
 from groundplane.controllers import wiring
 from groundplane.controllers.access import Access
-from groundplane.controllers.machine.reconcile import RETRY_DENIED, RETRY_UNREACHABLE, SURVEY_EVERY
+from groundplane.controllers.machine.reconcile import RETRY_DENIED, RETRY_UNREACHABLE
+from groundplane.controllers.schedule import Schedule
+from groundplane.engine.queue import ObjectKey
 from groundplane.hosts.errors import HostKeyMismatch
 
 from .site import Host
-from .world import PASSWORD, World, secret, world
+from .world import NAMESPACE, PASSWORD, World, secret, world
+
+SURVEY_EVERY = Schedule().every
 
 
 async def alone(site: World) -> Host:
@@ -172,3 +177,27 @@ async def test_a_good_survey_is_not_repeated_before_its_time(tmp_path: Path) -> 
         site.clock.advance(SURVEY_EVERY.total_seconds())
         await site.look(Machine, "shop-1")
         assert host.surveys == 2
+
+
+async def test_what_an_operation_did_is_seen_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await site.add_all()
+        await site.look(Machine, "shop-1")
+        first = (await site.get(Machine, "shop-1")).status.facts
+        site.clock.advance(60)
+        await site.look(Machine, "shop-1")
+        assert (await site.get(Machine, "shop-1")).status.facts == first
+        ended = {
+            "metadata": {"namespace": NAMESPACE, "name": "shop-create-1"},
+            "spec": {"clusterRef": {"name": "shop"}},
+            "status": {"finishedAt": rfc3339(site.clock())},
+        }
+        assert site.schedule.changes.take(ended) == ObjectKey(NAMESPACE, "shop")
+        assert site.schedule.changes.take(ended) is None
+        site.clock.advance(1)
+        await site.look(Machine, "shop-1")
+        second = (await site.get(Machine, "shop-1")).status.facts
+        assert first is not None
+        assert second is not None
+        assert second.observed_at > first.observed_at
+        assert await site.writes(Machine, "shop-1") == 0

@@ -37,6 +37,7 @@ from groundplane.controllers.machine import MachineReconciler
 from groundplane.controllers.members import Members
 from groundplane.controllers.objects import Kind, Objects
 from groundplane.controllers.operation import OperationReconciler, Uploads
+from groundplane.controllers.schedule import Schedule
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
@@ -136,6 +137,7 @@ class World:
     identities: Identities
     imported: ImportedReconciler
     fleet: FleetIndex
+    schedule: Schedule
     known: dict[str, Object] = field(default_factory=dict)
 
     async def sum_up(self, foundation: str = "ground") -> None:
@@ -260,7 +262,7 @@ def settings(folder: Path, *plugins: str) -> Settings:
 def _world(folder: Path, store: Store, client: LocalClient, machines: Site, clock: Clock) -> World:
     """Put the controllers together, each as its manager does."""
     objects, events = Objects(client), EventRecorder(client, now=clock)
-    fleet, identities = FleetIndex(), Identities()
+    fleet, identities, schedule = FleetIndex(), Identities(), Schedule()
     access, members = Access(objects, now=clock), Members(objects, now=clock, survey_every=600)
     logbook, uploads = Logbook(folder / "logs"), Uploads(Depot(Cache(folder / "cache")))
     operation = OperationReconciler(objects, access, members, events, logbook=logbook, uploads=uploads, now=clock)
@@ -275,7 +277,7 @@ def _world(folder: Path, store: Store, client: LocalClient, machines: Site, cloc
         logbook,
         reconcilers={
             Cluster: ClusterReconciler(objects, access, members, events, now=clock),
-            Machine: MachineReconciler(objects, access, events, now=clock),
+            Machine: MachineReconciler(objects, access, events, schedule=schedule, now=clock),
             Operation: operation,
             Foundation: FoundationReconciler(objects, fleet, now=clock),
             Distribution: DistributionReconciler(objects, now=clock),
@@ -283,6 +285,7 @@ def _world(folder: Path, store: Store, client: LocalClient, machines: Site, cloc
         identities=identities,
         imported=ImportedReconciler(objects, identities, events, settings=settings(folder, "/bin/false"), now=clock),
         fleet=fleet,
+        schedule=schedule,
     )
 
 

@@ -2,7 +2,8 @@
 
 A Machine that cannot be reached keeps its last facts: what was observed stays observed, with its time, and its
 condition says how old that is. A wrong key, password or host key is looked at again only now and then, so that nobody
-is locked out by our attempts. A new value of the annotation groundplane.dev/survey asks for one survey at once.
+is locked out by our attempts. A new value of the annotation groundplane.dev/survey asks for one survey at once, and so
+does an Operation that has ended: what it did is seen at once.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from groundplane.hosts.facts import machine_changes
 from ..access import Access
 from ..assessing import Assessor
 from ..objects import Objects
+from ..schedule import Schedule
 
-SURVEY_EVERY = timedelta(minutes=10)
 RETRY_UNREACHABLE = timedelta(seconds=20)
 RETRY_DENIED = timedelta(minutes=5)
 # Machines that were made at one moment drift apart by up to this share of the interval.
@@ -38,14 +39,20 @@ class MachineReconciler:
     """Writes Machine.status and nothing else."""
 
     def __init__(
-        self, objects: Objects, access: Access, events: EventRecorder, *, now: Now, every: timedelta = SURVEY_EVERY
+        self,
+        objects: Objects,
+        access: Access,
+        events: EventRecorder,
+        *,
+        schedule: Schedule,
+        now: Now,
     ) -> None:
         self._objects = objects
         self._assessor = Assessor(objects, now=now)
         self._access = access
         self._events = events
         self._now = now
-        self._every = every
+        self._schedule = schedule
 
     async def __call__(self, key: ObjectKey) -> Again:
         """Look at one Machine."""
@@ -123,13 +130,20 @@ class MachineReconciler:
             or reachable is None
             or reachable.status != "True"
             or _request(machine) not in ("", status.survey_answered)
+            or self._changed(machine, status.facts)
         ):
             return timedelta()
         return parse_rfc3339(status.facts.observed_at) + self._interval(machine) - self._now()
 
+    def _changed(self, machine: Machine, facts: MachineFacts) -> bool:
+        """Tell whether an Operation of its Cluster has ended since the facts were observed."""
+        reference = machine.spec.cluster_ref
+        cluster = ObjectKey(machine.metadata.namespace, reference.name) if reference else None
+        return cluster is not None and self._schedule.changes.outdates(cluster, facts.observed_at)
+
     def _interval(self, machine: Machine) -> timedelta:
         share = zlib.crc32(machine.metadata.uid.encode()) / 2**32
-        return self._every * (1 - _SPREAD * share)
+        return self._schedule.every * (1 - _SPREAD * share)
 
     def _age(self, facts: MachineFacts | None) -> str:
         """Say how old the last good facts are, in words that seldom change: each change is a write."""
