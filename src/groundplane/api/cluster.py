@@ -184,6 +184,9 @@ class ClusterStatus(Struct, frozen=True):
     ready_nodes: Annotated[int, says("how many of its Nodes are Ready")] = 0
     nodes: Annotated[list[NodeSummary], says("Nodes of the cluster, by Machine", key="machine")] = []
     facts: Annotated[ClusterFacts | None, says("what the last survey that was answered found")] = None
+    survey_answered: Annotated[
+        str, says("value of the annotation `groundplane.dev/survey` that the last look answered, well or not")
+    ] = ""
     history: Annotated[list[FactChange], says("what surveys found to have changed, newest first; at most 64")] = []
     assessment: Annotated[Assessment | None, says("what the facts mean for its Foundation")] = None
     conditions: Conditions = []

@@ -64,7 +64,7 @@ class MachineStatus(Struct, frozen=True):
     ] = ""
     facts: Annotated[MachineFacts | None, says("what the last survey found")] = None
     survey_answered: Annotated[
-        str, says("value of the annotation `groundplane.dev/survey` that the last survey answered")
+        str, says("value of the annotation `groundplane.dev/survey` that the last look answered, well or not")
     ] = ""
     history: Annotated[list[FactChange], says("what surveys found to have changed, newest first; at most 64")] = []
     assessment: Annotated[Assessment | None, says("what the facts mean for its Cluster's Foundation")] = None

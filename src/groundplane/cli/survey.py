@@ -1,7 +1,7 @@
 """`groundplane survey`: asks the controllers to look again now. One annotation on each object; nothing else changes.
 
-With --wait it follows the objects until newer facts are there, or the condition says why there are none. A condition
-that was False before and stays so is not written again: after a grace it counts as the answer.
+With --wait it follows the objects until their status says that this very request was answered; the condition then says
+how.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from .session import Api, Target, pass_target
 if TYPE_CHECKING:
     from groundplane.client.contract import Client, Object, Resource
 
-_GRACE_SECONDS = 45.0
 _REACH = ("Reachable", "Imported", "MachinesReachable")
 _KINDS = {"cluster": "Cluster", "clusters": "Cluster", "gpc": "Cluster",
           "machine": "Machine", "machines": "Machine", "gpm": "Machine"}  # fmt: skip
@@ -86,13 +85,11 @@ async def _all(api: Api) -> list[tuple[str, str]]:
 
 @dataclass(slots=True)
 class _Asked:
-    """One object that was asked for, as it was then; `failed`: nothing newer is known."""
+    """One object that was asked for, and with which value; `failed`: nothing newer is known."""
 
     kind: str
     name: str
-    observed_at: str
-    reach: dict[str, Any] | None
-    current: dict[str, Any] | None = None
+    asked: str
     answer: str = ""
     failed: bool = False
 
@@ -105,17 +102,15 @@ class _Asked:
         if item is None:
             self.settle("it was deleted", failed=True)
             return
-        observed_at = _observed_at(item)
-        self.current = _reach(item)
-        if observed_at and observed_at != self.observed_at:
+        if (item.get("status") or {}).get("surveyAnswered") != self.asked:
+            return
+        obstacle, observed_at = _obstacle(item), _observed_at(item)
+        if obstacle is None and observed_at:
             self.settle(f"surveyed at {observed_at}", failed=False)
-        elif _false(self.current) and self.current != self.reach:
-            self.settle(_why(self.current), failed=True)
-
-    def give_up(self) -> None:
-        """Take a condition that was False before, and still is, for the answer."""
-        if not self.answer and _false(self.current):
-            self.settle(f"still {_why(self.current)}", failed=True)
+        elif obstacle is None:
+            self.settle("not surveyed: there is nothing to look at yet", failed=True)
+        else:
+            self.settle(f"not surveyed ({obstacle['reason']}): {obstacle.get('message', '')}", failed=True)
 
     def settle(self, answer: str, *, failed: bool) -> None:
         """Say what came of it, once."""
@@ -128,20 +123,15 @@ def _observed_at(item: Object) -> str:
     return str(facts.get("observedAt") or "")
 
 
-def _reach(item: Object) -> dict[str, Any] | None:
-    """Return the condition that keeps newer facts away, else one that says that all is well."""
+def _obstacle(item: Object) -> dict[str, Any] | None:
+    """Return the condition that keeps newer facts away; without any facts also the one that it is not ready for."""
     conditions = (item.get("status") or {}).get("conditions") or []
-    found: list[dict[str, Any]] = [each for kind in _REACH for each in conditions if each["type"] == kind]
-    found += [each for each in conditions if (each["type"], each["reason"]) == ("Ready", "Unreachable")]
-    return next((each for each in found if _false(each)), found[0] if found else None)
-
-
-def _false(condition: dict[str, Any] | None) -> bool:
-    return condition is not None and condition["status"] == "False"
-
-
-def _why(condition: dict[str, Any] | None) -> str:
-    return f"not surveyed ({condition['reason']}): {condition.get('message', '')}" if condition else "not surveyed"
+    bad: list[dict[str, Any]] = [each for each in conditions if each["status"] == "False"]
+    found = [each for kind in _REACH for each in bad if each["type"] == kind]
+    found += [each for each in bad if (each["type"], each["reason"]) == ("Ready", "Unreachable")]
+    if not _observed_at(item):
+        found += [each for each in bad if each["type"] == "Ready"]
+    return found[0] if found else None
 
 
 async def _asked(api: Api, names: list[tuple[str, str]]) -> list[_Asked]:
@@ -152,11 +142,12 @@ async def _asked(api: Api, names: list[tuple[str, str]]) -> list[_Asked]:
     from .kinds import OURS
 
     # With fractions of a second: a second survey right after the first has to differ from it.
-    patch = {"metadata": {"annotations": {ANNOTATION_SURVEY: utc_now().isoformat()}}}
+    asked = utc_now().isoformat()
+    patch = {"metadata": {"annotations": {ANNOTATION_SURVEY: asked}}}
     found = []
     for kind, name in dict.fromkeys(names):
-        item = await api.client.patch(OURS[kind], api.namespace, name, patch)
-        found.append(_Asked(kind, name, _observed_at(item), _reach(item), current=_reach(item)))
+        await api.client.patch(OURS[kind], api.namespace, name, patch)
+        found.append(_Asked(kind, name, asked))
     return found
 
 
@@ -172,11 +163,6 @@ class _Waits:
         if one is not None and not one.answer:
             one.see(item)
             self.check()
-
-    def give_up(self) -> None:
-        for one in self.asked.values():
-            one.give_up()
-        self.check()
 
     def check(self) -> None:
         if all(one.answer for one in self.asked.values()):
@@ -194,7 +180,6 @@ async def _settled(api: Api, asked: list[_Asked]) -> None:
         for kind in sorted({each.kind for each in asked}):
             work = _follow(api.client, OURS[kind], api.namespace, (waits, gate))
             owner.start(work, name=kind.lower())
-        owner.start(_grace(waits), name="grace")
         await waits.done.wait()
         # Whoever holds the gate cancels no follower in the middle of a TLS handshake.
         await gate.acquire()
@@ -209,11 +194,6 @@ async def _follow(client: Client, resource: Resource, namespace: str, shared: tu
             if event.type != "BOOKMARK":
                 item = None if event.type == "DELETED" else event.object
                 waits.see(resource.kind, str(event.object["metadata"]["name"]), item)
-
-
-async def _grace(waits: _Waits) -> None:
-    await asyncio.sleep(_GRACE_SECONDS)
-    waits.give_up()
 
 
 def _finish(asked: list[_Asked]) -> None:

@@ -47,7 +47,6 @@ class Members:
         self._objects = objects
         self._now = now
         self._every = timedelta(seconds=survey_every)
-        self._answered: dict[str, str] = {}
 
     async def kubeconfig(self, namespace: str, cluster: str, *, uid: str) -> bytes | None:
         """Return the published administrator kubeconfig, or None; that of an earlier Cluster of the name is none."""
@@ -73,15 +72,16 @@ class Members:
             return Seen(ClusterFacts(kubeconfig_published=True), str(error))
         return Seen(msgspec.structs.replace(facts, kubeconfig_published=True))
 
-    async def survey(self, cluster: Cluster) -> ClusterFacts | None:
+    async def survey(self, cluster: Cluster, *, changed_at: str = "") -> ClusterFacts | None:
         """Look at everything when that is due; None when it is not, or when it could not be finished.
 
-        It is due by time, when a person asks (annotation groundplane.dev/survey), and once after a start.
+        It is due by time, when a person asks (annotation groundplane.dev/survey), and when an Operation ended
+        (`changed_at`) after the last survey.
         """
         meta, known = cluster.metadata, cluster.status.facts
         asked = meta.annotations.get(ANNOTATION_SURVEY, "")
         fresh = known is not None and parse_rfc3339(known.observed_at) + self._every > self._now()
-        if fresh and self._answered.get(meta.uid) == asked:
+        if known is not None and fresh and known.observed_at > changed_at and cluster.status.survey_answered == asked:
             return None
         kubeconfig = await self.kubeconfig(meta.namespace, meta.name, uid=meta.uid)
         if kubeconfig is None:
@@ -92,12 +92,7 @@ class Members:
         except (GroundplaneError, TimeoutError) as error:
             logger.warning("cluster not surveyed", namespace=meta.namespace, name=meta.name, error=str(error))
             return None
-        self._answered[meta.uid] = asked
         return msgspec.structs.replace(facts, kubeconfig_published=True)
-
-    def forget(self, uid: str) -> None:
-        """Forget a Cluster that is gone."""
-        self._answered.pop(uid, None)
 
     async def publish(self, cluster: Object, kubeconfig: bytes) -> None:
         """Keep the kubeconfig in the cluster's Secret; `cluster` is the Cluster as a document."""

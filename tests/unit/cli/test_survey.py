@@ -74,7 +74,7 @@ def _asked(server: Server, namespace: str, name: str) -> dict[str, Any]:
 
 
 def _answer(server: Server, item: dict[str, Any], change: dict[str, Any]) -> None:
-    status = {**item["status"], **change}
+    status = {**item["status"], **change, "surveyAnswered": _mark(item)}
     server.do(lambda client: client.update_status(CLUSTER, {**item, "status": status}))
 
 
@@ -99,14 +99,22 @@ def test_waiting_ends_with_the_reason_when_it_cannot_be_reached(server: Server, 
     assert "remedy: groundplane explain cluster/shop" in err
 
 
-@pytest.mark.usefixtures("world")
-def test_one_that_could_not_be_reached_before_and_still_cannot_is_not_waited_for_without_end(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(survey, "_GRACE_SECONDS", 0.2)
-    outcome = cli("survey", "cluster/warehouse", "--wait")
-    assert outcome.code == 5
-    assert outcome.out.startswith("cluster/warehouse: still not surveyed (Unreachable): no answer from")
+def test_one_that_could_not_be_reached_before_and_still_cannot_is_told_at_once(server: Server, world: str) -> None:
+    with _waiting(server, world, "cluster/warehouse", "--wait") as process:
+        _answer(server, _asked(server, world, "warehouse"), {})
+        out, _ = process.communicate(timeout=30)
+    assert out.startswith("cluster/warehouse: not surveyed (Unreachable): no answer from")
+    assert process.returncode == 5
+
+
+def test_the_answer_to_somebody_else_is_not_taken_for_ones_own(server: Server, world: str) -> None:
+    with _waiting(server, world, "cluster/shop", "--wait", "--timeout", "3s") as process:
+        item = _asked(server, world, "shop")
+        newer = {**item["status"]["facts"], "observedAt": "2026-11-28T04:00:00Z"}
+        status = {**item["status"], "facts": newer, "surveyAnswered": "another"}
+        server.do(lambda client: client.update_status(CLUSTER, {**item, "status": status}))
+        process.communicate(timeout=30)
+    assert process.returncode == 7
 
 
 @pytest.mark.usefixtures("world")
@@ -140,13 +148,18 @@ def test_a_name_alone_is_a_clusters(cli: Cli, world: str) -> None:
 
 
 def test_the_condition_that_keeps_newer_facts_away_is_told() -> None:
-    def reach(*conditions: tuple[str, str, str]) -> str:
+    def obstacle(*conditions: tuple[str, str, str], facts: bool = True) -> str:
         listed = [{"type": kind, "status": status, "reason": reason} for kind, status, reason in conditions]
-        found = survey._reach({"status": {"conditions": listed}})
+        status: dict[str, Any] = {
+            "conditions": listed,
+            "facts": {"observedAt": "2026-11-28T04:00:00Z"} if facts else {},
+        }
+        found = survey._obstacle({"status": status})
         return found["reason"] if found else ""
 
     well = ("Reachable", "True", "Surveyed")
-    assert reach(well, ("Ready", "False", "NodesNotReady")) == "Surveyed"
-    assert reach(well, ("Imported", "False", "ClusterReplaced")) == "ClusterReplaced"
-    assert reach(("MachinesReachable", "True", "Surveyed"), ("Ready", "False", "Unreachable")) == "Unreachable"
-    assert reach() == ""
+    assert obstacle(well, ("Ready", "False", "NodesNotReady")) == ""
+    assert obstacle(well, ("Imported", "False", "ClusterReplaced")) == "ClusterReplaced"
+    assert obstacle(("MachinesReachable", "True", "Surveyed"), ("Ready", "False", "Unreachable")) == "Unreachable"
+    assert obstacle(("Ready", "False", "Problems"), facts=False) == "Problems"
+    assert obstacle() == ""

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import msgspec
+
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts
 from groundplane.api.meta import ANNOTATION_CLUSTER_ID, ANNOTATION_SURVEY, SECRET_KUBECONFIG
@@ -113,9 +115,9 @@ class ImportedReconciler:
         except GroundplaneError as error:
             trouble = trouble_of(error, access, now=self._now())
             judge = imported_status.replaced if isinstance(error, ClusterReplaced) else imported_status.unreachable
-            await self._write(cluster, judge(cluster, trouble, self._now()))
+            await self._answer(cluster, judge(cluster, trouble, self._now()))
             return self._again(key, cluster, inputs, failed=True)
-        await self._write(cluster, imported_status.surveyed(cluster, facts, self._now()))
+        await self._answer(cluster, imported_status.surveyed(cluster, facts, self._now()))
         return self._again(key, cluster, inputs, failed=False)
 
     async def _who(self, door: KubernetesDoor, cluster: Cluster) -> Identity:
@@ -152,7 +154,7 @@ class ImportedReconciler:
             remedy=f"delete this Cluster, or Cluster {name} if this one is to stay",
         )
         trouble = trouble_of(error, None, now=self._now())
-        await self._write(cluster, imported_status.second(cluster, trouble, cluster_id, self._now()))
+        await self._answer(cluster, imported_status.second(cluster, trouble, cluster_id, self._now()))
         return Again()
 
     def _again(self, key: ObjectKey, cluster: Cluster, inputs: tuple[str, ...], *, failed: bool) -> Again:
@@ -167,6 +169,11 @@ class ImportedReconciler:
     async def _secret(self, cluster: Cluster) -> Object | None:
         reference = cluster.spec.kubeconfig_ref
         return await self._objects.secret(cluster.metadata.namespace, reference.name) if reference else None
+
+    async def _answer(self, cluster: Cluster, status: ClusterStatus) -> None:
+        """Write what a look came to, and that it is the answer to whoever asked for one."""
+        asked = cluster.metadata.annotations.get(ANNOTATION_SURVEY, "")
+        await self._write(cluster, msgspec.structs.replace(status, survey_answered=asked))
 
     async def _write(self, cluster: Cluster, status: ClusterStatus) -> None:
         """Write the status once, with what its facts mean, and tell what became different of its conditions."""

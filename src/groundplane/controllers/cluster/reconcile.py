@@ -69,7 +69,6 @@ class ClusterReconciler:
             again = await self._reconcile(scope, draft)
         if again is None:
             self._inputs_since.pop(scope.cluster.metadata.uid, None)
-            self._members.forget(scope.cluster.metadata.uid)
             return Again()
         facts = {m.metadata.name: m.status.facts for m in scope.machines if m.status.facts is not None}
         status = await self._assessor.assessed(scope.cluster, draft.finish(), facts)
@@ -105,15 +104,22 @@ class ClusterReconciler:
     async def _observe(self, scope: ClusterScope, draft: StatusDraft) -> Seen:
         """Look at the nodes, and at everything when that is due."""
         seen = await self._members.observe(scope.cluster)
-        facts = await self._members.survey(scope.cluster) if seen.facts.reachable else None
+        if not seen.facts.reachable:
+            draft.answered()
+            return seen
+        changed_at = scope.latest.status.finished_at if scope.latest else ""
+        facts = await self._members.survey(scope.cluster, changed_at=changed_at)
         if facts is not None:
             draft.surveyed(facts)
+            draft.answered()
         return seen
 
     async def _blocked(self, scope: ClusterScope, draft: StatusDraft) -> Again:
         """What is wanted cannot be done now; a cluster that stands is watched over all the same."""
         if draft.stands:
             draft.observed(await self._observe(scope, draft))
+        else:
+            draft.answered()
         return Again(RETRY_BLOCKED)
 
     async def _protect(self, scope: ClusterScope) -> bool:

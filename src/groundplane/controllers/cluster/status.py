@@ -13,7 +13,7 @@ import msgspec
 from groundplane.api.cluster import ClusterPhase, ClusterStatus, NodeSummary
 from groundplane.api.facts import ClusterFacts, NodeFacts, changes_of
 from groundplane.api.machine import Machine
-from groundplane.api.meta import NameReference
+from groundplane.api.meta import ANNOTATION_SURVEY, NameReference
 from groundplane.api.operation import Operation
 from groundplane.api.validation import Verdict
 from groundplane.base.errors import GroundplaneError
@@ -100,6 +100,10 @@ class StatusDraft:
         before = self._scope.cluster.status
         history = changes_of(before.history, changes(before.facts, facts))
         self._set(facts=msgspec.structs.replace(facts, nodes=[]), history=history)
+
+    def answered(self) -> None:
+        """Whoever asked for a look by the annotation has the answer, good or bad."""
+        self._set(survey_answered=self._scope.cluster.metadata.annotations.get(ANNOTATION_SURVEY, ""))
 
     def settled(self, latest: Operation | None, seen: Seen) -> None:
         """No Operation is at work: say how the last one ended and how the nodes are."""

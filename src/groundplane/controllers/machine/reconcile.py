@@ -105,6 +105,7 @@ class MachineReconciler:
             machine.status,
             observed_generation=machine.metadata.generation,
             jump_host_key=self._jump_host_key(machine),
+            survey_answered=_request(machine),
             conditions=conditions.values(),
         )
         await self._write(machine, status)
