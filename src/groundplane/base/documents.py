@@ -1,4 +1,4 @@
-"""YAML that somebody else wrote.
+"""Documents that somebody else wrote: YAML, and text that people are shown.
 
 PyYAML's C loader calls itself for every level of nesting and overruns its stack, which ends the process. Its events
 come one after another, so the depth is counted on those before anything is loaded.
@@ -23,3 +23,8 @@ def too_deep(text: bytes | str, *, deepest: int = DEEPEST) -> bool:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return False
+
+
+def printable(text: str) -> str:
+    """Return the text with a mark for whatever a terminal would act upon: control characters, line ends, directions."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in text)

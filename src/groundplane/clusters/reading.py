@@ -1,12 +1,14 @@
 """Reading JSON that somebody else wrote: what is not of the expected type is as good as not there.
 
 A cluster's objects are written by its users, by its vendor and by versions that do not exist yet. A survey must not
-fail because of one of them, nor keep a text without end.
+fail because of one of them, nor keep a text without end or with what moves the cursor of a terminal.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from groundplane.base.documents import printable
 
 _LONGEST = 512
 
@@ -29,19 +31,12 @@ def text(value: Any, *path: str) -> str:
     """Return the text at `path` below `value`, at most 512 characters of it; "" when there is none."""
     *outer, name = path
     found = mapping(value, *outer).get(name)
-    return found[:_LONGEST] if isinstance(found, str) else ""
+    return printable(found[:_LONGEST]) if isinstance(found, str) else ""
 
 
 def texts(value: Any, *path: str) -> dict[str, str]:
     """Return the texts of the mapping at `path` below `value`, such as labels."""
-    return {key: one[:_LONGEST] for key, one in mapping(value, *path).items() if isinstance(one, str)}
-
-
-def whole_text(value: Any, *path: str) -> str:
-    """Return the text at `path` below `value` in full, to be parsed and not kept."""
-    *outer, name = path
-    found = mapping(value, *outer).get(name)
-    return found if isinstance(found, str) else ""
+    return {key: printable(one[:_LONGEST]) for key, one in mapping(value, *path).items() if isinstance(one, str)}
 
 
 def number(value: Any, *path: str) -> int:

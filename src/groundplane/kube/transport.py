@@ -23,6 +23,7 @@ import httpx2
 import msgspec
 
 from groundplane.base.clock import Now, utc_now
+from groundplane.base.documents import printable
 
 from .backend import close_when_cancelled
 from .errors import HungUp, PluginFailed, ServerUnavailable, Unauthorized, Untrusted, error_from_status
@@ -357,11 +358,25 @@ def _status(response: httpx2.Response) -> dict[str, Any]:
         status = None
     if not isinstance(status, dict) or status.get("kind") != "Status":
         status = {"message": response.text[:_TEXT_SHOWN].strip()}
+    message = status.get("message")
+    status["message"] = printable(" ".join(message.split())) if isinstance(message, str) else ""
+    status["details"] = _details(status.get("details"))
     status["code"] = response.status_code
     seconds = response.headers.get("Retry-After", "")
     if seconds.isdigit():
-        status["details"] = {"retryAfterSeconds": int(seconds)} | (status.get("details") or {})
+        status["details"].setdefault("retryAfterSeconds", int(seconds))
     return status
+
+
+def _details(found: Any) -> dict[str, Any]:
+    """Return as much of a Status' details as is what it should be: any server may have written it."""
+    details = dict(found) if isinstance(found, dict) else {}
+    causes = details.get("causes")
+    details["causes"] = [one for one in causes if isinstance(one, dict)] if isinstance(causes, list) else []
+    wait = details.get("retryAfterSeconds")
+    if not isinstance(wait, int | float):
+        details.pop("retryAfterSeconds", None)
+    return details
 
 
 def _hung_up(error: BaseException | None) -> bool:

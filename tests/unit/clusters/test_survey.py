@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundplane.api.facts import ClusterFacts
+from groundplane.base.errors import GroundplaneError
 from groundplane.clusters.api import KubernetesDoor
 from groundplane.clusters.changes import changes
 from groundplane.clusters.errors import ClusterUnavailable
@@ -238,6 +239,23 @@ def test_an_answer_that_is_any_json_ends_no_survey(what: Any, path: str) -> None
         async with Member() as member:
             member.spoiled[path] = answer
             assert (await look(member)).reachable
+
+    asyncio.run(whole())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["message", "reason", "details", "code"]), ANY_JSON), st.sampled_from([400, 403])
+)
+def test_a_refusal_that_is_any_json_is_a_refusal(status: dict[str, Any], code: int) -> None:
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.json({"kind": "Status"} | status, code)
+
+    async def whole() -> None:
+        async with Member() as member:
+            member.spoiled["/api/v1/namespaces/kube-system"] = answer
+            with pytest.raises(GroundplaneError):
+                await look(member)
 
     asyncio.run(whole())
 

@@ -14,13 +14,15 @@ import yaml
 from groundplane.api.cluster import Cluster
 from groundplane.api.meta import SECRET_KUBECONFIG
 from groundplane.client.contract import Object
-from groundplane.client.typed import EVENTS, SECRETS
+from groundplane.client.errors import Conflict
+from groundplane.client.informer import Name, ObjectChange
+from groundplane.client.typed import EVENTS, RESOURCES, SECRETS
 from groundplane.controllers.cluster import Identities, ImportedReconciler
 from groundplane.controllers.cluster.imported import PLUGINS_AT_ONCE
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
 from groundplane.kube.kubeconfig import Access, render_kubeconfig
-from support.member import TOKEN, Member, cut, forbid, node
+from support.member import TOKEN, Member, cut, forbid, hang, node
 from support.scripted_kube import Reply, Request
 
 from .world import NAMESPACE, World, document, settings, world
@@ -266,6 +268,63 @@ async def test_what_could_not_be_seen_is_said_and_kept(tmp_path: Path) -> None:
         facts = (await site.get(Cluster, "prod")).status.facts
         assert facts is not None
         assert [gap.what for gap in facts.gaps] == ["daemonsets.apps"]
+
+
+async def test_a_survey_that_does_not_end_in_time_is_given_up_and_its_connections_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        await site.add(kubeconfig(member), imported())
+        await look(site)
+        assert await all_closed(member)
+        monkeypatch.setattr("groundplane.controllers.cluster.imported.DEADLINE", 0.5)
+        member.spoiled["/api/v1/nodes"] = hang
+        site.clock.advance(700)
+        await look(site)
+        assert (await reasons(site))["Reachable"] == ("False", "Unreachable")
+        assert "did not answer within" in await message(site)
+        assert (await site.get(Cluster, "prod")).status.facts is not None
+
+
+async def all_closed(member: Member) -> bool:
+    """Wait until the server has noticed that every connection was closed."""
+    async with asyncio.timeout(10):
+        await asyncio.gather(*member._connections, return_exceptions=True)
+    return True
+
+
+async def test_what_a_server_says_moves_no_cursor(tmp_path: Path) -> None:
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.json({"kind": "Status", "reason": "Forbidden", "message": "\x1b[2Jno\r\nyou", "code": 403}, 403)
+
+    async with world(tmp_path) as site, Member(nodes=[node("a", osImage="Debian \x1b]0;x\x07")]) as member:
+        await site.add(kubeconfig(member), imported())
+        await look(site)
+        facts = (await site.get(Cluster, "prod")).status.facts
+        assert facts is not None
+        assert facts.stacks[0].os_image.isprintable() is True
+        member.spoiled["/api/v1/namespaces/kube-system"] = answer
+        site.clock.advance(700)
+        await look(site)
+        assert (await message(site)).isprintable()
+
+
+async def test_a_conflict_of_our_own_api_is_no_trouble_of_the_cluster(tmp_path: Path) -> None:
+    async with world(tmp_path) as site, Member() as member:
+        await site.add(kubeconfig(member, "first"), imported("first"), kubeconfig(member, "second"), imported("second"))
+        await look(site, "first")
+        first = await site.client.get(RESOURCES[Cluster], NAMESPACE, "first")
+        first["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
+        site.identities.take(ObjectChange(Name(NAMESPACE, "first"), None, first))
+
+        async def answer(_: Request, reply: Reply) -> None:
+            await site.annotate(Cluster, "second", "a-person", "was-here")
+            await reply.json({"metadata": {"uid": "uid-1"}})
+
+        member.spoiled["/api/v1/namespaces/kube-system"] = answer
+        with pytest.raises(Conflict):
+            await look(site, "second")
+        assert (await site.get(Cluster, "second")).status.conditions == []
 
 
 async def test_nothing_secret_is_in_the_cluster_or_its_events(tmp_path: Path) -> None:

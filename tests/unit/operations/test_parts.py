@@ -103,12 +103,12 @@ def test_commenting_swap_out_again_changes_nothing(fstab: str) -> None:
     assert with_swap(once) == fstab.encode()
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("5m", 300), ("90s", 90), ("1h30m", 5400), ("0s", 0), ("1.5m", 90)])
-def test_durations_are_read_as_go_writes_them(text: str, seconds: float) -> None:
+@pytest.mark.parametrize(("text", "seconds"), [("5m", 300), ("90s", 90), ("1h30m", 5400), ("0s", 0)])
+def test_durations_are_read_as_manifests_write_them(text: str, seconds: float) -> None:
     assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "m", "5 m", "-5m", "5d"])
+@pytest.mark.parametrize("text", ["", "5", "m", "5 m", "-5m", "5d", "1.5m"])
 def test_other_durations_are_refused(text: str) -> None:
     with pytest.raises(StepRefused):
         seconds_of(text)

@@ -109,14 +109,15 @@ class ImportedReconciler:
                 access = door.access
                 identity = await self._who(door, cluster)
                 first = self._identities.before(identity.cluster_id, _claim(cluster))
-                if first is not None:
-                    return await self._stand_back(key, cluster, first, identity.cluster_id)
-                facts = await self._survey(door, identity)
+                facts = await self._survey(door, identity) if first is None else ClusterFacts()
         except GroundplaneError as error:
             trouble = trouble_of(error, access, now=self._now())
             judge = imported_status.replaced if isinstance(error, ClusterReplaced) else imported_status.unreachable
             await self._answer(cluster, judge(cluster, trouble, self._now()))
             return self._again(key, cluster, inputs, failed=True)
+        # What our own API may refuse from here on says nothing about the cluster.
+        if first is not None:
+            return await self._stand_back(key, cluster, first, identity.cluster_id)
         await self._answer(cluster, imported_status.surveyed(cluster, facts, self._now()))
         return self._again(key, cluster, inputs, failed=False)
 
