@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from bench import api_server, assess, create_cluster, members
+from bench import api_server, assess, create_cluster, members, survey
 from bench.figures import save, table
 
 BENCHMARKS = {
     "assess": assess.run,
     "members": members.run,
+    "survey": survey.run,
     "create_cluster": create_cluster.run,
     "api_server": api_server.run,
 }

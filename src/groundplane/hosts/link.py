@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -89,7 +90,7 @@ class Link:
         self._connection: asyncssh.SSHClientConnection | None = None
         self._verifier = _Verifier(self.pinned)
         self._keys: list[asyncssh.SSHKey] | None = None
-        self._leaving: asyncssh.SSHClientConnection | None = None
+        self._leaving: weakref.ref[asyncssh.SSHClientConnection] | None = None
         if jump is not None:
             jump.is_jump = True
 
@@ -127,13 +128,15 @@ class Link:
 
     def let_go(self) -> None:
         """Close a connection that nobody uses, without waiting for its end; `close` still does."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection, self._leaving = None, self._connection
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+            # Not kept: of thousands of machines, most have been let go.
+            self._leaving = weakref.ref(connection)
 
     async def close(self) -> None:
         """Close the connection and wait until it is gone; the next `open` connects again."""
-        leaving, self._leaving = self._leaving, None
+        leaving = self._leaving() if self._leaving else None
         if leaving is not None:
             leaving.abort()
             await leaving.wait_closed()

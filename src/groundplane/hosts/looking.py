@@ -7,6 +7,7 @@ request, and no stream in between. Unlike a command, the facts script stands wha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 
@@ -82,9 +83,11 @@ async def look(
         async with asyncio.timeout(timeout + shell.KILL_AFTER):
             channel, _ = await connection.create_session(lambda: collector, line, encoding=None)
             head = shell.stdin_head(sudo, access.sudo_password or access.password)
-            if head or stdin:
-                channel.write(head + stdin)
-            channel.write_eof()
+            # A command may end without reading its input; its exit status then says why.
+            with contextlib.suppress(BrokenPipeError):
+                if head or stdin:
+                    channel.write(head + stdin)
+                channel.write_eof()
             await collector.ended
     except TimeoutError as exc:
         raise HostTimeout(f"cannot survey {access.place}: it did not answer in {timeout:g} s") from exc

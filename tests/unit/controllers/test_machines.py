@@ -7,18 +7,22 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import asyncssh
 import msgspec
 import pytest
 
 from groundplane.api.machine import Machine
-from groundplane.base.clock import rfc3339
+from groundplane.api.meta import ANNOTATION_SURVEY, ObjectMeta
+from groundplane.base.clock import rfc3339, utc_now
 from groundplane.client.typed import SECRETS
 from groundplane.controllers import wiring
 from groundplane.controllers.access import Access
-from groundplane.controllers.machine.reconcile import RETRY_DENIED, RETRY_UNREACHABLE
+from groundplane.controllers.machine.reconcile import RETRY_DENIED, RETRY_UNREACHABLE, MachineReconciler
+from groundplane.controllers.objects import Objects
 from groundplane.controllers.schedule import Schedule
+from groundplane.engine.events import EventRecorder
 from groundplane.engine.queue import ObjectKey
 from groundplane.hosts.errors import HostKeyMismatch
 
@@ -201,3 +205,77 @@ async def test_what_an_operation_did_is_seen_at_once(tmp_path: Path) -> None:
         assert second is not None
         assert second.observed_at > first.observed_at
         assert await site.writes(Machine, "shop-1") == 0
+
+
+async def test_what_a_survey_finds_changed_is_kept_as_history(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        await site.look(Machine, "shop-1")
+        assert (await site.get(Machine, "shop-1")).status.history == []
+        host.identity = "installed-anew"
+        site.clock.advance(SURVEY_EVERY.total_seconds() + 1)
+        await site.look(Machine, "shop-1")
+        status = (await site.get(Machine, "shop-1")).status
+        assert [(one.what, one.before, one.after) for one in status.history] == [
+            ("machine id", "shop-1", "installed-anew")
+        ]
+        assert status.facts is not None
+        assert (status.history[0].time, status.history[0].source) == (status.facts.observed_at, "ssh 198.18.9.11")
+
+
+async def test_a_new_value_of_the_annotation_asks_for_one_survey(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        await site.look(Machine, "shop-1")
+        for value, surveys in (("one", 2), ("one", 2), ("two", 3)):
+            await site.annotate(Machine, "shop-1", ANNOTATION_SURVEY, value)
+            await site.look(Machine, "shop-1")
+            assert await site.writes(Machine, "shop-1") == 0
+            assert host.surveys == surveys
+            assert (await site.get(Machine, "shop-1")).status.survey_answered == value
+
+
+async def test_a_request_that_could_not_be_answered_is_answered_later(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        await site.look(Machine, "shop-1")
+        site.site.switch_off(host)
+        await site.annotate(Machine, "shop-1", ANNOTATION_SURVEY, "now")
+        await site.look(Machine, "shop-1")
+        assert (await site.get(Machine, "shop-1")).status.survey_answered == ""
+        site.site.switch_on(host)
+        await site.look(Machine, "shop-1")
+        assert (await site.get(Machine, "shop-1")).status.survey_answered == "now"
+
+
+async def test_a_machine_that_is_lost_says_how_old_its_last_facts_are(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        await site.look(Machine, "shop-1")
+        site.site.switch_off(host)
+        for hours, age in ((1, "1 h ago"), (3, "4 h ago"), (60, "2 days ago")):
+            site.clock.advance(hours * 3600)
+            # The first look may meet the end of the old connection.
+            for _ in range(2):
+                await site.look(Machine, "shop-1")
+            assert (await site.condition(Machine, "shop-1", "Reachable")).message.endswith(f"; last facts: {age}")
+            site.clock.advance(60)
+            assert await site.writes(Machine, "shop-1") == 0
+
+
+async def test_a_machine_that_was_never_reached_has_no_facts_yet(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        site.site.switch_off(await alone(site))
+        await site.look(Machine, "shop-1")
+        assert (await site.condition(Machine, "shop-1", "Reachable")).message.endswith("; no facts yet")
+
+
+def test_machines_that_were_made_at_one_moment_drift_apart() -> None:
+    reconciler = MachineReconciler(
+        cast(Objects, None), cast(Access, None), cast(EventRecorder, None), schedule=Schedule(), now=utc_now
+    )
+    machines = [Machine(metadata=ObjectMeta(name=f"m-{n}", uid=f"uid-{n}")) for n in range(1000)]
+    intervals = sorted(reconciler.interval(machine).total_seconds() for machine in machines)
+    assert 480 <= intervals[0] < 485
+    assert 595 < intervals[-1] <= 600
+    assert intervals == sorted(reconciler.interval(machine).total_seconds() for machine in machines)

@@ -42,8 +42,11 @@ FAMILIES: Mapping[str, str] = {
     "flatcar": "flatcar",
     "coreos": "flatcar",
     "talos": "talos",
+    "alpine": "alpine",
+    "anolis": "rhel",
 }
-# One ID for systems of two families: what packages they have is told by ID_LIKE, or by how the version is written.
+# One ID for systems of two families. ID_LIKE tells which where it is given; UOS servers that are made of RPM packages
+# have a PLATFORM_ID, as RHEL has from version 8 on, and those made of Debian's have none.
 _EITHER = {"uos", "kylin"}
 
 
@@ -55,17 +58,19 @@ def os_facts(lines: Iterable[str], machine: str) -> OSFacts:
         id=name,
         id_like=like,
         version_id=release.get("VERSION_ID", ""),
-        family=family_of(name, like),
+        family=family_of(name, like, platform=release.get("PLATFORM_ID", "")),
         pretty_name=release.get("PRETTY_NAME", "") or _joined(release),
         architecture=ARCHITECTURES.get(machine, machine),
     )
 
 
-def family_of(name: str, like: Iterable[str]) -> str:
+def family_of(name: str, like: Iterable[str], *, platform: str = "") -> str:
     """Return the family of the system with this ID and ID_LIKE, "" when neither is known."""
     described = [FAMILIES[word] for word in like if word in FAMILIES]
     if name in _EITHER and described:
         return described[0]
+    if name == "uos" and platform.startswith("platform:uel"):
+        return "rhel"
     return FAMILIES.get(name, described[0] if described else "")
 
 
