@@ -235,17 +235,18 @@ async def test_a_new_value_of_the_annotation_asks_for_one_survey(tmp_path: Path)
             assert (await site.get(Machine, "shop-1")).status.survey_answered == value
 
 
-async def test_a_request_that_could_not_be_answered_is_answered_later(tmp_path: Path) -> None:
+async def test_a_request_is_answered_also_when_the_machine_cannot_be_reached(tmp_path: Path) -> None:
     async with world(tmp_path) as site:
         host = await alone(site)
         await site.look(Machine, "shop-1")
         site.site.switch_off(host)
         await site.annotate(Machine, "shop-1", ANNOTATION_SURVEY, "now")
         await site.look(Machine, "shop-1")
-        assert (await site.get(Machine, "shop-1")).status.survey_answered == ""
+        assert (await site.get(Machine, "shop-1")).status.survey_answered == "now"
+        assert (await site.condition(Machine, "shop-1", "Reachable")).status == "False"
         site.site.switch_on(host)
         await site.look(Machine, "shop-1")
-        assert (await site.get(Machine, "shop-1")).status.survey_answered == "now"
+        assert (await site.condition(Machine, "shop-1", "Reachable")).status == "True"
 
 
 async def test_a_machine_that_is_lost_says_how_old_its_last_facts_are(tmp_path: Path) -> None:
