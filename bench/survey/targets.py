@@ -30,9 +30,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What asking took, without the start of the process, and the process's peak of memory in MiB."""
+    """What asking took, without the start of the process: time, CPU time, and the peak of memory in MiB."""
 
     seconds: float
+    cpu: float
     memory: float
 
 
@@ -49,7 +50,7 @@ def asked(way: str, targets: Sequence[Target]) -> Answer:
     if done.returncode:
         raise RuntimeError(f"cannot ask {len(targets)} machines: {done.stderr[-2000:]}")
     found = json.loads(done.stdout)
-    return Answer(seconds=found["seconds"], memory=found["memory"])
+    return Answer(**found)
 
 
 @contextmanager

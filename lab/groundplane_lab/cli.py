@@ -38,9 +38,10 @@ def lab() -> None:
 @click.option("--name", default=_DEFAULT.name, show_default=True, help="The lab's name; machines are NAME-1, …")
 @click.option("--machines", default=_DEFAULT.machines, show_default=True, help="How many machines.")
 @click.option("--subnet", default=_DEFAULT.subnet, show_default=True, help="Their network; the first has address .11.")
-def up(name: str, machines: int, subnet: str) -> None:
+@click.option("--debian", default=_DEFAULT.debian, show_default=True, help="Which Debian they run: 11, 12 or 13.")
+def up(name: str, machines: int, subnet: str, debian: str) -> None:
     """Bring a lab up; installs what is missing."""
-    brought = labs.up(LabSpec(name=name, machines=machines, subnet=subnet))
+    brought = labs.up(LabSpec(name=name, machines=machines, subnet=subnet, debian=debian))
     click.echo(f"log in with: groundplane lab ssh {brought.machines[0].name}")
 
 

@@ -1,4 +1,4 @@
-"""The machine image: Debian 12 with systemd, sshd and both runtimes, built once and found again by its key.
+"""The machine image: Debian 12, or 11 or 13, with systemd, sshd and both runtimes, built once and found by its key.
 
 The key is a hash of everything that makes the image: the package list, the files laid over it, the scripts and the
 way that the packages are unpacked. The base file system (packages only) is kept as a tar in the cache home, so that a
@@ -8,14 +8,18 @@ change of a script costs seconds and an emptied Docker engine costs one import.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from groundplane_lab.paths import PACKAGE, cache_home, locked
 from groundplane_lab.progress import Report, timed, to_stderr
 from groundplane_lab.shell import attempt, docker, run
 
-SUITE = "bookworm"
+SUITES = {"11": "bullseye", "12": "bookworm", "13": "trixie"}
+USUAL_DEBIAN = "12"
+SUITE = SUITES[USUAL_DEBIAN]
 RECIPE = PACKAGE / "machine"
 _SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
 _KEY_LENGTH = 16
@@ -31,14 +35,14 @@ _UNPACK = (
 _APT_SETTINGS = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http::Proxy", "Acquire::https::Proxy")
 
 
-def image_key(recipe: Path = RECIPE) -> str:
+def image_key(recipe: Path = RECIPE, *, debian: str = USUAL_DEBIAN) -> str:
     """The key of the machine image that this recipe makes: changes when any of its inputs does."""
-    return _digest([base_key(recipe), *_file_inputs(recipe)])
+    return _digest([base_key(recipe, debian=debian), *_file_inputs(recipe)])
 
 
-def base_key(recipe: Path = RECIPE) -> str:
+def base_key(recipe: Path = RECIPE, *, debian: str = USUAL_DEBIAN) -> str:
     """The key of the base file system: the suite, the packages, and how they are unpacked."""
-    return _digest([SUITE, *_UNPACK, *packages(recipe)])
+    return _digest([SUITES[debian], *_UNPACK, *packages(recipe)])
 
 
 def packages(recipe: Path = RECIPE) -> list[str]:
@@ -46,12 +50,12 @@ def packages(recipe: Path = RECIPE) -> list[str]:
     return sorted((recipe / "packages.txt").read_text().split())
 
 
-def ensure_machine_image(report: Report = to_stderr) -> str:
+def ensure_machine_image(report: Report = to_stderr, *, debian: str = USUAL_DEBIAN) -> str:
     """The machine image's name in Docker; builds or imports it when it is not there."""
-    name = f"groundplane-lab/machine:{image_key()}"
+    name = f"groundplane-lab/machine:{image_key(debian=debian)}"
     with locked(cache_home() / "machine" / "image"):
         if not _has_image(name):
-            base = _ensure_base_image(report)
+            base = _ensure_base_image(report, debian)
             with timed(report, f"machine image {name} built"):
                 docker("build", "--quiet", "--build-arg", f"BASE={base}", "--tag", name, str(RECIPE))
     return name
@@ -68,24 +72,35 @@ def debian_sources() -> list[str]:
     return [str(_SOURCES)] if _SOURCES.exists() else []
 
 
-def _ensure_base_image(report: Report) -> str:
-    name = f"groundplane-lab/base:{base_key()}"
+def _sources_of(debian: str, folder: Path) -> list[str]:
+    """The archive of any Debian, reached as this host reaches its own; written into `folder`."""
+    if debian == USUAL_DEBIAN or not _SOURCES.exists():
+        return debian_sources()
+    written = folder / f"{SUITES[debian]}.sources"
+    written.write_text(re.sub(rf"\b({'|'.join(SUITES.values())})\b", SUITES[debian], _SOURCES.read_text()))
+    return [str(written)]
+
+
+def _ensure_base_image(report: Report, debian: str) -> str:
+    name = f"groundplane-lab/base:{base_key(debian=debian)}"
     if not _has_image(name):
-        tar = _ensure_base_tar(report)
+        tar = _ensure_base_tar(report, debian)
         with timed(report, "machine base file system loaded into Docker"):
             docker("import", str(tar), name)
     return name
 
 
-def _ensure_base_tar(report: Report) -> Path:
-    tar = cache_home() / "machine" / f"base-{base_key()}.tar"
+def _ensure_base_tar(report: Report, debian: str) -> Path:
+    tar = cache_home() / "machine" / f"base-{base_key(debian=debian)}.tar"
     if not tar.exists():
         unfinished = tar.with_suffix(".unfinished.tar")
-        with timed(report, f"machine base file system made from {len(packages())} Debian packages", announce=True):
+        what = f"machine base file system made from {len(packages())} packages of Debian {debian}"
+        with timed(report, what, announce=True), TemporaryDirectory(prefix="groundplane-lab-") as folder:
             run(
                 [
                     *("mmdebstrap", "--mode=root", *_UNPACK, *apt_options()),
-                    *(f"--include={','.join(packages())}", SUITE, str(unfinished), *debian_sources()),
+                    *(f"--include={','.join(packages())}", SUITES[debian], str(unfinished)),
+                    *_sources_of(debian, Path(folder)),
                 ]
             )
         unfinished.rename(tar)

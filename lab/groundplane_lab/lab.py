@@ -27,13 +27,13 @@ def up(spec: LabSpec, report: Report = to_stderr) -> Lab:
     ensure_prerequisites(report)
     with locked(state_folder(spec.name)), timed(report, f"lab {spec.name} is up"):
         _refuse_another_shape(spec)
-        image = ensure_machine_image(report)
+        image = ensure_machine_image(report, debian=spec.debian)
         public_key = _ensure_key(spec.name)
         _ensure_network(spec)
         plans = [_plan(spec.name, host, image=image, public_key=public_key) for host in spec.hosts()]
         with ThreadPoolExecutor(max_workers=len(plans)) as pool:
             ready = tuple(pool.map(lambda plan: _ensure_machine(plan, report), plans))
-        lab = Lab(spec.name, spec.subnet, ready, state_folder(spec.name) / "id_ed25519")
+        lab = Lab(spec.name, spec.subnet, ready, state_folder(spec.name) / "id_ed25519", debian=spec.debian)
         save(lab)
     return lab
 
@@ -130,7 +130,7 @@ def fresh_all(lab: Lab, report: Report = to_stderr) -> Lab:
 
 def _replace(lab: Lab, chosen: set[str], report: Report) -> Lab:
     with locked(state_folder(lab.name)):
-        image = ensure_machine_image(report)
+        image = ensure_machine_image(report, debian=lab.debian)
         public_key = _ensure_key(lab.name)
 
         def renew(machine: LabMachine) -> LabMachine:
@@ -173,10 +173,10 @@ def _refuse_another_shape(spec: LabSpec) -> None:
     if there is None:
         return
     hosts = [(machine.name, machine.address) for machine in there.machines]
-    if there.subnet != spec.subnet or hosts != spec.hosts():
+    if (there.subnet, there.debian) != (spec.subnet, spec.debian) or hosts != spec.hosts():
         raise LabError(
-            f"cannot bring lab {spec.name} up with {spec.machines} machines in {spec.subnet}: "
-            f"it is up with {len(hosts)} in {there.subnet}; choose another name, "
+            f"cannot bring lab {spec.name} up with {spec.machines} machines of Debian {spec.debian} in {spec.subnet}: "
+            f"it is up with {len(hosts)} of Debian {there.debian} in {there.subnet}; choose another name, "
             f"or take it down first with `groundplane lab down --name {spec.name}`"
         )
 

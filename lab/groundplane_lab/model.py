@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundplane_lab.errors import LabError
+from groundplane_lab.image import SUITES, USUAL_DEBIAN
 from groundplane_lab.paths import lab_home
 
 LABEL = "groundplane-lab"
@@ -25,15 +26,18 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 @dataclass(frozen=True, slots=True)
 class LabSpec:
-    """What is asked for: `machines` machines, the first with address `.11` of `subnet`."""
+    """What is asked for: `machines` machines of one Debian, the first with address `.11` of `subnet`."""
 
     name: str = "demo"
     machines: int = 3
     subnet: str = "198.18.0.0/24"
+    debian: str = USUAL_DEBIAN
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise LabError(f"cannot name a lab {self.name!r}: use up to 20 of a-z, 0-9 and '-', a letter first")
+        if self.debian not in SUITES:
+            raise LabError(f"cannot make machines of Debian {self.debian}: there are {', '.join(SUITES)}")
         network = ipaddress.ip_network(self.subnet)
         if self.machines < 1 or FIRST_HOST + self.machines >= network.num_addresses:
             raise LabError(f"cannot place {self.machines} machines in {self.subnet}: addresses start at .{FIRST_HOST}")
@@ -62,6 +66,7 @@ class Lab:
     machines: tuple[LabMachine, ...]
     private_key: Path
     user: str = "root"
+    debian: str = USUAL_DEBIAN
 
     def machine(self, name: str) -> LabMachine:
         """The machine of this name."""
@@ -96,6 +101,7 @@ def find(name: str) -> Lab | None:
         machines=tuple(LabMachine(m["name"], m["address"], m["hostKey"]) for m in content["machines"]),
         private_key=Path(content["privateKey"]),
         user=content["user"],
+        debian=content.get("debian", USUAL_DEBIAN),
     )
 
 
@@ -107,6 +113,7 @@ def save(lab: Lab) -> None:
         "machines": [{"name": m.name, "address": m.address, "hostKey": m.host_key} for m in lab.machines],
         "privateKey": str(lab.private_key),
         "user": lab.user,
+        "debian": lab.debian,
     }
     file = state_folder(lab.name) / "lab.json"
     unfinished = file.with_suffix(".unfinished")

@@ -6,6 +6,7 @@ import pytest
 from bench.api_server.rounds import percentile
 from bench.api_server.wire import finished
 from bench.figures import Figure, table
+from bench.survey.targets import Crowd
 
 
 @pytest.mark.parametrize(("ours", "more", "met"), [(300.0, True, True), (299.0, True, False), (99.0, False, True)])
@@ -37,3 +38,9 @@ def test_a_percentile_is_the_value_below_which_that_share_lies() -> None:
 def test_an_answer_is_finished_with_its_last_byte_and_not_before(whole: bytes) -> None:
     assert finished(whole)
     assert not any(finished(whole[:length]) for length in range(len(whole)))
+
+
+def test_scripted_machines_have_addresses_of_their_own() -> None:
+    targets = Crowd(port=1, key="key", host_key="key").targets(70_000)
+    assert len({target.address for target in targets}) == len({target.name for target in targets}) == 70_000
+    assert all(0 < int(part) < 255 for part in targets[-1].address.split(".") if part != "0")
