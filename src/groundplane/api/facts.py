@@ -6,6 +6,7 @@ unless said otherwise. An empty value means "not found", never "not looked".
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +15,41 @@ from .meta import Struct, says
 
 # The kernel's names (uname -m) in Kubernetes' words, which are Go's.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+
+
+# What a survey reads of /proc/sys. Of any other kernel parameter it is not known how a machine has it set.
+_SURVEYED_SYSCTLS = (
+    "net.bridge.bridge-nf-call-ip*tables",
+    "net.ipv4.ip_forward",
+    "net.ipv4.conf.all.rp_filter",
+    "net.ipv4.conf.default.rp_filter",
+    "net.ipv4.conf.all.forwarding",
+    "net.ipv4.ip_local_*",
+    "net.ipv4.neigh.default.gc_thresh*",
+    "net.ipv4.tcp_*",
+    "net.ipv6.conf.all.forwarding",
+    "net.ipv6.conf.all.disable_ipv6",
+    "net.core.*",
+    "net.netfilter.nf_conntrack_max",
+    "net.netfilter.nf_conntrack_tcp_*",
+    "vm.*",
+    "kernel.panic*",
+    "kernel.pid_max",
+    "kernel.threads-max",
+    "kernel.unprivileged_bpf_disabled",
+    "kernel.keys.root_max*",
+    "kernel.stats_isolated",
+    "kernel.sched_bt_*",
+    "fs.inotify.*",
+    "fs.file-max",
+    "fs.nr_open",
+    "user.max_user_namespaces",
+)
+
+
+def sysctl_surveyed(name: str) -> bool:
+    """Tell whether a survey reads this kernel parameter: then one that is not in the facts is not there."""
+    return any(fnmatchcase(name, pattern) for pattern in _SURVEYED_SYSCTLS)
 
 
 class CertificateFacts(Struct, frozen=True):

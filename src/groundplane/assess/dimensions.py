@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from groundplane.api.assessment import Dimension, Remedy
-from groundplane.api.facts import MachineFacts, PodNetworkFacts
+from groundplane.api.facts import MachineFacts, PodNetworkFacts, sysctl_surveyed
 from groundplane.api.foundation import HostSettings, RuntimeChoice
 from groundplane.base.sizes import mib
 from groundplane.base.words import counted
@@ -84,7 +84,10 @@ def settings(ground: Ground, standard: Standard, _: str) -> Differences:
         return NOTHING
     if ground.machine is None:
         return None
-    return tuple(_settings(ground.machine, standard.settings))
+    found = tuple(_settings(ground.machine, standard.settings))
+    known = ground.machine.kernel.sysctls
+    unseen = any(name not in known and not sysctl_surveyed(name) for name in standard.settings.sysctls)
+    return None if unseen and not found else found
 
 
 def _settings(machine: MachineFacts, wanted: HostSettings) -> Iterator[Difference]:
@@ -99,6 +102,8 @@ def _settings(machine: MachineFacts, wanted: HostSettings) -> Iterator[Differenc
             yield _setting(f"module {module}", "not loaded", "loaded", "what needs the module fails on this node alone")
     for name, value in sorted(wanted.sysctls.items()):
         found = machine.kernel.sysctls.get(name)
+        if found is None and not sysctl_surveyed(name):
+            continue
         if found != " ".join(value.split()):
             cost = "the node behaves unlike its neighbours under the same load"
             yield _setting(f"sysctl {name}", "not set" if found is None else found, value, cost)

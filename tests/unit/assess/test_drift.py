@@ -305,3 +305,15 @@ def test_an_assessment_counts_itself_for_columns() -> None:
     found = of(stack(kernel="4.14.105", runtime="docker://19.3.15"))
     assert found.drifting == "Kernel,Runtime,Network"
     assert found.risks.endswith("high")
+
+
+def test_a_parameter_that_no_survey_reads_is_not_known_rather_than_not_set() -> None:
+    settings = HostSettings(sysctls={"fs.aio-max-nr": "1048576", "net.ipv4.ip_forward": "1"})
+    system = msgspec.structs.replace(SPEC.operating_system, settings=settings)
+    held = standard(msgspec.structs.replace(SPEC, operating_system=system))
+    found = assess_machine("shop-1", machine(), held)
+    assert (found.drift, shares(found)["Settings"]) == ([], (0, 0, 1))
+    off = KernelFacts(release="5.4.119-19-0009.11", modules=MODULES, sysctls={"net.ipv4.ip_forward": "0"})
+    assert [one.subject for one in assess_machine("shop-1", machine(kernel=off), held).drift] == [
+        "sysctl net.ipv4.ip_forward"
+    ]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundplane.api.facts import ListenFacts, MachineFacts
+from groundplane.api.facts import ListenFacts, MachineFacts, sysctl_surveyed
 from groundplane.hosts.errors import SurveyIncomplete
 from groundplane.hosts.facts import parse
 from groundplane.hosts.facts.sections import split
@@ -238,3 +238,19 @@ def test_any_bytes_give_facts_or_the_one_error(output: bytes) -> None:
     if not output.rstrip(b"\n").endswith(b"@@ end"):
         with pytest.raises(SurveyIncomplete):
             facts_of(output)
+
+
+def test_what_is_said_to_be_surveyed_of_the_kernel_is_what_the_script_reads() -> None:
+    done = subprocess.run(["dash", str(SCRIPT)], capture_output=True, check=True, timeout=60)
+    found = set(facts_of(done.stdout).kernel.sysctls)
+    root = Path("/proc/sys")
+    there = {str(path.relative_to(root)).replace("/", ".") for path in root.rglob("*") if path.is_file()}
+    readable = {
+        name for name in there if sysctl_surveyed(name) and os.stat(root / name.replace(".", "/")).st_mode & 0o444
+    }
+    conf = {
+        name for name in readable if name.startswith("net.ipv4.conf.") and name.split(".")[3] not in ("all", "default")
+    }
+    unread = {"net.ipv4.tcp_fastopen_key", "vm.stat_refresh"}
+    assert {name for name in found if not sysctl_surveyed(name)} == set()
+    assert readable - conf - unread - found == set()
