@@ -112,6 +112,8 @@ def _summary(phases: Phases, lab: Lab, kubeconfig: Path, replicas: set[str]) -> 
     groundplane = f"{ROOT / '.venv/bin/groundplane'} --kubeconfig {api}"
     _say(f"  {kubectl} --kubeconfig {api} get clusters,machines,operations -o wide")
     _say(f"  {kubectl} --kubeconfig {api} describe cluster demo")
+    _say(f"  {groundplane} fleet                       # where every cluster stands, and what it costs")
+    _say(f"  {groundplane} explain cluster/demo        # the same of one, with findings and remedies")
     _say(f"  {groundplane} operation logs --help")
     _say(f"  {groundplane} delete cluster demo --wait    # and the machines are as they were before")
     _say("  make demo-down                              # removes all of it")
