@@ -25,6 +25,11 @@ def too_deep(text: bytes | str, *, deepest: int = DEEPEST) -> bool:
     return False
 
 
+def aliased(text: bytes | str) -> bool:
+    """Tell whether the YAML has aliases: a few, one in another, stand for more text than there is memory."""
+    return any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.CSafeLoader))
+
+
 def printable(text: str) -> str:
     """Return the text with a mark for whatever a terminal would act upon: control characters, line ends, directions."""
     return text if text.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in text)

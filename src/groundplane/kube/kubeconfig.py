@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from groundplane.base.documents import too_deep
+from groundplane.base.documents import aliased, too_deep
 from groundplane.base.errors import Refused
 from groundplane.base.files import write_private
 
@@ -87,7 +87,10 @@ class Kubeconfig:
         `source` is what errors call the document.
         """
         config = cls(commands)
-        config._merge(_document(data, source), None, source)
+        document = _document(data, source)
+        if aliased(data):
+            raise KubeconfigInvalid(f"cannot use {source}: it has YAML aliases", remedy="write their content out")
+        config._merge(document, None, source)
         return config
 
     @classmethod
@@ -232,6 +235,9 @@ def _document(data: bytes, source: str) -> dict[str, Any]:
         # The text of the error quotes the document, which holds secrets.
         where = f" at line {mark.line + 1}" if mark else ""
         raise KubeconfigInvalid(f"cannot read {source}: it is not YAML{where}") from None
+    except ValueError:
+        # Such as a day that no month has; its text quotes the document too.
+        raise KubeconfigInvalid(f"cannot read {source}: a number or a day in it is none") from None
     if not isinstance(document, dict) or document.get("kind", "Config") != "Config":
         raise KubeconfigInvalid(f"cannot read {source}: it is not a kubeconfig")
     return document

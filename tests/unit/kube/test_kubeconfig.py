@@ -236,6 +236,9 @@ def test_a_flattened_plugin_stays_a_plugin_with_the_path_it_had(tmp_path):
         document("a", "https://x:port", {}),
         b"\xff\xfe\x00",
         b"- a",
+        b"day: 2024-02-30",
+        b"number: !!int abc",
+        b"a: &a [x]\nb: *a\n" + document("a", "https://x", {}),
     ],
 )
 def test_a_document_of_any_shape_is_refused_and_breaks_nothing(data):
