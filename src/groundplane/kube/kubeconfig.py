@@ -298,6 +298,11 @@ def _check_cluster(cluster: Mapping[str, Any], context: str, *, own: bool) -> No
             f"cannot use kubeconfig context {context!r}: insecure-skip-tls-verify lets anybody pose as the server",
             remedy="put the server's CA in as certificate-authority-data instead",
         )
+    if not own and _in_clear(str(cluster.get("server") or "")):
+        raise KubeconfigInvalid(
+            f"cannot use kubeconfig context {context!r}: its server is http, which sends credentials in clear",
+            remedy="use the server's https address; http is for servers on 127.0.0.1, ::1 or localhost only",
+        )
     if "@" in str(cluster.get("server") or "").partition("//")[2].partition("/")[0]:
         # The server is named in messages, conditions and facts.
         raise KubeconfigInvalid(
@@ -319,6 +324,15 @@ def _is_http(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         return False
+
+
+def _in_clear(url: str) -> bool:
+    return url.lower().startswith("http:") and _is_http(url) and not is_here(url)
+
+
+def is_here(url: str) -> bool:
+    """Tell whether a server is on this machine."""
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 _REFUSED_LOGINS = {

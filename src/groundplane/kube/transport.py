@@ -17,7 +17,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -27,7 +26,7 @@ from groundplane.base.documents import printable
 
 from .backend import close_when_cancelled
 from .errors import HungUp, PluginFailed, ServerUnavailable, Unauthorized, Untrusted, error_from_status
-from .kubeconfig import Access, KubeconfigInvalid
+from .kubeconfig import Access, KubeconfigInvalid, is_here
 from .login import Credentials, Login
 
 JSON = "application/json"
@@ -256,7 +255,8 @@ class Transport:
             transport=close_when_cancelled(transport),
             timeout=httpx2.Timeout(self._timeout, connect=_CONNECT),
             headers={"User-Agent": "groundplane"}
-            | ({"Accept-Encoding": "identity"} if _is_here(access.server) else {}),
+            # Compressing what never leaves this machine takes longer than sending it.
+            | ({"Accept-Encoding": "identity"} if is_here(access.server) else {}),
             trust_env=False,
         )
 
@@ -296,11 +296,6 @@ class _Mapped:
                 ) from error
             kind = HungUp if _hung_up(error) else ServerUnavailable
             raise kind(f"{self._what} cannot be reached: {error or type(error).__name__}") from error
-
-
-def _is_here(server: str) -> bool:
-    """Tell whether the server is on this machine: compressing what never leaves it takes longer than sending it."""
-    return urlsplit(server).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def tls_context(access: Access, credentials: Credentials) -> ssl.SSLContext:

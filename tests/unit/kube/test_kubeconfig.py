@@ -244,3 +244,15 @@ def test_a_flattened_plugin_stays_a_plugin_with_the_path_it_had(tmp_path):
 def test_a_document_of_any_shape_is_refused_and_breaks_nothing(data):
     with pytest.raises(KubeconfigInvalid):
         Kubeconfig.parse(data, commands=["/opt/bin/aws"]).access()
+
+
+@pytest.mark.parametrize("server", ["http://kube.example.com", "HTTP://10.0.0.1:8080", "http://127.0.0.1.example.com"])
+def test_credentials_go_out_in_clear_only_to_this_machine_unless_it_is_the_users_own_file(tmp_path, server):
+    data = document("a", server, {"token": "t"})
+    with pytest.raises(KubeconfigInvalid, match="in clear") as caught:
+        Kubeconfig.parse(data).access()
+    assert "https" in caught.value.remedy
+    (tmp_path / "config").write_bytes(data)
+    assert Kubeconfig.load([tmp_path / "config"]).access().server == server
+    for here in ("http://127.0.0.1:8080", "http://[::1]:80", "http://localhost"):
+        assert Kubeconfig.parse(document("a", here, {"token": "t"})).access().server == here
