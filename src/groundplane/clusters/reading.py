@@ -11,6 +11,8 @@ from typing import Any
 from groundplane.base.documents import printable
 
 _LONGEST = 512
+# Kubernetes counts in int32.
+_MOST = 2**31 - 1
 
 
 def mapping(value: Any, *path: str) -> dict[str, Any]:
@@ -40,7 +42,9 @@ def texts(value: Any, *path: str) -> dict[str, str]:
 
 
 def number(value: Any, *path: str) -> int:
-    """Return the whole number at `path` below `value`; 0 when there is none."""
+    """Return the count at `path` below `value`; 0 when there is none."""
     *outer, name = path
     found = mapping(value, *outer).get(name)
-    return found if isinstance(found, int) and not isinstance(found, bool) else 0
+    if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _MOST:
+        return found
+    return 0

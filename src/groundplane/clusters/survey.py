@@ -80,7 +80,7 @@ def _clock_offset(date: str, before: datetime, after: datetime) -> float:
     """Return the server's clock minus ours, as well as a header of whole seconds tells it; 0 when it tells none."""
     try:
         said = parsedate_to_datetime(date).timestamp() + 0.5
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     offset = said - (before.timestamp() + after.timestamp()) / 2
     # Less than what the header and the way of the answer can make up is no difference.

@@ -13,7 +13,7 @@ import socket
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +38,11 @@ T = TypeVar("T")
 
 _CONNECT = 10.0
 _TEXT_SHOWN = 300
+# No server means more seconds than a year has.
+_LONGEST_WAIT = 366 * 86400
+# A Status is small; of an error that is larger, nothing is worth reading.
+_ERROR_AT_MOST = 1024 * 1024
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _SENDABLE = re.compile(r"[!-~]+")
 _ANOTHER_CA = "check that it is the right server; if it is, put its CA into the kubeconfig"
 _ANOTHER_NAME = (
@@ -160,9 +165,8 @@ class Transport:
         http = await self._client(credentials)
         arguments = _arguments(call, credentials, self._access.tls_server_name)
         response = await until.enter_async_context(http.stream(**arguments, timeout=timeout))
-        if response.is_error:
-            await response.aread()
-            raise self._error(call, response, credentials)
+        if not response.is_success:
+            raise self._error(call, response, await _beginning(response), credentials)
         return response
 
     async def close(self) -> None:
@@ -183,7 +187,7 @@ class Transport:
                     raise
                 response = await http.request(**arguments)
         if not response.is_success:
-            raise self._error(call, response, credentials)
+            raise self._error(call, response, response.content, credentials)
         if not response.content:
             return {}
         try:
@@ -263,8 +267,8 @@ class Transport:
     def _errors(self, call: Call) -> _Mapped:
         return _Mapped(call, self.server)
 
-    def _error(self, call: Call, response: httpx2.Response, credentials: Credentials) -> Exception:
-        error = error_from_status(_status(response), action=f"{call.action} at {self.server}")
+    def _error(self, call: Call, response: httpx2.Response, content: bytes, credentials: Credentials) -> Exception:
+        error = error_from_status(_status(response, content), action=f"{call.action} at {self.server}")
         if isinstance(error, Unauthorized):
             self._login.drop(credentials)
         return error
@@ -345,20 +349,31 @@ def _arguments(call: Call, credentials: Credentials, server_name: str) -> dict[s
     return arguments
 
 
-def _status(response: httpx2.Response) -> dict[str, Any]:
+async def _beginning(response: httpx2.Response) -> bytes:
+    """Read an error's content, and no more of it than an error has."""
+    content = bytearray()
+    async with aclosing(response.aiter_bytes()) as chunks:
+        async for chunk in chunks:
+            content += chunk[: _ERROR_AT_MOST - len(content)]
+            if len(content) >= _ERROR_AT_MOST:
+                break
+    return bytes(content)
+
+
+def _status(response: httpx2.Response, content: bytes) -> dict[str, Any]:
     """Return the answer's Status, or one made from the code when a proxy or the like answered."""
     try:
-        status = msgspec.json.decode(response.content)
+        status = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         status = None
     if not isinstance(status, dict) or status.get("kind") != "Status":
-        status = {"message": response.text[:_TEXT_SHOWN].strip()}
+        status = {"message": content.decode(errors="replace")[:_TEXT_SHOWN].strip()}
     message = status.get("message")
     status["message"] = printable(" ".join(message.split())) if isinstance(message, str) else ""
     status["details"] = _details(status.get("details"))
     status["code"] = response.status_code
     seconds = response.headers.get("Retry-After", "")
-    if seconds.isdigit():
+    if _SECONDS.fullmatch(seconds):
         status["details"].setdefault("retryAfterSeconds", int(seconds))
     return status
 
@@ -369,7 +384,7 @@ def _details(found: Any) -> dict[str, Any]:
     causes = details.get("causes")
     details["causes"] = [one for one in causes if isinstance(one, dict)] if isinstance(causes, list) else []
     wait = details.get("retryAfterSeconds")
-    if not isinstance(wait, int | float):
+    if not isinstance(wait, int | float) or not 0 <= wait <= _LONGEST_WAIT:
         details.pop("retryAfterSeconds", None)
     return details
 

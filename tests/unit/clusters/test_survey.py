@@ -289,3 +289,20 @@ async def test_a_right_that_was_taken_away_is_no_change_of_the_cluster() -> None
         after = await look(member)
         assert changes(before, after) == []
         assert changes(after, before) == []
+
+
+@pytest.mark.parametrize(
+    "date", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2020 00:00:00 +9999999999999999999999"]
+)
+async def test_a_date_beyond_all_calendars_tells_no_clock(date: str) -> None:
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.json({"metadata": {"uid": "u"}}, headers=f"Date: {date}\r\n")
+
+    async with Member() as member, KubernetesDoor(member.kubeconfig) as door:
+        member.spoiled["/api/v1/namespaces/kube-system"] = answer
+        assert (await identify(door, now=lambda: NOW)).clock_offset_seconds == 0.0
+
+
+@pytest.mark.parametrize("count", [10**30, -1, 2**31])
+def test_a_count_that_kubernetes_cannot_have_is_none(count: int) -> None:
+    assert workload_of({"status": {"numberReady": count}}).count == 0

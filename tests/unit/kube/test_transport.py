@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import sys
 from datetime import UTC, datetime, timedelta
@@ -287,3 +289,48 @@ async def test_lines_come_as_they_are_sent_and_leaving_early_closes_the_connecti
         async with transport.lines(Call("GET", "/x", "follow x", {"watch": "1"})) as lines:
             assert [json.loads(await anext(lines)) for _ in range(2)] == [{"a": 1}, {"b": 2}]
         await transport.close()
+
+
+@pytest.mark.parametrize("wait", [10**400, -1, 1e300, True, "7"], ids=["huge", "negative", "far", "truth", "text"])
+@pytest.mark.parametrize("header", ["\u00b2", "9" * 5000, "-1"], ids=["power", "long", "negative"])
+async def test_a_wait_that_nobody_can_wait_is_none(wait, header):
+    async def answer(_: Request, reply: Reply) -> None:
+        status = json.dumps({"kind": "Status", "details": {"retryAfterSeconds": wait}}).encode()
+        head = f"HTTP/1.1 503 Said\r\nRetry-After: {header}\r\nContent-Length: {len(status)}\r\n\r\n"
+        await reply.raw(head.encode("latin-1") + status)
+
+    async with ScriptedKube(answer) as kube:
+        transport = Transport(Access(kube.url))
+        with pytest.raises(ServerUnavailable) as caught:
+            await transport.request(GET)
+        await transport.close()
+    assert caught.value.retry_after in (0, 1)
+
+
+async def test_of_an_error_without_end_only_the_beginning_is_read():
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.raw(b"HTTP/1.1 500 Said\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not reply.gone.is_set():
+                await reply.chunk(b"x" * 65536)
+
+    async with ScriptedKube(answer) as kube:
+        transport = Transport(Access(kube.url))
+        async with asyncio.timeout(5):
+            with pytest.raises(ServerUnavailable, match="xxx"):
+                await transport.fetch(GET, limit=1000)
+        await transport.close()
+
+
+async def test_a_redirect_is_not_followed_and_what_it_says_is_no_answer():
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.json({"kind": "Namespace"}, 302, f"Location: {elsewhere.url}/api\r\n")
+
+    async with ScriptedKube(answer) as elsewhere, ScriptedKube(answer) as kube:
+        transport = Transport(Access(kube.url, token="t"))
+        with pytest.raises(ServerUnavailable, match="cannot get things"):
+            await transport.fetch(GET, limit=1000)
+        with pytest.raises(ServerUnavailable, match="cannot get things"):
+            await transport.request(GET)
+        await transport.close()
+        assert elsewhere.requests == []
