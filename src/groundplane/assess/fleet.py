@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from groundplane.api.assessment import (
     DIMENSIONS,
     NAMES_SHOWN,
@@ -187,9 +189,10 @@ def next_history(history: list[UniformityPoint], uniformity: Uniformity, time: s
     )
     if history and _same(history[-1], point):
         return history
-    # A burst is one point, but the first of all points stays where it was.
+    # A burst is one point, at the time that it began at; but the first of all points stays what it was.
     recent = len(history) > 1 and _age(history[-1].time, time) < ONE_POINT
-    kept = [*(history[:-1] if recent else history), point]
+    began = min(history[-1].time, time) if recent else time
+    kept = [*(history[:-1] if recent else history), msgspec.structs.replace(point, time=began)]
     if len(kept) > HISTORY_POINTS:
         half = len(kept) // 2
         kept = [*kept[:half:2], *kept[half:]]

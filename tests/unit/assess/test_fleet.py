@@ -105,7 +105,21 @@ def test_history_has_a_point_for_each_change_and_none_for_sameness() -> None:
 
 def test_a_burst_of_changes_is_one_point() -> None:
     history = grown(grown(grown([], 1, 0), 2, 60), 3, 62)
-    assert [(point.uniform, point.time) for point in history] == [(1, at(0)), (3, at(62))]
+    assert [(point.uniform, point.time) for point in history] == [(1, at(0)), (3, at(60))]
+
+
+def test_changes_that_never_pause_are_points_all_the_same() -> None:
+    history: list[UniformityPoint] = []
+    for number in range(60):
+        history = grown(history, number, 4 * number)
+    assert len(history) > 25
+    times = [point.time for point in history]
+    assert times == sorted(set(times))
+
+
+def test_a_clock_that_goes_back_makes_no_point_in_the_future() -> None:
+    history = grown(grown(grown([], 1, 0), 2, 60), 3, 30)
+    assert [(point.uniform, point.time) for point in history] == [(1, at(0)), (3, at(30))]
 
 
 def test_the_first_point_of_all_is_kept() -> None:
