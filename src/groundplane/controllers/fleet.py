@@ -61,7 +61,9 @@ def _foundation(document: Object | None) -> ObjectKey | None:
 
 
 def _assessment(document: Object | None) -> object:
-    return document.get("status", {}).get("assessment") if document else None
+    """Return the assessment; none that was made against another Foundation than the Cluster's of now."""
+    found, wanted = (document or {}).get("status", {}).get("assessment"), _foundation(document)
+    return found if found and wanted is not None and found.get("foundation") == wanted.name else None
 
 
 def _group(foundation: ObjectKey) -> str:

@@ -94,6 +94,19 @@ async def test_a_cluster_that_moves_to_another_foundation_is_counted_there(tmp_p
         assert (await site.condition(Foundation, "ground", "Uniform")).reason == "NoClusters"
 
 
+async def test_what_was_held_against_something_else_is_not_summed_up(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await site.add(distribution())
+        assert (await assessed(site, "shop", GOOD)).foundation == ""
+        await site.add(foundation(), foundation("other"))
+        await site.sum_up()
+        status = (await site.get(Foundation, "ground")).status
+        assert (status.clusters, status.unassessed, status.uniformity.nodes, status.history) == (1, 1, 0, [])
+        await site.patch(Cluster, "shop", spec={"foundationRef": {"name": "other"}})
+        await site.sum_up("other")
+        assert (await site.get(Foundation, "other")).status.unassessed == 1
+
+
 async def test_every_way_of_standing_on_a_foundation_has_its_word(tmp_path: Path) -> None:
     async with world(tmp_path) as site:
         await site.add(distribution(), foundation())
