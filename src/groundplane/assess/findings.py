@@ -218,7 +218,7 @@ def of_certificates(found: Sequence[CertificateFacts], limits: CertificateLimits
         left = end - day
         remedy = Remedy(action="RenewCertificates", text="renew it; every control plane has its own")
         if left <= timedelta(0):
-            message = f"{what} ended on {end}"
+            message = f"{what} ended on {end}" if left else f"{what} ends today, {end}"
             yield Risk("CertificateExpiring", what, message, "High", "the certificate", remedy)
         elif left.days <= limits.expiry_warning_days:
             message = f"{what} ends in {counted(left.days, 'day')}, on {end}"

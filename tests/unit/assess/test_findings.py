@@ -148,7 +148,7 @@ def certificate(**fields: Any) -> CertificateFacts:
     [
         ("2026-10-31", ""),
         ("2026-11-01", "kube-apiserver (/etc/kubernetes/pki/apiserver.crt) ends in 30 days, on 2026-12-01"),
-        ("2026-12-01", "kube-apiserver (/etc/kubernetes/pki/apiserver.crt) ended on 2026-12-01"),
+        ("2026-12-01", "kube-apiserver (/etc/kubernetes/pki/apiserver.crt) ends today, 2026-12-01"),
         ("2027-01-01", "kube-apiserver (/etc/kubernetes/pki/apiserver.crt) ended on 2026-12-01"),
     ],
 )
