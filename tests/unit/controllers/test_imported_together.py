@@ -12,7 +12,7 @@ import pytest
 
 from groundplane.api.cluster import Cluster
 from groundplane.client.informer import Name, ObjectChange
-from groundplane.client.typed import SECRETS
+from groundplane.client.typed import NAMESPACES, SECRETS
 from groundplane.controllers.cluster import Identities
 from groundplane.controllers.cluster.identities import claim_of
 from groundplane.kube.kubeconfig import Access, render_kubeconfig
@@ -76,6 +76,23 @@ async def test_of_two_clusters_that_are_one_the_first_counts_and_the_second_take
         await site.delete(Cluster, "first")
         await settled(site, "second", "Imported", "Imported")
         assert (await site.get(Cluster, "second")).status.facts is not None
+
+
+async def test_the_first_in_another_namespace_is_not_told_to_who_may_not_see_it(tmp_path: Path) -> None:
+    async with Member() as member, managed(tmp_path) as site:
+        meta = {"name": "board"}
+        await site.client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+        elsewhere = kubeconfig(member, "secret-plan"), imported("secret-plan")
+        for document in elsewhere:
+            document["metadata"]["namespace"] = "board"
+        await site.add(*elsewhere)
+        await asyncio.sleep(1.1)
+        await site.add(kubeconfig(member, "second"), imported("second"))
+        await settled(site, "second", "Imported", "AlreadyImported")
+        message = (await site.condition(Cluster, "second", "Ready")).message
+        assert "in another namespace" in message
+        assert "secret-plan" not in message
+        assert "board" not in message
 
 
 async def test_a_mended_secret_wakes_its_cluster_at_once(tmp_path: Path) -> None:

@@ -149,10 +149,12 @@ class ImportedReconciler:
     async def _stand_back(self, key: ObjectKey, cluster: Cluster, first: Claim, cluster_id: str) -> Again:
         """Leave the cluster to another Cluster; its change or end wakes this one."""
         self._tried.pop(key, None)
-        name = f"{first.key.namespace}/{first.key.name}"
+        # Who may see this Cluster need not be allowed to see those of other namespaces.
+        ours = first.key.namespace == key.namespace
+        name = f"Cluster {key.namespace}/{first.key.name}" if ours else "a Cluster in another namespace"
         error = AlreadyImported(
-            f"this cluster is Cluster {name} already: both have the kube-system uid {cluster_id}",
-            remedy=f"delete this Cluster, or Cluster {name} if this one is to stay",
+            f"this cluster is {name} already: both have the kube-system uid {cluster_id}",
+            remedy="delete this Cluster, or the other one if this is to stay",
         )
         trouble = trouble_of(error, None, now=self._now())
         await self._answer(cluster, imported_status.second(cluster, trouble, cluster_id, self._now()))
