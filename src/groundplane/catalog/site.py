@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from groundplane.base.documents import too_deep
 from groundplane.base.errors import Refused, one_line
 from groundplane.base.files import write_private
 
@@ -43,10 +44,7 @@ class SiteRefused(Refused):
 
 def parse_site(text: str, origin: str) -> dict[str, tuple[Sourced, ...]]:
     """Return the rows of a site's file by table; raises SiteRefused naming every fault."""
-    try:
-        body = yaml.load(text, yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise SiteRefused(origin, (Fault("file", f"not YAML: {one_line(error)}"),)) from error
+    body = _loaded(text, origin)
     faults: list[Fault] = []
     rows = _typed(body, faults)
     if not faults:
@@ -55,6 +53,15 @@ def parse_site(text: str, origin: str) -> dict[str, tuple[Sourced, ...]]:
     if faults:
         raise SiteRefused(origin, tuple(faults))
     return rows
+
+
+def _loaded(text: str, origin: str) -> Any:
+    try:
+        if too_deep(text):
+            raise SiteRefused(origin, (Fault("file", "nested too deep"),))
+        return yaml.load(text, yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise SiteRefused(origin, (Fault("file", f"not YAML: {one_line(error)}"),)) from error
 
 
 def _typed(body: Any, faults: list[Fault]) -> dict[str, tuple[Sourced, ...]]:

@@ -155,3 +155,10 @@ def test_a_file_with_faults_stops_the_start_and_says_which(tmp_path: Path) -> No
 def test_a_row_is_due_a_year_after_its_day_unless_it_says(review: str, due: date | None) -> None:
     row = kernel.KernelOptions(needed_by="x", options=[], source="https://x.y", date="2024-03-01", review=review)
     assert row.due() == due
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "systems: [{date: 2026-02-30}]", "systems: [{date: !!int x}]"])
+def test_a_file_that_no_reader_can_build_is_refused_and_ends_nothing(text: str) -> None:
+    with pytest.raises(SiteRefused) as caught:
+        parse_site(text, "mine.yaml")
+    assert [cause.field for cause in caught.value.causes] == ["file"]
