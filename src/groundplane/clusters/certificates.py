@@ -9,6 +9,7 @@ from cryptography.x509.oid import NameOID
 
 from groundplane.api.facts import CertificateFacts
 from groundplane.base.clock import rfc3339
+from groundplane.base.documents import printable
 from groundplane.kube.kubeconfig import Access
 
 _BUNDLE_KEPT = 8
@@ -31,7 +32,7 @@ def _read(data: bytes, load: Callable[[bytes], list[x509.Certificate]], path: st
         return []
     try:
         return [_facts(certificate, path) for certificate in load(data)[:_BUNDLE_KEPT]]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension):
         return []
 
 
@@ -39,7 +40,7 @@ def _facts(certificate: x509.Certificate, path: str) -> CertificateFacts:
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return CertificateFacts(
         path=path,
-        subject=str(names[0].value)[:256] if names else "",
+        subject=printable(str(names[0].value)[:256]) if names else "",
         not_before=rfc3339(certificate.not_valid_before_utc),
         not_after=rfc3339(certificate.not_valid_after_utc),
         authority=_is_authority(certificate),

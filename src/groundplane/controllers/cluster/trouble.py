@@ -88,7 +88,7 @@ def expired_at(access: Access, *, now: datetime) -> str:
 def _certificate_end(pem: bytes) -> datetime | None:
     try:
         return x509.load_pem_x509_certificate(pem).not_valid_after_utc if pem else None
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return None
 
 
