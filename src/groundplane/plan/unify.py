@@ -117,7 +117,7 @@ def _steps(member: Member, wanted_version: str) -> Iterator[UnifyStep]:
         *_runtime(member, drift, wanted_version),
         *_kubernetes(member, drift, wanted_version),
         *_of_action(member, drift, "ChangeNetwork", "Change the pod network"),
-        *_by_hand(member, drift),
+        *_by_hand(member, drift, wanted_version),
     ):
         # A node that is empty already need not be emptied twice.
         shares = drained and step.action in ("MigrateRuntime", "UpgradeRuntime")
@@ -205,13 +205,17 @@ def _kubernetes(member: Member, drift: list[Drift], wanted_version: str) -> Iter
         verb = "Convert and upgrade" if hop.converts else "Upgrade"
         yield _step(member, action, f"{verb} Kubernetes from {hop.source} to {hop.target}", source=hop.source,
                     target=hop.target, nodes=nodes, drains=True)  # fmt: skip
-    if not path.hops and wanted_version:
+    if not path.hops and any(one.dimension == "Version" for one in found):
         yield _step(member, "UpgradeKubernetes", f"Bring the kubelets that are behind to {wanted_version}",
                     target=wanted_version, nodes=nodes, drains=True)  # fmt: skip
 
 
-def _by_hand(member: Member, drift: list[Drift]) -> Iterator[UnifyStep]:
+def _by_hand(member: Member, drift: list[Drift], wanted_version: str) -> Iterator[UnifyStep]:
     for one in drift:
+        if one.remedy.action == "ConvertDistribution" and not wanted_version:
+            yield _step(member, "ConvertDistribution", f"Convert {one.found} to {one.wanted}", source=one.found,
+                        target=one.wanted, nodes=one.nodes,
+                        blocked="the Foundation names no version to convert to")  # fmt: skip
         if one.remedy.action == "ReinstallOperatingSystem":
             yield _step(
                 member,
@@ -222,7 +226,7 @@ def _by_hand(member: Member, drift: list[Drift]) -> Iterator[UnifyStep]:
                 nodes=one.nodes,
                 blocked="an operating system is never installed anew in place: add new machines, then take these out",
             )
-        elif one.remedy.action == "None" and one.dimension not in ("Version", "Distribution"):
+        elif one.remedy.action == "None" and one.dimension != "Version":
             yield _step(member, "None", one.remedy.text, source=one.found, target=one.wanted, nodes=one.nodes,
                         blocked="a person has to decide")  # fmt: skip
 

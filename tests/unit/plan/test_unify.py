@@ -182,3 +182,14 @@ def test_clusters_that_need_nothing_are_named_with_the_reason() -> None:
 @given(st.permutations([member("a", SWAP, KERNEL), member("b", RUNTIME), member("c", VERSION, nodes=9), member("d")]))
 def test_the_order_of_the_input_does_not_matter(members: list[Member]) -> None:
     assert unify("production", WANTED, members) == unify("production", WANTED, sorted(members, key=lambda m: m.name))
+
+
+def test_another_kind_of_kubernetes_is_told_also_where_its_version_is_as_wanted_or_free() -> None:
+    other = drift("Distribution", "None", found="openshift", wanted="native")
+    for wanted in ("", "v1.20.6"):
+        plan = unify("production", wanted, [member("shop", other, version="v1.20.6", platform="unheard-of")])
+        assert [(step.action, step.title, bool(step.blocked)) for step in plan.steps] == [("None", "mend it", True)]
+    convert = drift("Distribution", "ConvertDistribution", found="native", wanted="tke")
+    plan = unify("production", "", [member("shop", convert, version="v1.20.6", platform="native")])
+    assert [step.action for step in plan.steps] == ["ConvertDistribution"]
+    assert "names no version" in plan.steps[0].blocked
