@@ -15,7 +15,7 @@ from groundplane.clusters.api import KubernetesDoor
 from groundplane.clusters.errors import CertificateUntrusted, ClusterDenied, ClusterUnavailable
 from groundplane.clusters.survey import identify, survey
 from groundplane.controllers.cluster.trouble import trouble_of
-from groundplane.kube.kubeconfig import Access, KubeconfigInvalid
+from groundplane.kube.kubeconfig import Access, Kubeconfig, KubeconfigInvalid
 from support.connect_proxy import ConnectProxy
 from support.member import Member
 from support.pki import Pki
@@ -148,3 +148,11 @@ async def test_a_server_name_that_is_none_is_a_fault_of_the_kubeconfig_and_nothi
 
 def test_nothing_of_an_untrusted_server_is_more_than_a_denial() -> None:
     assert issubclass(CertificateUntrusted, ClusterDenied)
+
+
+def test_what_a_kubeconfig_calls_its_parts_moves_no_cursor() -> None:
+    text = 'current-context: a\nclusters: [{name: "\\e[2J", cluster: {server: https://x}}]\n'
+    text += "contexts: [{name: a, context: {cluster: b}}]\n"
+    with pytest.raises(KubeconfigInvalid) as caught:
+        Kubeconfig.parse(text.encode()).access()
+    assert trouble_of(caught.value, None, now=datetime.now(UTC)).message.endswith("it has \ufffd[2J")

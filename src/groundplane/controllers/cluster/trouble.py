@@ -11,6 +11,7 @@ import msgspec
 from cryptography import x509
 
 from groundplane.base.clock import rfc3339
+from groundplane.base.documents import printable
 from groundplane.base.errors import GroundplaneError, Refused
 from groundplane.clusters.errors import (
     AccessForbidden,
@@ -65,6 +66,12 @@ REASONS = ("CredentialsExpired", *(reason for _, reason in _REASONS))
 
 def trouble_of(error: GroundplaneError, access: Access | None, *, now: datetime) -> Trouble:
     """Put an error into the words of a condition. `access` is what was tried, if it came to that."""
+    found = _trouble_of(error, access, now=now)
+    # Names and hints of a kubeconfig are in it as they came.
+    return Trouble(found.reason, printable(found.message))
+
+
+def _trouble_of(error: GroundplaneError, access: Access | None, *, now: datetime) -> Trouble:
     expired = expired_at(access, now=now) if access is not None else ""
     # Many a server hangs up at the sight of an expired certificate, and says nothing.
     if expired and isinstance(error, CredentialsRefused | ClusterHungUp):
