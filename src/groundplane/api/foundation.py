@@ -30,8 +30,8 @@ class OSEntry(Struct, frozen=True):
     ] = []
 
     def accepts(self, system: str, version: str) -> bool:
-        """Tell whether an operating system, by ID and VERSION_ID, is meant by this entry."""
-        if self.id != system:
+        """Tell whether an operating system, by ID in any case and VERSION_ID, is meant by this entry."""
+        if self.id.lower() != system.lower():
             return False
         return not self.versions or any(version == one or version.startswith(f"{one}.") for one in self.versions)
 

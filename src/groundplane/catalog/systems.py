@@ -34,8 +34,8 @@ def systems() -> dict[tuple[str, str], System]:
 
 
 def system(id: str, version_id: str) -> System | None:
-    """Return the row for an os-release's ID and VERSION_ID, the one with the longest matching version; else None."""
-    rows = [row for row in systems().values() if row.id == id and _matches(row.version_id, version_id)]
+    """Return the row for an os-release's ID in any case and VERSION_ID, the one with the longest matching version; else None."""
+    rows = [row for row in systems().values() if row.id.lower() == id.lower() and _matches(row.version_id, version_id)]
     return max(rows, key=lambda row: len(row.version_id), default=None)
 
 

@@ -17,7 +17,7 @@ from groundplane.api.facts import (
     StackFacts,
     TimeFacts,
 )
-from groundplane.api.foundation import CertificateLimits, SecurityLimits
+from groundplane.api.foundation import CertificateLimits, OperatingSystem, OSEntry, SecurityLimits
 from groundplane.assess import ClusterSubject, assess_cluster, assess_machine
 
 from .world import SPEC, facts, machine, stack, standard
@@ -228,3 +228,13 @@ def test_an_oci_runtime_whose_version_cannot_be_read_is_reported() -> None:
     host = machine(handlers=[HandlerFacts(name="runc", version="unknown"), HandlerFacts(name="kata")])
     found = assess_machine("shop-1", host, standard()).findings
     assert [one.subject for one in found if one.type == "UnknownVersion"] == ["runc unknown"]
+
+
+@pytest.mark.parametrize("spelt", ["openEuler", "openeuler"])
+def test_a_system_is_known_however_its_id_is_spelt(spelt: str) -> None:
+    system = OperatingSystem(recommended=[OSEntry(id=spelt, versions=["20.03"])])
+    wanted = standard(msgspec.structs.replace(SPEC, operating_system=system))
+    old = stack(os_image="openEuler 20.03 (LTS)", kernel="6.1.0", kubelet=CURRENT, runtime="containerd://2.2.5")
+    found = assess_cluster(ClusterSubject(modern(old)), wanted)
+    assert [one for one in found.drift if one.dimension == "OperatingSystem"] == []
+    assert "openEuler 20.03" in " ".join(one.subject for one in found.findings if one.type.startswith("EndOfLife"))
