@@ -40,7 +40,10 @@ def _foreign_system(ground: Ground, standard: Standard) -> Difference:
         f"{entry.id} {'/'.join(entry.versions)}".strip()
         for entry in [*standard.system.recommended, *standard.system.allowed]
     )
-    same = any(entry.id.lower() == ground.system.id.lower() for entry in [*standard.system.recommended, *standard.system.allowed])
+    same = any(
+        entry.id.lower() == ground.system.id.lower()
+        for entry in [*standard.system.recommended, *standard.system.allowed]
+    )
     cost = (
         "its packages, kernel and security fixes are another release's than those of the other nodes"
         if same

@@ -6,6 +6,8 @@ come one after another, so the depth is counted on those before anything is load
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
 # Schemas of CustomResourceDefinitions are the deepest that people write, at some forty levels.
@@ -28,6 +30,23 @@ def too_deep(text: bytes | str, *, deepest: int = DEEPEST) -> bool:
 def aliased(text: bytes | str) -> bool:
     """Tell whether the YAML has aliases: a few, one in another, stand for more text than there is memory."""
     return any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.CSafeLoader))
+
+
+def documents(text: bytes | str) -> list[Any]:
+    """Return the documents of a YAML text; raises yaml.YAMLError, also for a day or a number that is none."""
+    try:
+        return list(yaml.load_all(text, yaml.CSafeLoader))
+    except ValueError as error:
+        # PyYAML reads 2026-13-01 as a day and trips over it.
+        raise yaml.YAMLError(str(error)) from error
+
+
+def document(text: bytes | str) -> Any:
+    """Return the one document of a YAML text, None when there is none; raises yaml.YAMLError as `documents` does."""
+    found = documents(text)
+    if len(found) > 1:
+        raise yaml.YAMLError("expected a single document and found several")
+    return found[0] if found else None
 
 
 def printable(text: str) -> str:

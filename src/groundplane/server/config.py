@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 import yaml
 
+from groundplane.base.documents import document as read_document
 from groundplane.base.errors import Refused, one_line
 
 
@@ -81,7 +82,7 @@ def read_config(path: Path | None) -> ServerConfig:
     if path is None:
         return ServerConfig()
     try:
-        document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        document = read_document(path.read_bytes())
         return msgspec.convert(document or {}, ServerConfig)
     except OSError as error:
         raise ConfigRefused(f"cannot read settings file {path}: {error.strerror}") from error

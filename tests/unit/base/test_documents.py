@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundplane.base.documents import DEEPEST, printable, too_deep
+from groundplane.base.documents import DEEPEST, document, documents, printable, too_deep
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,18 @@ def test_depth_is_told_without_loading(text: str, deep: bool) -> None:
 def test_what_is_no_yaml_says_so() -> None:
     with pytest.raises(yaml.YAMLError):
         too_deep("a: [b")
+
+
+@pytest.mark.parametrize("text", ["day: 2026-13-16", "{a: [b", "--- 1\n--- 2"])
+def test_a_document_that_cannot_be_loaded_is_no_yaml_whatever_trips_over_it(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        document(text)
+
+
+def test_documents_are_read_one_by_one() -> None:
+    assert documents("a: 1\n---\nb: 2") == [{"a": 1}, {"b": 2}]
+    assert document("a: 1") == {"a": 1}
+    assert document("") is None
 
 
 @given(st.text())

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from groundplane.base.documents import documents as read_documents
 from groundplane.base.documents import too_deep
 
 from ..cause import Cause, Verdict, forbidden, invalid, required
@@ -157,7 +158,7 @@ def _objects(path: str, text: str) -> Cause | None:
     try:
         if too_deep(text):
             return invalid(path, "…", "is nested deeper than any object is")
-        documents = [document for document in yaml.load_all(text, yaml.CSafeLoader) if document is not None]
+        documents = [body for body in read_documents(text) if body is not None]
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or "malformed"
         mark = getattr(error, "problem_mark", None)

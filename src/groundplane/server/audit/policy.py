@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from groundplane.base.documents import document as read_document
 from groundplane.base.errors import Refused, one_line
 
 from ..requestinfo import RequestInfo
@@ -166,7 +167,7 @@ def load_policy(path: Path | None) -> Policy:
     source = str(path) if path else "the default policy"
     try:
         text = path.read_bytes() if path else DEFAULT
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
+        document = read_document(text)
         policy = msgspec.convert(document, Policy)
     except OSError as error:
         raise PolicyRefused(f"cannot read audit policy {source}: {error.strerror}") from error
