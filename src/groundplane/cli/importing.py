@@ -30,7 +30,7 @@ from groundplane.clusters.survey import identify
 from groundplane.kube.kubeconfig import Access, Kubeconfig, flatten
 
 from .exits import code_of
-from .kinds import CLUSTER, display
+from .kinds import CLUSTER, OURS, display
 from .session import Api
 
 DEADLINE = 20.0
@@ -66,6 +66,7 @@ async def import_all(api: Api, config: Kubeconfig, contexts: Sequence[str], wish
     asking = asyncio.Semaphore(ASKED_AT_ONCE), asyncio.Semaphore(PLUGINS_AT_ONCE)
     candidates = await asyncio.gather(*(_ask(config, context, asking) for context in contexts))
     known = await _known(api)
+    await _warn_of_foundation(api, wish)
     code = 0
     for candidate in candidates:
         try:
@@ -74,8 +75,8 @@ async def import_all(api: Api, config: Kubeconfig, contexts: Sequence[str], wish
             click.echo(f"context {candidate.context}: error: {error.message}", err=True)
             for cause in getattr(error, "causes", ()):
                 click.echo(f"  {cause.field}: {cause.message}", err=True)
-            if error.remedy:
-                click.echo(f"context {candidate.context}: remedy: {error.remedy}", err=True)
+            if remedy := error.remedy or _remedy(error):
+                click.echo(f"context {candidate.context}: remedy: {remedy}", err=True)
             code = code or int(code_of(error))
         else:
             click.echo(f"context {candidate.context}: {outcome}")
@@ -136,7 +137,42 @@ async def _import(api: Api, candidate: Candidate, known: list[Object], wish: Wis
         known.append(cluster)
         said = candidate.version or "not reached yet"
         return f"{display(CLUSTER, name)} imported ({said}, {access.server})"
+    _warn_of_other_foundation(candidate, cluster, wish)
     return f"{display(CLUSTER, name)} {'credentials renewed' if written else 'already imported, unchanged'}"
+
+
+async def _warn_of_foundation(api: Api, wish: Wish) -> None:
+    """Say once that a Foundation is not there: it may be made later, and its name may be a slip."""
+    if not wish.foundation:
+        return
+    try:
+        await api.client.get(OURS["Foundation"], api.namespace, wish.foundation)
+    except NotFound:
+        there = f"there is no Foundation {wish.foundation} in namespace {api.namespace}"
+        click.echo(f"warning: {there}: nothing is compared until there is", err=True)
+    except (Forbidden, Refused):
+        return
+
+
+def _warn_of_other_foundation(candidate: Candidate, cluster: Object, wish: Wish) -> None:
+    """Say that an import leaves a Cluster with the Foundation that it has."""
+    held = cluster["spec"].get("foundationRef", {}).get("name", "")
+    if wish.foundation in ("", held):
+        return
+    name, patch = cluster["metadata"]["name"], f'{{"spec":{{"foundationRef":{{"name":"{wish.foundation}"}}}}}}'
+    has = f"Foundation {held}" if held else "no Foundation"
+    click.echo(
+        f"context {candidate.context}: warning: Cluster {name} stays with {has}; to change that:"
+        f" kubectl patch -n {cluster['metadata']['namespace']} cluster {name} --type=merge -p '{patch}'",
+        err=True,
+    )
+
+
+def _remedy(error: GroundplaneError) -> str:
+    """Return what can be done about a cluster that does not answer and says no more."""
+    if isinstance(error, ClusterUnavailable | ClusterDenied):
+        return "mend it and import again, or import it as it is with --allow-unreachable"
+    return ""
 
 
 def _tolerated(error: GroundplaneError, wish: Wish) -> bool:

@@ -100,10 +100,26 @@ def test_one_bad_context_stops_no_other_and_each_is_told(cli: Cli, tmp_path: Pat
         assert (
             f"context gone: error: cannot get /api/v1/namespaces/kube-system: {gone} cannot be reached" in outcome.err
         )
+        assert "context gone: remedy: mend it and import again, or import it as it is with --allow" in outcome.err
         allowed = cli("import", "--kubeconfig", file, "--all-contexts", "--allow-unreachable")
         assert allowed.code == 0
         assert "context gone: cluster.groundplane.dev/gone imported (not reached yet" in allowed.out
         assert allowed.out.count("already imported, unchanged") == 2
+
+
+def test_a_foundation_that_is_not_there_is_warned_of_and_another_one_is_not_put_in_its_place(
+    cli: Cli, namespace: str, tmp_path: Path
+) -> None:
+    with running(member := Member(uid())):
+        file = config(tmp_path, prod=member.url)
+        slip = cli("import", "--kubeconfig", file, "--foundation", "graund")
+        assert slip.code == 0
+        assert slip.err == f"warning: there is no Foundation graund in namespace {namespace}: " + (
+            "nothing is compared until there is\n"
+        )
+        again = cli("import", "--kubeconfig", file, "--foundation", "ground")
+    assert "context prod: warning: Cluster prod stays with Foundation graund; to change that: kubectl" in again.err
+    assert "already imported, unchanged" in again.out
 
 
 def test_a_context_that_never_answers_is_given_up(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
