@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import click
 from groundplane.base.errors import GroundplaneError, Refused
 
 _GAP = "   "
+# How Kubernetes says that an object is not there.
+_MISSING = re.compile(r"\b([a-z]+)\.groundplane\.dev \"[^\"]*\" not found")
 
 
 def show_error(error: GroundplaneError) -> None:
@@ -19,8 +22,17 @@ def show_error(error: GroundplaneError) -> None:
     for cause in getattr(error, "causes", ()):
         if cause.message not in error.message:
             click.echo(f"  {cause.field}: {cause.message}", err=True)
-    if error.remedy:
-        click.echo(f"remedy: {error.remedy}", err=True)
+    remedy = error.remedy or _where_to_look(error)
+    if remedy:
+        click.echo(f"remedy: {remedy}", err=True)
+
+
+def _where_to_look(error: GroundplaneError) -> str:
+    """Return how to find the right name when an object of ours is not there."""
+    from groundplane.kube.errors import NotFound
+
+    missing = _MISSING.search(error.message) if isinstance(error, NotFound) else None
+    return f"groundplane get {missing[1]} shows those that are there; -n names another namespace" if missing else ""
 
 
 def put(text: str, output: Path | None) -> None:

@@ -468,3 +468,10 @@ def test_a_bundle_is_made_of_a_distribution_of_the_api(
     assert imported.code == 0, imported.err
     applied = cli("apply", "-f", str(tmp_path / "d.yaml"), "--force-conflicts")
     assert applied.code == 0, applied.err
+
+
+@pytest.mark.parametrize("command", [("plan", "nope"), ("survey", "nope"), ("get", "cluster", "nope")])
+def test_a_name_that_is_not_there_is_answered_with_where_to_look(cli: Cli, command: tuple[str, ...]) -> None:
+    outcome = cli(*command)
+    assert outcome.code == 4
+    assert "remedy: groundplane get clusters shows those that are there; -n names another namespace" in outcome.err
