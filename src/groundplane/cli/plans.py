@@ -62,12 +62,17 @@ def _change(change: PlannedChange) -> str:
     return f"- {change.what}: {change.before}" if change.before else f"* {change.what}"
 
 
+_IMPORTED = "it is imported: Groundplane reads it and changes nothing on it"
+
+
 def without_operation(cluster: Cluster) -> list[str]:
     """Return why there is no plan: what stops it, each problem on a line of its own, or that nothing is to do."""
     name, status = cluster.metadata.name, cluster.status
     if status.observed_generation < cluster.metadata.generation:
         return [f"cluster {name}: its newest change has not been looked at yet; ask again in a moment"]
     problems = [condition for condition in status.conditions if condition.status == "False" and condition.message]
+    if cluster.spec.provider == "Imported" and not problems:
+        return [f"cluster {name} is {status.phase or 'Pending'}; {_IMPORTED}", *_where_to_read(cluster)]
     if not problems:
         return [f"cluster {name} is {status.phase or 'Pending'}: there is nothing to do"]
     lines = [f"cluster {name} is {status.phase or 'Pending'}; there is no open operation:"]
@@ -77,4 +82,12 @@ def without_operation(cluster: Cluster) -> list[str]:
             lines.append(f"{condition.type} ({condition.reason}):")
             lines.extend(f"  - {part}" for part in condition.message.split("; "))
         seen.add(condition.message)
-    return lines
+    return [*lines, _IMPORTED, *_where_to_read(cluster)] if cluster.spec.provider == "Imported" else lines
+
+
+def _where_to_read(cluster: Cluster) -> list[str]:
+    """Return the commands that show what an imported cluster lacks."""
+    commands = [f"groundplane explain cluster/{cluster.metadata.name}"]
+    if cluster.spec.foundation_ref:
+        commands.append(f"groundplane plan --foundation {cluster.spec.foundation_ref.name}")
+    return [f"next: {', '.join(commands)}   (reads only; changes nothing)"]

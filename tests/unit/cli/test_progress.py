@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from groundplane.api.cluster import Cluster, ClusterStatus
+from groundplane.api.cluster import Cluster, ClusterSpec, ClusterStatus
 from groundplane.api.distribution import Distribution, DistributionSpec, Release
 from groundplane.api.machine import Machine, MachineSpec
 from groundplane.api.meta import Condition, NameReference, ObjectMeta
@@ -172,3 +172,12 @@ def test_without_an_operation_the_cluster_says_that_there_is_nothing_to_do() -> 
     ready = Condition(type="Ready", status="True", reason="AllNodesReady")
     cluster = Cluster(metadata=ObjectMeta(name="shop"), status=ClusterStatus(phase="Ready", conditions=[ready]))
     assert plans.without_operation(cluster) == ["cluster shop is Ready: there is nothing to do"]
+
+
+def test_an_imported_cluster_has_no_operation_and_is_told_where_to_read_what_differs() -> None:
+    reference = NameReference(name="production")
+    spec = ClusterSpec(provider="Imported", foundation_ref=reference)
+    cluster = Cluster(metadata=ObjectMeta(name="eu"), spec=spec, status=ClusterStatus(phase="Ready"))
+    first, then = plans.without_operation(cluster)
+    assert first == "cluster eu is Ready; it is imported: Groundplane reads it and changes nothing on it"
+    assert then.startswith("next: groundplane explain cluster/eu, groundplane plan --foundation production ")
