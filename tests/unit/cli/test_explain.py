@@ -52,7 +52,7 @@ def test_a_cluster_is_told_with_what_was_found_what_is_wanted_what_it_costs_and_
     assert "seen: version of the API server; kubernetes.io/releases" in screen
     row = next(line for line in screen if line.startswith("Kernel "))
     assert row.split() == ["Kernel", "drift", "(4)", "4.14.105", ">=", "5.4.119"]
-    assert "on: legacy-3, legacy-4, legacy-5, legacy-6" in screen
+    assert "4.14.105 on: legacy-3, legacy-4, legacy-5, legacy-6" in screen
     assert "costs: BandwidthManager stays off; one more kernel to patch" in screen
     assert "remedy: upgrade the kernel to 5.4.119 or later (UpgradeKernel)" in screen
     assert "on: all 6 nodes" in screen

@@ -51,7 +51,9 @@ def _head(story: Story) -> Iterator[str]:
             yield from wrapped(f"  {condition.type} is False ({condition.reason}): ", condition.message)
     against = f"Foundation {story.foundation}" if story.foundation else "no Foundation: nothing is compared"
     share = story.uniformity
-    told = f": {share.uniform} of {share.nodes} nodes uniform ({share.percent})" if share.nodes else ""
+    told = f": {share.uniform} of {share.nodes} nodes uniform ({share.percent})" if share.percent else ""
+    if story.foundation and any(condition.reason == "NoFoundation" for condition in story.conditions):
+        told = ", which is not there: nothing is compared"
     yield f"  held against {against}{told}"
     if story.summary:
         yield from wrapped("  ", story.summary)
@@ -135,7 +137,8 @@ def _differences(group: Sequence[Drift], of: int) -> Iterator[str]:
     else:
         if first.subject:
             yield from _detail(first.subject, f"found {first.found or 'nothing'}, wanted {first.wanted or 'nothing'}")
-        yield from _detail("on", nodes(first.nodes, of=of))
+        seen = first.found if not first.subject else ""
+        yield from _detail(f"{seen} on".strip(), nodes(first.nodes, of=of))
     yield from _detail("costs", first.cost)
     if first.state == "Drift":
         yield from _detail("remedy", remedy(first.remedy))
