@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from groundplane.api.assessment import DIMENSIONS, Assessment
+from groundplane.api.assessment import DIMENSIONS, Assessment, Uniformity
 from groundplane.cli.fleet import choose, matrix
 from groundplane.cli.fleet.exports import COLUMNS
 from groundplane.cli.fleet.rows import Row, cells, row
@@ -125,6 +125,8 @@ def test_a_version_that_cannot_be_read_is_never_dropped_and_is_told_of(cli: Cli)
     [
         ("colour=red", "choose among"),
         ("drift=Kernl", "kernl is no dimension"),
+        ("finding=EndOfLive", "endoflive is no finding"),
+        ("severity=hig", "hig is no severity"),
         ("platform", "give it a value"),
         ("platform<eks", "with = or !="),
         ("nodes=many", "with a number"),
@@ -190,7 +192,10 @@ def test_json_holds_the_totals_and_drift_and_findings_in_full(cli: Cli) -> None:
 
 
 def test_a_namespace_without_clusters_says_so(cli: Cli) -> None:
-    assert cli("fleet").out == "there are no clusters in this namespace\n"
+    assert cli("fleet").out.splitlines() == [
+        "there are no clusters in this namespace",
+        "next: groundplane import --kubeconfig FILE --all-contexts",
+    ]
 
 
 @pytest.mark.usefixtures("fleet")
@@ -259,3 +264,13 @@ def test_facts_older_than_a_day_are_stale() -> None:
     old = msgspec.structs.replace(base.status.facts, observed_at="2026-11-26T00:00:00Z")
     shown = _row(msgspec.structs.replace(base, status=msgspec.structs.replace(base.status, facts=old)))
     assert (shown.reachable, shown.reason) == (True, "Stale")
+
+
+def test_nodes_that_nothing_is_asked_of_are_not_called_not_uniform() -> None:
+    judged = fleets.cluster("shop")
+    assert judged.status.assessment is not None
+    unasked = Assessment(uniformity=Uniformity(nodes=6))
+    lone = msgspec.structs.replace(judged, status=msgspec.structs.replace(judged.status, assessment=unasked))
+    assert _row(judged).assessed > 0
+    assert _row(lone).assessed == 0
+    assert _row(lone).share == -1.0

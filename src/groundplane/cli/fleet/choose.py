@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, get_args
 
-from groundplane.api.assessment import DIMENSIONS, SEVERITIES
+from groundplane.api.assessment import DIMENSIONS, SEVERITIES, FindingType
 from groundplane.base import versions
 from groundplane.base.errors import Refused
 
@@ -52,6 +52,12 @@ _NUMBERS: dict[str, Callable[[Row], float]] = {
     "nodes": lambda row: row.nodes,
     "uniform": lambda row: 100 * row.share,
     "stacks": lambda row: row.assessment.uniformity.stacks,
+}
+# What the values of a filter are and which there can be; of the other filters any word may be one.
+_CLOSED: dict[str, tuple[str, Sequence[str]]] = {
+    **dict.fromkeys(("drift", "exception", "unknown"), ("dimension", DIMENSIONS)),
+    "finding": ("finding", get_args(FindingType)),
+    "severity": ("severity", SEVERITIES),
 }
 KEYS = sorted({*_WORDS, *_TEXTS, *_NUMBERS, "version"})
 
@@ -111,10 +117,9 @@ def _text(text: str, key: str, op: str, value: str) -> Filter:
     if op not in ("=", "!="):
         raise _refused(text, f"compare {key} with = or !=")
     wanted = [part.strip().lower() for part in value.split(",")]
-    if key in ("drift", "exception", "unknown"):
-        known = [dimension.lower() for dimension in DIMENSIONS]
-        if wrong := [part for part in wanted if part not in known and not set(part) & set("*?")]:
-            raise _refused(text, f"{wrong[0]} is no dimension; there are {', '.join(DIMENSIONS)}")
+    noun, words = _CLOSED.get(key, ("", ()))
+    if wrong := [part for part in wanted if noun and not _is_one_of(part, words)]:
+        raise _refused(text, f"{wrong[0]} is no {noun}; there are {', '.join(words)}")
     read = _TEXTS[key]
 
     def meets(row: Row) -> bool:
@@ -122,6 +127,10 @@ def _text(text: str, key: str, op: str, value: str) -> Filter:
         return found is (op == "=")
 
     return Filter(meets)
+
+
+def _is_one_of(part: str, words: Sequence[str]) -> bool:
+    return any(fnmatchcase(word.lower(), part) for word in words)
 
 
 def _number(text: str, read: Callable[[Row], float], op: str, value: str) -> Filter:

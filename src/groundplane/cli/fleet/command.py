@@ -115,7 +115,8 @@ class _Shown:
         if not rows:
             which = " that meet the filters" if self.found.clusters else ""
             where = "" if everywhere else f" in {f'namespace {self.home}' if self.home else 'this namespace'}"
-            return [f"there are no clusters{where}{which}"]
+            hint = [] if self.found.clusters else ["next: groundplane import --kubeconfig FILE --all-contexts"]
+            return [f"there are no clusters{where}{which}", *hint]
         wide = form == "wide"
         shown = matrix.lines(rows, wide=wide, everywhere=everywhere, paint=paint)
         legend = [] if wide else ["", matrix.LEGEND]

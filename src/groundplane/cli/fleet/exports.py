@@ -41,7 +41,7 @@ def record(shown: Row) -> dict[str, Any]:
         values |= {f"{key}State": cell.state, f"{key}Nodes": cell.count, f"{key}Found": cell.found}
     values |= {
         "uniformNodes": uniformity.uniform,
-        "assessedNodes": uniformity.nodes,
+        "assessedNodes": shown.assessed,
         "uniformPercent": uniformity.percent.removesuffix("%"),
         "stacks": uniformity.stacks,
     }

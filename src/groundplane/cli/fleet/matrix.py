@@ -103,7 +103,7 @@ def _fitted(headings: Sequence[str], widths: list[int], room: int) -> list[int]:
 
 
 def _texts(row: Row, *, wide: bool, everywhere: bool) -> list[str]:
-    share = percent(row.uniform, row.assessment.uniformity.nodes) or "-"
+    share = percent(row.uniform, row.assessed) or "-"
     facts = f"{age(row.facts_age)} {row.reason}".strip()
     return [
         *([row.namespace] if everywhere else []),

@@ -91,10 +91,15 @@ class Row:
         return self.assessment.uniformity.uniform
 
     @property
+    def assessed(self) -> int:
+        """The nodes that were held against a Foundation: none where no dimension is asked for."""
+        asked = any(cell.state != "unasked" for cell in self.cells.values())
+        return self.assessment.uniformity.nodes if asked else 0
+
+    @property
     def share(self) -> float:
         """Uniform nodes as a part of 1; -1 when nothing was assessed, so that it sorts first."""
-        nodes = self.assessment.uniformity.nodes
-        return self.uniform / nodes if nodes else -1.0
+        return self.uniform / self.assessed if self.assessed else -1.0
 
     def dimensions(self, state: State) -> list[Dimension]:
         """Return the dimensions whose cell is in this state."""
@@ -236,7 +241,7 @@ def total(rows: list[Row]) -> Totals:
     return Totals(
         clusters=len(rows),
         nodes=sum(each.nodes for each in rows),
-        assessed=sum(each.assessment.uniformity.nodes for each in rows),
+        assessed=sum(each.assessed for each in rows),
         uniform=sum(each.uniform for each in rows),
         stacks=sorted(stacks.values(), key=lambda stack: -stack.nodes),
         unreachable=sum(each.reachable is False for each in rows),

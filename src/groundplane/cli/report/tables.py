@@ -166,7 +166,7 @@ def clusters(rows: list[Row]) -> Markup:
             row.name,
             f"{row.platform} {row.version}".strip(),
             f"{row.nodes:,}",
-            percent(row.uniform, row.assessment.uniformity.nodes) or "-",
+            percent(row.uniform, row.assessed) or "-",
             "; ".join(
                 f"{d} {row.cells[d].words}" for d in DIMENSIONS if row.cells[d].state in ("drift", "exception")
             ) or "-",
