@@ -93,12 +93,14 @@ def _unread(rows: Sequence[tuple[str, Sourced]]) -> None:
 @_home
 def update(*, path: Path, home: Path | None) -> None:
     """Put newer rows of this site in place of the shipped ones."""
+    from groundplane.base.words import counted
     from groundplane.catalog.site import SITE, install, read_file
 
     target = _home_of(home)
     found = install(read_file(path), str(path), target)
     count = sum(map(len, found.values()))
-    click.echo(f"wrote {target / SITE}: {count} rows in {len(found)} tables; Groundplane reads it when it starts")
+    rows = f"{counted(count, 'row')} in {counted(len(found), 'table')}"
+    click.echo(f"wrote {target / SITE}: {rows}; Groundplane reads it when it starts: restart it")
 
 
 def _home_of(home: Path | None) -> Path:

@@ -104,7 +104,7 @@ def test_newer_rows_are_installed_and_shown(tmp_path: Path) -> None:
     home = tmp_path / "home"
     outcome = catalog(home, "update", "--from", str(path))
     assert outcome.code == Exit.OK
-    assert f"wrote {home / SITE}: 1 rows in 1 tables" in outcome.out
+    assert f"wrote {home / SITE}: 1 row in 1 table" in outcome.out
     assert "1.38.0" in catalog(home, "show", "kubernetes").out
 
 
