@@ -34,7 +34,7 @@ def systems() -> dict[tuple[str, str], System]:
 
 
 def system(id: str, version_id: str) -> System | None:
-    """Return the row for an os-release's ID in any case and VERSION_ID, the one with the longest matching version; else None."""
+    """Return the row for os-release's ID, in any case, and VERSION_ID: the one with the longest match; else None."""
     rows = [row for row in systems().values() if row.id.lower() == id.lower() and _matches(row.version_id, version_id)]
     return max(rows, key=lambda row: len(row.version_id), default=None)
 

@@ -229,7 +229,7 @@ def _document(data: bytes, source: str) -> dict[str, Any]:
     try:
         if too_deep(data):
             raise KubeconfigInvalid(f"cannot read {source}: it is nested too deep for a kubeconfig")
-        document = read_document(data)
+        document = yaml.load(data, yaml.CSafeLoader)
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         # The text of the error quotes the document, which holds secrets.
