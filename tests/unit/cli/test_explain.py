@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from groundplane.api.assessment import DIMENSIONS, Drift, FeatureDecision, Nodes, StackShare
+from groundplane.api.facts import AbilityFacts
 from groundplane.cli.explain import feature, lines
 from groundplane.cli.explain.command import suggestion
 from groundplane.cli.explain.feature import FeatureInCluster, FeatureStory
-from groundplane.cli.explain.story import of_cluster, of_machine
+from groundplane.cli.explain.story import Story, of_cluster, of_machine
 from support import fleets
 
 from .conftest import Cli, Server
@@ -224,3 +225,15 @@ def test_many_clusters_that_block_a_feature_are_counted() -> None:
     assert "  and 42 more clusters: --full shows them" in screen
     assert any("and 10 more" in line for line in screen)
     assert not any("--full" in line for line in feature.lines(story, full=True))
+
+
+def test_a_machine_tells_what_its_operating_system_can_do() -> None:
+    abilities = [
+        AbilityFacts(name="ContainerMeminfo", state="Present", evidence="/sys/fs/cgroup/memory/memory.meminfo"),
+        AbilityFacts(name="Kdump", state="Absent", evidence="/sys/kernel/kexec_crash_loaded is 0"),
+        AbilityFacts(name="LivePatching", state="Present", evidence="/sys/kernel/livepatch"),
+    ]
+    story = Story(kind="Machine", name="shop-1", namespace="default", abilities=abilities)
+    shown = lines.lines(story)
+    assert shown[shown.index("abilities") + 1 :][:2] == ["  Present: ContainerMeminfo, LivePatching", "  Absent: Kdump"]
+    assert "  Kdump Absent: /sys/kernel/kexec_crash_loaded is 0" in lines.lines(story, full=True)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from groundplane.api.assessment import Drift, FeatureDecision, Finding, Nodes, Remedy, risks
-from groundplane.api.facts import FactChange
+from groundplane.api.facts import AbilityFacts, FactChange
 from groundplane.cli.fleet.matrix import age
 from groundplane.cli.show import Table
 
@@ -32,6 +32,7 @@ def lines(story: Story, *, full: bool = False) -> list[str]:
         ("findings", _findings(story.findings, of, limit)),
         ("dimensions", _dimensions(story.dimensions, of, frozenset() if full else decided)),
         ("features", [line for feature in story.features for line in decision(feature, of=of, full=full)]),
+        ("abilities", _abilities(story.abilities, full=full)),
         ("lately", [_change(change) for change in story.history[: None if full else _HISTORY_SHOWN]]),
         ("what to type (all of these only read)", commands(story.commands)),
     )
@@ -162,6 +163,15 @@ def blocked(blockers: Nodes, message: str, *, of: int) -> list[str]:
     if not blockers.count or (first and all(name in message for name in first)):
         return []
     return _detail(f"blocked by {blockers.count} of {of} nodes", nodes(blockers, of=of))
+
+
+def _abilities(found: Sequence[AbilityFacts], *, full: bool) -> list[str]:
+    """Return what the operating system can do, one line for each state; in full each with its evidence."""
+    if full:
+        return [line for one in found for line in wrapped(f"  {one.name} {one.state}: ", one.evidence)]
+    states = ("Present", "Absent", "Unknown")
+    by_state = {state: [one.name for one in found if one.state == state] for state in states}
+    return [line for state, names in by_state.items() if names for line in wrapped(f"  {state}: ", ", ".join(names))]
 
 
 def _change(change: FactChange) -> str:

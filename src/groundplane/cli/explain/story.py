@@ -17,7 +17,7 @@ from groundplane.api.assessment import (
     Uniformity,
 )
 from groundplane.api.cluster import Cluster, DeclaredException
-from groundplane.api.facts import FactChange, MachineFacts
+from groundplane.api.facts import AbilityFacts, FactChange, MachineFacts
 from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
 from groundplane.api.meta import Condition, Struct, says
@@ -74,6 +74,7 @@ class Story(Struct, frozen=True):
     dimensions: Annotated[list[DimensionStory], says("each dimension")] = []
     findings: Annotated[list[Finding], says("risks, gravest first")] = []
     features: Annotated[list[FeatureDecision], says("decisions on wanted network features")] = []
+    abilities: Annotated[list[AbilityFacts], says("abilities of a machine's operating system")] = []
     history: Annotated[list[FactChange], says("what changed last, newest first")] = []
     commands: Annotated[list[Command], says("what to type next")] = []
 
@@ -133,6 +134,7 @@ def of_machine(
         dimensions=_dimensions(cluster or Cluster(), foundation, status.assessment),
         findings=assessment.findings,
         features=assessment.features,
+        abilities=facts.abilities if facts else [],
         history=status.history[:_HISTORY_KEPT],
         commands=commands,
     )
