@@ -281,6 +281,16 @@ def test_a_major_version_allows_all_its_minors(versions: list[str], found: str, 
     assert not OSEntry(id="rocky").accepts("debian", found)
 
 
+@pytest.mark.parametrize(("release", "costs"), [("22.03", []), ("24.03", ["another release's"])])
+def test_a_system_may_be_written_as_its_os_release_writes_it(release: str, costs: list[str]) -> None:
+    system = OperatingSystem(recommended=[OSEntry(id="openEuler", versions=[release])])
+    held = standard(msgspec.structs.replace(SPEC, operating_system=system))
+    drift = assess_cluster(ClusterSubject(facts(stack(os_image="openEuler 22.03 LTS"))), held).drift
+    found = [one.cost for one in drift if one.dimension == "OperatingSystem"]
+    assert len(found) == len(costs)
+    assert all(part in cost for part, cost in zip(costs, found, strict=True))
+
+
 def test_drift_comes_gravest_first_and_exceptions_last() -> None:
     declared = [DeclaredException(dimension="OperatingSystem")]
     stacks = stack(os_image="Gentoo", kernel="4.14.105", kubelet="v1.20.5", runtime="docker://19.3.1")

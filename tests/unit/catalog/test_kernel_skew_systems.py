@@ -112,6 +112,7 @@ def test_kube_proxy_stands_beside_its_nodes_kubelet() -> None:
         ("sles", "15.7", "SLES 15 SP7"),
         ("sles", "15.9", "SLES 15"),
         ("tencentos", "3.1", "TencentOS Server 3.1"),
+        ("openeuler", "22.03", "openEuler 22.03 LTS"),
         ("kylin", "v10", "Kylin Linux Advanced Server V10"),
         ("amzn", "2023", "Amazon Linux 2023"),
         ("amzn", "2", "Amazon Linux 2"),

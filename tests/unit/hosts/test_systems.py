@@ -36,6 +36,12 @@ def test_a_system_is_known_by_what_it_published(case: dict[str, Any]) -> None:
     assert facts.kernel.release == kernel
 
 
+def test_every_text_says_where_it_is_from() -> None:
+    assert len({case["name"] for case in CASES}) == len(CASES)
+    for case in CASES:
+        assert case.get("source", "").startswith("https://") or case.get("captured"), case["name"]
+
+
 def test_every_system_that_is_named_has_a_family() -> None:
     named = "debian ubuntu rhel centos rocky almalinux ol tencentos tlinux opencloudos openeuler kylin uos sles amzn"
     assert all(FAMILIES[name] for name in [*named.split(), "flatcar", "talos", "opensuse-leap"])
