@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from groundplane.base.documents import printable
 from groundplane.base.errors import Denied, Refused, Unavailable
 from groundplane.kube.errors import Forbidden, Gone, HungUp, Invalid, PluginFailed, Unauthorized, Untrusted
 from groundplane.kube.kubeconfig import KubeconfigInvalid
@@ -86,6 +87,6 @@ def cluster_errors() -> Iterator[None]:
         raise ListExpired(exc.message, remedy=exc.remedy) from exc
     except Invalid as exc:
         causes = "".join(f"; {cause.field}: {cause.message}" for cause in exc.causes)
-        raise ClusterRefused(exc.message + causes, remedy=exc.remedy) from exc
+        raise ClusterRefused(printable(exc.message + causes), remedy=exc.remedy) from exc
     except Refused as exc:
         raise ClusterRefused(exc.message, remedy=exc.remedy) from exc

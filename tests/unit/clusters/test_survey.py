@@ -306,3 +306,15 @@ async def test_a_date_beyond_all_calendars_tells_no_clock(date: str) -> None:
 @pytest.mark.parametrize("count", [10**30, -1, 2**31])
 def test_a_count_that_kubernetes_cannot_have_is_none(count: int) -> None:
     assert workload_of({"status": {"numberReady": count}}).count == 0
+
+
+async def test_the_causes_of_a_refusal_move_no_cursor() -> None:
+    async def answer(_: Request, reply: Reply) -> None:
+        cause = {"field": "a\x1b[2J", "message": "b\u202e"}
+        await reply.json({"kind": "Status", "reason": "Invalid", "details": {"causes": [cause]}}, 422)
+
+    async with Member() as member:
+        member.spoiled["/apis"] = answer
+        (gap,) = (await look(member)).gaps
+    assert gap.why.isprintable()
+    assert "a\ufffd[2J: b\ufffd" in gap.why
