@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from groundplane.api.facts import CertificateFacts
 from groundplane.clusters.certificates import certificates_of
 from groundplane.controllers.cluster.trouble import expired_at
+from groundplane.hosts.facts.certificates import _fact
 from groundplane.kube.kubeconfig import Access
 
 CONSTRAINTS, OTHER = b"\x06\x03\x55\x1d\x13", b"\x06\x03\x55\x1d\x37"
@@ -43,3 +45,4 @@ def test_a_certificate_that_breaks_the_rules_is_none(was: bytes, becomes: bytes)
     access = Access("https://x", ca=pem, certificate=pem)
     assert certificates_of(access, broken) == []
     assert expired_at(access, now=datetime(2026, 1, 1, tzinfo=UTC)) in ("", "2025-03-01T00:00:00Z")
+    assert _fact("/etc/kubernetes/pki/ca.crt", pem.decode()) == CertificateFacts(path="/etc/kubernetes/pki/ca.crt")

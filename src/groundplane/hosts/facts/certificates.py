@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from groundplane.api.facts import CertificateFacts
 from groundplane.base.clock import rfc3339
+from groundplane.base.documents import printable
 
 from .sections import Sections
 
@@ -65,12 +66,12 @@ def _fact(path: str, pem: str) -> CertificateFacts:
         subject = str(names[0].value) if names else certificate.subject.rfc4514_string()
         return CertificateFacts(
             path=path,
-            subject=subject,
+            subject=printable(subject),
             not_before=rfc3339(certificate.not_valid_before_utc),
             not_after=rfc3339(certificate.not_valid_after_utc),
             authority=_is_authority(certificate),
         )
-    except ValueError:
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension):
         return CertificateFacts(path=path)
 
 
