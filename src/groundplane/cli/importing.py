@@ -27,7 +27,7 @@ from groundplane.clusters.api import KubernetesDoor
 from groundplane.clusters.errors import ClusterDenied, ClusterRefused, ClusterUnavailable
 from groundplane.clusters.reading import text
 from groundplane.clusters.survey import identify
-from groundplane.kube.kubeconfig import Access, Kubeconfig, flatten
+from groundplane.kube.kubeconfig import Access, Kubeconfig, flatten, refuse_clear
 
 from .exits import code_of
 from .kinds import CLUSTER, OURS, display
@@ -89,6 +89,7 @@ async def _ask(config: Kubeconfig, context: str, asking: tuple[asyncio.Semaphore
     requests, commands = asking
     try:
         access = config.access(context)
+        refuse_clear(access.server, context)
         async with requests, KubernetesDoor(access, timeout=DEADLINE) as door:
             async with commands, asyncio.timeout(DEADLINE):
                 await door.log_in()

@@ -298,11 +298,8 @@ def _check_cluster(cluster: Mapping[str, Any], context: str, *, own: bool) -> No
             f"cannot use kubeconfig context {context!r}: insecure-skip-tls-verify lets anybody pose as the server",
             remedy="put the server's CA in as certificate-authority-data instead",
         )
-    if not own and _in_clear(str(cluster.get("server") or "")):
-        raise KubeconfigInvalid(
-            f"cannot use kubeconfig context {context!r}: its server is http, which sends credentials in clear",
-            remedy="use the server's https address; http is for servers on 127.0.0.1, ::1 or localhost only",
-        )
+    if not own:
+        refuse_clear(str(cluster.get("server") or ""), context)
     if "@" in str(cluster.get("server") or "").partition("//")[2].partition("/")[0]:
         # The server is named in messages, conditions and facts.
         raise KubeconfigInvalid(
@@ -326,8 +323,13 @@ def _is_http(url: str) -> bool:
         return False
 
 
-def _in_clear(url: str) -> bool:
-    return url.lower().startswith("http:") and _is_http(url) and not is_here(url)
+def refuse_clear(server: str, context: str) -> None:
+    """Refuse a server that credentials go to in clear, over more than this machine."""
+    if server.lower().startswith("http:") and _is_http(server) and not is_here(server):
+        raise KubeconfigInvalid(
+            f"cannot use kubeconfig context {context!r}: its server is http, which sends credentials in clear",
+            remedy="use the server's https address; http is for servers on 127.0.0.1, ::1 or localhost only",
+        )
 
 
 def is_here(url: str) -> bool:

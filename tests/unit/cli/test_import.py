@@ -249,3 +249,10 @@ def test_a_second_import_is_refused_and_names_the_first(
         outcome = run_cli(["--kubeconfig", str(server.kubeconfig), "import", "--kubeconfig", file])
         assert outcome.code == Exit.REFUSED
         assert f"{namespace}/prod" in outcome.err
+
+
+def test_a_server_that_takes_credentials_in_clear_is_refused_before_it_is_asked(cli: Cli, tmp_path: Path) -> None:
+    outcome = cli("import", "--kubeconfig", config(tmp_path, clear="http://kube.invalid:8080"))
+    assert outcome.code == Exit.REFUSED
+    assert "which sends credentials in clear" in outcome.err
+    assert "https address" in outcome.err
