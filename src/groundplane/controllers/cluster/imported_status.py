@@ -12,10 +12,10 @@ import msgspec
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts, changes_of
-from groundplane.base.clock import parse_rfc3339
 from groundplane.clusters.changes import changes
 from groundplane.engine.conditions import Conditions
 
+from ..ages import last_facts
 from .trouble import Trouble
 
 _SHOWN = 10
@@ -117,14 +117,4 @@ def _listed(names: list[str]) -> str:
 
 
 def _age(facts: ClusterFacts | None, now: datetime) -> str:
-    if facts is None or not facts.observed_at:
-        return "; nothing is known of it yet"
-    seconds = max(0.0, (now - parse_rfc3339(facts.observed_at)).total_seconds())
-    return f"; the facts shown are of {facts.observed_at}, {_span(seconds)} old when this was tried"
-
-
-def _span(seconds: float) -> str:
-    for size, word in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {word}"
-    return f"{seconds:.0f} seconds"
+    return f"; {last_facts(facts.observed_at if facts else '', now)}"

@@ -25,6 +25,7 @@ from groundplane.engine.queue import ObjectKey
 from groundplane.hosts.facts import machine_changes
 
 from ..access import Access
+from ..ages import last_facts
 from ..assessing import Assessor
 from ..objects import Objects
 from ..schedule import Schedule
@@ -97,7 +98,8 @@ class MachineReconciler:
         reason = type(error).__name__
         conditions = self._conditions(machine)
         before = find_condition(machine.status.conditions, "Reachable")
-        message = f"{error}; {self._age(machine.status.facts)}"
+        facts = machine.status.facts
+        message = f"{error}; {last_facts(facts.observed_at if facts else '', self._now())}"
         conditions.set("Reachable", "False", reason, message)
         conditions.set("Ready", "False", reason, message)
         # The jump host may well have been reached, and it is pinned at first sight, whatever lies behind it.
@@ -146,15 +148,6 @@ class MachineReconciler:
         """Return how long facts of this machine stay good: always the same for one machine, and seldom for two."""
         share = zlib.crc32(machine.metadata.uid.encode()) / 2**32
         return self._schedule.every * (1 - _SPREAD * share)
-
-    def _age(self, facts: MachineFacts | None) -> str:
-        """Say how old the last good facts are, in words that seldom change: each change is a write."""
-        if facts is None:
-            return "no facts yet"
-        hours = int((self._now() - parse_rfc3339(facts.observed_at)).total_seconds() // 3600)
-        if hours < 1:
-            return "last facts: less than 1 h ago"
-        return f"last facts: {hours} h ago" if hours < 48 else f"last facts: {hours // 24} days ago"
 
     def _conditions(self, machine: Machine) -> Conditions:
         return Conditions(machine.status.conditions, generation=machine.metadata.generation, now=self._now())
