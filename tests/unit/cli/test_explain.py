@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from groundplane.api.assessment import DIMENSIONS, Drift, FeatureDecision, Nodes, StackShare
+from groundplane.api.cluster import DeclaredException
 from groundplane.api.facts import AbilityFacts
 from groundplane.cli.explain import feature, lines
 from groundplane.cli.explain.command import suggestion
@@ -74,6 +75,17 @@ def test_an_exception_has_its_reason_and_its_end_and_no_remedy(cli: Cli) -> None
     out = cli("explain", "cluster/lab").out
     assert "exception: new hardware comes in March; until 2027-03-31" in out
     assert "UpgradeKernel" not in out
+
+
+def test_an_exception_that_has_ended_is_named_where_it_counts_as_drift(
+    cli: Cli, server: Server, namespace: str
+) -> None:
+    ended = DeclaredException(dimension="Kernel", reason="new hardware", until="2020-01-31")
+    legacy = fleets.cluster("legacy", namespace=namespace, worse=2)
+    spec = msgspec.structs.replace(legacy.spec, exceptions=[ended])
+    server.do(lambda client: fleets.put(client, msgspec.structs.replace(legacy, spec=spec)))
+    out = " ".join(cli("explain", "cluster/legacy").out.split())
+    assert "exception: new hardware; declared until 2020-01-31 only, so it counts as drift" in out
 
 
 @pytest.mark.usefixtures("world")

@@ -110,6 +110,9 @@ def _dimensions(stories: Sequence[DimensionStory], of: int, decided: frozenset[s
         if each.state == "exception":
             end = f" until {each.until}" if each.until else " without end"
             result += _detail("exception", f"{each.reason or 'no reason given'};{end}")
+        elif each.state == "drift" and each.until:
+            said = f"{each.reason or 'no reason given'}; declared until {each.until} only, so it counts as drift"
+            result += _detail("exception", said)
         told = [one for one in each.differences if one.subject not in decided or one.remedy.action != "UpgradeKernel"]
         for group in _alike(told):
             result += _differences(group, of)

@@ -188,6 +188,8 @@ def _dimension(story: DimensionStory, declared: DeclaredException | None) -> Dim
     told = "; ".join(dict.fromkeys(each.wanted for each in story.differences if not each.subject))
     story = msgspec.structs.replace(story, wanted=told or story.wanted)
     reason = declared.reason if declared else next((each.reason for each in story.differences if each.reason), "")
+    if story.state == "drift" and declared and declared.until:
+        return msgspec.structs.replace(story, reason=reason, until=declared.until)
     if story.state != "exception":
         return story
     return msgspec.structs.replace(story, reason=reason, until=declared.until if declared else "")
