@@ -46,9 +46,11 @@ async def _of_cluster(api: Api, name: str) -> bytes:
     cluster = await api.client.get(CLUSTER, api.namespace, name)
     reference = cluster.get("status", {}).get("kubeconfigRef")
     if not reference:
+        imported = cluster["spec"].get("provider") == "Imported"
+        wait = "it has not been reached" if imported else "wait until its control plane is up"
         raise NotFound(
             f"cannot print the kubeconfig of cluster {name}: it has none yet",
-            remedy=f"wait until its control plane is up: groundplane plan {name}",
+            remedy=f"{wait}: groundplane {f'explain cluster/{name}' if imported else f'plan {name}'}",
         )
     secret = await api.client.get(SECRETS, api.namespace, reference["name"])
     data = secret.get("data", {}).get("kubeconfig")

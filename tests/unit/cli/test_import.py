@@ -104,6 +104,7 @@ def test_one_bad_context_stops_no_other_and_each_is_told(cli: Cli, tmp_path: Pat
         allowed = cli("import", "--kubeconfig", file, "--all-contexts", "--allow-unreachable")
         assert allowed.code == 0
         assert "context gone: cluster.groundplane.dev/gone imported (not reached yet" in allowed.out
+        assert "remedy: it has not been reached: groundplane explain cluster/gone" in cli("kubeconfig", "gone").err
         assert allowed.out.count("already imported, unchanged") == 2
 
 
