@@ -155,7 +155,8 @@ def version_difference(found: str, wanted: str) -> Differences:
         return (
             Difference(found, wanted, "it is ahead of the fleet, and tested by nobody else", remedy, severity="Low"),
         )
-    remedy = Remedy(action="UpgradeKubernetes", text=f"upgrade it to {wanted}, one minor at a time")
+    steps = "" if reading.minor(found) == reading.minor(wanted) else ", one minor at a time"
+    remedy = Remedy(action="UpgradeKubernetes", text=f"upgrade it to {wanted}{steps}")
     return (Difference(found, wanted, _behind(found, wanted), remedy),)
 
 

@@ -15,6 +15,7 @@ import semver
 from groundplane.base import versions
 
 from .lines import runtime_end_of_life
+from .network import known_features
 from .releases import Minor, minor_of
 from .sources import Line, Sourced, kept, read
 
@@ -31,6 +32,7 @@ __all__ = [
     "docker_table",
     "docker_validated",
     "dockershim",
+    "known_features",
     "runtime_end_of_life",
     "runtime_verdict",
 ]

@@ -20,6 +20,7 @@ import click
 from groundplane.api.meta import ANNOTATION_CLUSTER_ID as CLUSTER_ID
 from groundplane.api.meta import API_VERSION, LABEL_CLUSTER, SECRET_KUBECONFIG
 from groundplane.base.errors import Denied, GroundplaneError, Refused
+from groundplane.base.words import counted
 from groundplane.client.contract import Object
 from groundplane.client.errors import AlreadyExists, Forbidden, NotFound
 from groundplane.client.typed import SECRETS
@@ -67,7 +68,7 @@ async def import_all(api: Api, config: Kubeconfig, contexts: Sequence[str], wish
     candidates = await asyncio.gather(*(_ask(config, context, asking) for context in contexts))
     known = await _known(api)
     await _warn_of_foundation(api, wish)
-    code = 0
+    code, failed = 0, 0
     for candidate in candidates:
         try:
             outcome = await _import(api, candidate, known, wish)
@@ -77,9 +78,12 @@ async def import_all(api: Api, config: Kubeconfig, contexts: Sequence[str], wish
                 click.echo(f"  {cause.field}: {cause.message}", err=True)
             if remedy := error.remedy or _remedy(error):
                 click.echo(f"context {candidate.context}: remedy: {remedy}", err=True)
-            code = code or int(code_of(error))
+            code, failed = code or int(code_of(error)), failed + 1
         else:
             click.echo(f"context {candidate.context}: {outcome}")
+    if len(candidates) > 1:
+        well = len(candidates) - failed
+        click.echo(f"{counted(len(candidates), 'context')}: {well} imported or known, {failed} failed", err=True)
     return code
 
 

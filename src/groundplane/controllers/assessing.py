@@ -49,6 +49,10 @@ class Assessor:
         assessment = await self.cluster(cluster, facts, machines)
         conditions = Conditions(status.conditions, generation=cluster.metadata.generation, now=self._now())
         judge(conditions, assessment)
+        reference = cluster.spec.foundation_ref
+        if reference is not None and assessment is not None and not assessment.foundation:
+            message = f"there is no Foundation {reference.name} in the namespace; {assessment.risks or 'no findings'}"
+            conditions.set("Uniform", "Unknown", "FoundationMissing", message)
         return msgspec.structs.replace(status, assessment=assessment, conditions=conditions.values())
 
     async def assessed_machine(self, machine: Machine, status: MachineStatus) -> MachineStatus:

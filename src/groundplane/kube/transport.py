@@ -299,7 +299,18 @@ class _Mapped:
                     remedy=_CERTIFICATE_REMEDIES.get(refusal.verify_code, _ANOTHER_CA),
                 ) from error
             kind = HungUp if _hung_up(error) else ServerUnavailable
-            raise kind(f"{self._what} cannot be reached: {error or type(error).__name__}") from error
+            raise kind(f"{self._what} cannot be reached: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """Return what the system said, such as "Connection refused", where the wire's own words hide it."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror and not isinstance(found, ssl.SSLError):
+            return found.strerror
+        inner = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else None
+        found = inner or found.__cause__ or found.__context__
+    return str(error) or type(error).__name__
 
 
 def tls_context(access: Access, credentials: Credentials) -> ssl.SSLContext:

@@ -517,3 +517,14 @@ def test_an_operation_is_approved_and_cancelled_by_its_spec() -> None:
     old = example("Operation")
     assert admit(example("Operation", spec={"approval": "Approved"}), old, EMPTY).ok
     assert admit(example("Operation", spec={"cancel": "Requested"}), old, EMPTY).ok
+
+
+def test_a_feature_that_nobody_knows_is_warned_about_with_those_that_there_are() -> None:
+    spec = {"network": {"plugin": "cilium", "features": ["KubeProxyReplacement", "BandwithManager"]}}
+    verdict = admit(example("Foundation", spec=spec), None, World())
+    assert verdict.ok
+    (warning,) = verdict.warnings
+    assert warning.startswith("spec.network.features[1]: no feature of cilium is called BandwithManager; there are ")
+    assert "BandwidthManager" in warning
+    of_others = {"network": {"plugin": "calico", "features": ["eBPF"]}}
+    assert admit(example("Foundation", spec=of_others), None, World()).warnings == []

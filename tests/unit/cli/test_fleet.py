@@ -13,7 +13,7 @@ import pytest
 from groundplane.api.assessment import DIMENSIONS, Assessment, Uniformity
 from groundplane.cli.fleet import choose, matrix
 from groundplane.cli.fleet.exports import COLUMNS
-from groundplane.cli.fleet.rows import Row, cells, row
+from groundplane.cli.fleet.rows import Row, attention, cells, row
 from groundplane.cli.fleet.wire import FleetCluster
 from groundplane.client.typed import from_struct
 from support import fleets
@@ -274,3 +274,13 @@ def test_nodes_that_nothing_is_asked_of_are_not_called_not_uniform() -> None:
     assert _row(judged).assessed > 0
     assert _row(lone).assessed == 0
     assert _row(lone).share == -1.0
+
+
+def test_one_cluster_that_cannot_be_reached_is_always_among_those_to_look_at_first() -> None:
+    loud = [fleets.cluster(f"loud-{n}", worse=2) for n in range(4)]
+    rows = [_row(one) for one in [*loud, fleets.unreachable("silent")]]
+    for row in rows[:4]:
+        row.counts["High"] = 3
+    found = attention(rows, 3)
+    assert len(found) == 3
+    assert found[-1].name == "silent"

@@ -101,6 +101,7 @@ def test_one_bad_context_stops_no_other_and_each_is_told(cli: Cli, tmp_path: Pat
             f"context gone: error: cannot get /api/v1/namespaces/kube-system: {gone} cannot be reached" in outcome.err
         )
         assert "context gone: remedy: mend it and import again, or import it as it is with --allow" in outcome.err
+        assert outcome.err.endswith("3 contexts: 2 imported or known, 1 failed\n")
         allowed = cli("import", "--kubeconfig", file, "--all-contexts", "--allow-unreachable")
         assert allowed.code == 0
         assert "context gone: cluster.groundplane.dev/gone imported (not reached yet" in allowed.out

@@ -88,7 +88,7 @@ def test_the_command_writes_one_file_with_all_its_parts(
 ) -> None:
     world = (fleets.foundation(namespace=namespace), fleets.cluster("shop", namespace=namespace, worse=2))
     server.do(lambda client: fleets.put(client, *world))
-    outcome = cli("fleet", "-o", "html", "--filter", "drift", "--output", str(tmp_path / "report.html"))
+    outcome = cli("fleet", "--filter", "drift", "--output", str(tmp_path / "report.html"))
     assert outcome.code == 0, outcome.err
     told = _read((tmp_path / "report.html").read_text()).text
     assert f"Clusters of namespace {namespace} that meet drift; as of 20" in told

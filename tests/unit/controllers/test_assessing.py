@@ -39,7 +39,7 @@ async def test_another_foundation_is_another_assessment_without_another_survey(t
     async with world(tmp_path) as site, Member() as member:
         await site.add(kubeconfig(member), imported(foundationRef={"name": "ground"}))
         await look(site)
-        assert (await site.condition(Cluster, "prod", "Uniform")).reason == "NoFoundation"
+        assert (await site.condition(Cluster, "prod", "Uniform")).reason == "FoundationMissing"
         asked = len(member.requests)
         await site.add(document("Foundation", "ground", **wants("v1.20.6-tke.3")))
         await look(site)

@@ -28,11 +28,16 @@ class Support(Protocol):
 
 
 class Runtimes(Protocol):
-    """Which container runtime a Kubernetes version can run. Malformed versions raise versions.UnknownVersion."""
+    """Which container runtime a Kubernetes version can run. Malformed versions raise versions.UnknownVersion.
+
+    `known_features` are those of a network plugin; none are known of a plugin without a table.
+    """
 
     def docker_supported(self, kubernetes: str) -> Support: ...
 
     def containerd_satisfiable(self, kubernetes: str, constraint: str) -> Support: ...
+
+    def known_features(self, plugin: str) -> Sequence[str]: ...
 
 
 class World(Protocol):

@@ -23,11 +23,22 @@ def admit_foundation(foundation: Foundation, world: World) -> Verdict:
     verdict.add(values.dns_label("spec.kubernetes.distribution", spec.kubernetes.distribution))
     for index, feature in enumerate(spec.network.features):
         verdict.add(values.flag(f"spec.network.features[{index}]", feature))
+    _unknown_features(foundation, world, verdict)
     if spec.network.plugin:
         verdict.add(values.dns_label("spec.network.plugin", spec.network.plugin))
     if spec.kubernetes.version:
         _version(foundation, world, verdict)
     return verdict
+
+
+def _unknown_features(foundation: Foundation, world: World, verdict: Verdict) -> None:
+    """A misspelt feature would be wanted for ever, and never decided on."""
+    network = foundation.spec.network
+    known = world.runtimes.known_features(network.plugin)
+    for index, feature in enumerate(network.features):
+        if known and feature not in known:
+            message = f"no feature of {network.plugin} is called {feature}; there are {', '.join(known)}"
+            verdict.warn(f"spec.network.features[{index}]", message)
 
 
 def _version(foundation: Foundation, world: World, verdict: Verdict) -> None:

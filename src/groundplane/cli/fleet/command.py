@@ -24,6 +24,12 @@ _FORMS = ("table", "wide", "csv", "json", "html")
 _SORTS = ("name", "platform", "version", "nodes", "uniform", "drift", "findings", "age")
 
 
+def _form_of(output: Path | None) -> str:
+    """Return the form that a file's name asks for."""
+    suffix = output.suffix.lower().removeprefix(".") if output else ""
+    return suffix if suffix in ("csv", "json", "html") else "table"
+
+
 @click.command()
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Clusters of all namespaces.")
 @click.option("--foundation", default="", help="Only clusters of this Foundation.")
@@ -33,7 +39,9 @@ _SORTS = ("name", "platform", "version", "nodes", "uniform", "drift", "findings"
 )
 @click.option("--sort", type=click.Choice(_SORTS), default="name", show_default=True, help="Order.")
 @click.option("--reverse", is_flag=True, help="The other way round.")
-@click.option("-o", "--format", "form", type=click.Choice(_FORMS), default="table", show_default=True, help="Form.")
+@click.option(
+    "-o", "--format", "form", type=click.Choice(_FORMS), help="Form; the default is table, or what --output ends in."
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @pass_target
 def fleet(target: Target, /, **flags: Any) -> None:
@@ -43,6 +51,7 @@ def fleet(target: Target, /, **flags: Any) -> None:
     from . import choose, wire
     from .rows import row
 
+    flags["form"] = flags["form"] or _form_of(flags["output"])
     filters = [choose.parse(text) for text in flags["filters"]]
     if flags["foundation"]:
         filters.append(choose.parse(f"foundation={flags['foundation']}"))

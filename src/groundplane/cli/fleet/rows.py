@@ -252,11 +252,17 @@ def total(rows: list[Row]) -> Totals:
 
 
 def attention(rows: list[Row], count: int) -> list[Row]:
-    """Return the clusters that need a person first: high findings, then unreachable, then the most nodes that drift."""
+    """Return the clusters that need a person first: high findings, then unreachable, then the most nodes that drift.
+
+    Where some cannot be reached, one of them is always among these.
+    """
 
     def weight(each: Row) -> tuple[int, int, int, int]:
         worst = max((cell.count for cell in each.cells.values() if cell.state == "drift"), default=0)
         return each.counts["High"], int(each.reachable is False), each.counts["Medium"], worst
 
     urgent = [each for each in rows if any(weight(each))]
-    return sorted(urgent, key=weight, reverse=True)[:count]
+    ordered = sorted(urgent, key=weight, reverse=True)
+    silent = next((each for each in ordered if each.reachable is False), None)
+    first = ordered[:count]
+    return first if silent is None or silent in first else [*first[: count - 1], silent]
