@@ -307,7 +307,8 @@ def _cause(error: BaseException) -> str:
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, OSError) and found.strerror and not isinstance(found, ssl.SSLError):
-            return found.strerror
+            # asyncio words a refused connection its own way; names that cannot be found have numbers of their own.
+            return os.strerror(found.errno) if found.errno and found.errno > 0 else found.strerror
         inner = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else None
         found = inner or found.__cause__ or found.__context__
     return str(error) or type(error).__name__

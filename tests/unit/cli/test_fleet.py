@@ -279,8 +279,8 @@ def test_nodes_that_nothing_is_asked_of_are_not_called_not_uniform() -> None:
 def test_one_cluster_that_cannot_be_reached_is_always_among_those_to_look_at_first() -> None:
     loud = [fleets.cluster(f"loud-{n}", worse=2) for n in range(4)]
     rows = [_row(one) for one in [*loud, fleets.unreachable("silent")]]
-    for row in rows[:4]:
-        row.counts["High"] = 3
+    for loud_one in rows[:4]:
+        loud_one.counts["High"] = 3
     found = attention(rows, 3)
     assert len(found) == 3
     assert found[-1].name == "silent"
