@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from groundplane.client.contract import Client, Resource, WatchEvent
@@ -40,6 +41,24 @@ async def what_is_created_is_read_and_listed(client: Client, name: str) -> None:
     assert (await client.list(MAPS, namespace="kube-nowhere")).items == []
     with pytest.raises(AlreadyExists):
         await client.create(MAPS, sent)
+
+
+class _Map(msgspec.Struct):
+    data: dict[str, str]
+
+
+class _Maps(msgspec.Struct):
+    items: list[_Map]
+
+
+async def a_list_is_read_into_the_fields_that_matter(client: Client, name: str) -> None:
+    await client.create(MAPS, config_map(f"{name}-1", name, a="1"))
+    await client.create(MAPS, config_map(f"{name}-2", name, a="2"))
+    found = await client.read(MAPS, _Maps, namespace="default", label_selector=f"test={name}")
+    assert sorted(one.data["a"] for one in found.items) == ["1", "2"]
+    assert (await client.read(MAPS, _Maps, namespace="kube-nowhere")).items == []
+    with pytest.raises(NotFound):
+        await client.read(NOTHING, _Maps)
 
 
 async def names_can_be_generated(client: Client, name: str) -> None:
@@ -164,6 +183,7 @@ async def racing_writers_of_one_version_have_one_winner(client: Client, name: st
 
 CASES: tuple[Case, ...] = (
     what_is_created_is_read_and_listed,
+    a_list_is_read_into_the_fields_that_matter,
     names_can_be_generated,
     what_is_not_there_is_not_found,
     an_update_needs_the_present_version_when_it_names_one,

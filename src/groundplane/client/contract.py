@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Client(Protocol):
     async def list(
         self, resource: Resource, *, namespace: str | None = None, label_selector: str = ""
     ) -> ObjectList: ...
+
+    async def read(
+        self, resource: Resource, form: type[T], *, namespace: str | None = None, label_selector: str = ""
+    ) -> T:
+        """Return a whole list decoded straight into `form`: a struct whose `items` name the fields that matter."""
 
     async def create(self, resource: Resource, body: Object) -> Object: ...
 

@@ -6,17 +6,26 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from groundplane.api.cluster import Cluster
+from groundplane.api.cluster import Cluster, ClusterSpec
 from groundplane.api.distribution import Distribution
 from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
-from groundplane.api.meta import Struct
+from groundplane.api.meta import ObjectMeta, Struct
 from groundplane.api.operation import Operation
 from groundplane.client.contract import Client, Object
 from groundplane.client.errors import NotFound
 from groundplane.client.typed import RESOURCES, SECRETS, from_struct, to_struct
 
 Kind = TypeVar("Kind", Cluster, Distribution, Foundation, Machine, Operation)
+
+
+class _ClusterSpec(Struct, frozen=True):
+    metadata: ObjectMeta
+    spec: ClusterSpec = ClusterSpec()
+
+
+class _ClusterSpecs(msgspec.Struct, frozen=True):
+    items: list[_ClusterSpec]
 
 
 class Objects:
@@ -36,6 +45,11 @@ class Objects:
         """Return all objects of a kind, of one namespace or of every one."""
         found = await self.client.list(RESOURCES[struct], namespace=namespace, label_selector=label_selector)
         return [to_struct(item, struct) for item in found.items]
+
+    async def cluster_specs(self) -> list[Cluster]:
+        """Return the Clusters of all namespaces without their statuses, which are most of what there is of a fleet."""
+        found = await self.client.read(RESOURCES[Cluster], _ClusterSpecs)
+        return [Cluster(metadata=one.metadata, spec=one.spec) for one in found.items]
 
     async def create(self, value: Kind) -> Kind:
         """Create the object and return it as stored."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import TypeVar
 
 import msgspec
 
-from groundplane.base.errors import GroundplaneError
+from groundplane.base.errors import GroundplaneError, Unexpected
 from groundplane.client.contract import Object, ObjectList, Resource, WatchEvent
 from groundplane.client.errors import error_from_status
 
@@ -24,6 +25,8 @@ from .verbs.create import create
 from .verbs.delete_options import DeleteOptions
 from .verbs.update import patch as patch_object
 from .verbs.update import update
+
+T = TypeVar("T")
 
 # A watch ends by the caller's will alone; the store cuts one that does not keep up.
 _FOREVER = 10 * 365 * 86400
@@ -48,6 +51,19 @@ class LocalClient:
             matches = selectors.build(label_selector, "", call.resource.fields)
             found = await listing.listing(self._service, call, listing.ListOptions(matches))
             return ObjectList([decode(entry.value) for entry in found.entries], str(found.revision))
+
+    async def read(
+        self, resource: Resource, form: type[T], *, namespace: str | None = None, label_selector: str = ""
+    ) -> T:
+        with _translated(f"list {resource.plural}"):
+            call = self._call(resource, namespace or "")
+            matches = selectors.build(label_selector, "", call.resource.fields)
+            found = await listing.listing(self._service, call, listing.ListOptions(matches))
+        whole = b'{"items":[' + b",".join(entry.value for entry in found.entries) + b"]}"
+        try:
+            return msgspec.json.decode(whole, type=form)
+        except msgspec.ValidationError as error:
+            raise Unexpected(f"cannot read {resource.plural}: {error}") from error
 
     async def create(self, resource: Resource, body: Object) -> Object:
         namespace, name = _named(body)

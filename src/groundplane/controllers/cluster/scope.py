@@ -22,7 +22,7 @@ DEFAULT_DISTRIBUTION = "native"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All objects that validation compares a Cluster with (api.validation.World)."""
+    """All objects that validation compares a Cluster with (api.validation.World). Clusters are without statuses."""
 
     clusters: list[Cluster]
     machines: list[Machine]
@@ -87,13 +87,12 @@ class ClusterScope:
 async def load(objects: Objects, namespace: str, name: str) -> ClusterScope | None:
     """Read everything about a Cluster; None when it is gone."""
     world = World(
-        clusters=await objects.all(Cluster),
+        clusters=await objects.cluster_specs(),
         machines=await objects.all(Machine),
         foundations=await objects.all(Foundation),
         distributions=await objects.all(Distribution),
     )
-    mine = (c for c in world.clusters if (c.metadata.namespace, c.metadata.name) == (namespace, name))
-    cluster = next(mine, None)
+    cluster = await objects.find(Cluster, namespace, name)
     if cluster is None:
         return None
     foundation, distribution = basis(world, cluster)
