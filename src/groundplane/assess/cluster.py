@@ -69,10 +69,13 @@ def assess_cluster(subject: ClusterSubject, standard: Standard) -> Assessment:
     return _assessment(tally, standard, facts, stood_on)
 
 
-def assess_machine(name: str, facts: MachineFacts, standard: Standard) -> Assessment:
-    """Return what the facts of one host mean. Its cluster's network and API are the cluster's to judge."""
+def assess_machine(name: str, facts: MachineFacts, standard: Standard, known: ClusterFacts | None = None) -> Assessment:
+    """Return what the facts of one host mean; `known` are the facts of its cluster, which tell what SSH cannot see."""
     ground, tally = of_machine(name, facts), _Tally()
-    cluster = ClusterFacts(observed_at=facts.observed_at)
+    known = known or ClusterFacts()
+    cluster = ClusterFacts(
+        observed_at=facts.observed_at, platform=known.platform, network=known.network, version=known.version
+    )
     _judge(ground, standard, cluster, tally)
     place: _Place = ((name,), 1)
     for risk in (

@@ -66,7 +66,8 @@ class Assessor:
         """Hold a host against the Foundation of its Cluster."""
         namespace, reference = machine.metadata.namespace, machine.spec.cluster_ref
         cluster = await self._objects.find(Cluster, namespace, reference.name) if reference else None
-        return assess_machine(machine.metadata.name, facts, await self._standard(cluster or Cluster()))
+        standard = await self._standard(cluster or Cluster())
+        return assess_machine(machine.metadata.name, facts, standard, cluster.status.facts if cluster else None)
 
     async def _standard(self, cluster: Cluster) -> Standard:
         today = self._now().date().isoformat()

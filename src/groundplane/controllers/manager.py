@@ -137,12 +137,11 @@ class Manager:
         for foundation in self._fleet.notice(change):
             self.foundations.queue.add(foundation, delay=SUM_UP_AFTER)
         self._wake_clusters(self._identities.take(change))
-        if not wiring.by_person(change):
-            return
-        key = wiring.key_of(wiring.document_of(change))
-        self._wake_clusters([key])
+        key, by_person = wiring.key_of(wiring.document_of(change)), wiring.by_person(change)
+        if by_person:
+            self._wake_clusters([key])
         # A Cluster that is new to us has its Machines come by themselves.
-        if change.old is not None:
+        if change.old is not None and (by_person or wiring.learnt_of_cluster(change)):
             wiring.wake(self.machines, wiring.machines_of_clusters({key}, self._informers.machines.list()))
 
     def _on_machine(self, change: ObjectChange) -> None:

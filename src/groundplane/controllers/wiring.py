@@ -24,6 +24,16 @@ def by_person(change: ObjectChange) -> bool:
     return _mark(change.old) != _mark(change.new)
 
 
+def learnt_of_cluster(change: ObjectChange) -> bool:
+    """Tell whether something became known of a Cluster that its Machines are judged by and SSH cannot see."""
+    return _learnt(change.old) != _learnt(change.new)
+
+
+def _learnt(document: Object | None) -> tuple[object, ...]:
+    facts = (document or {}).get("status", {}).get("facts") or {}
+    return facts.get("platform"), facts.get("network"), facts.get("version")
+
+
 def document_of(change: ObjectChange) -> Object:
     """Return the object as it is, or as it last was."""
     document = change.new or change.old

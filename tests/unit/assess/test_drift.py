@@ -327,3 +327,12 @@ def test_a_parameter_that_no_survey_reads_is_not_known_rather_than_not_set() -> 
     assert [one.subject for one in assess_machine("shop-1", machine(kernel=off), held).drift] == [
         "sysctl net.ipv4.ip_forward"
     ]
+
+
+def test_what_ssh_cannot_see_of_a_machine_is_taken_from_its_cluster() -> None:
+    alone = assess_machine("a-1", machine(), standard())
+    assert shares(alone)["Distribution"] == shares(alone)["Network"] == (0, 0, 1)
+    member = assess_machine("a-1", machine(), standard(), facts())
+    assert (member.drift, member.uniformity.uniform) == ([], 1)
+    foreign = assess_machine("a-1", machine(), standard(), facts(platform=PlatformFacts(name="native")))
+    assert only(foreign).dimension == "Distribution"

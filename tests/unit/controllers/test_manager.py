@@ -14,7 +14,9 @@ from groundplane.api.machine import Machine
 from groundplane.api.meta import is_true
 from groundplane.base.settings import Settings
 from groundplane.base.tasks import TaskOwner
+from groundplane.client.informer import Name, ObjectChange
 from groundplane.client.typed import RESOURCES, SECRETS
+from groundplane.controllers import wiring
 from groundplane.controllers.manager import Manager
 
 from .world import PASSWORD, World, cluster, distribution, foundation, secret, world
@@ -126,3 +128,15 @@ async def test_a_cluster_that_loses_a_machine_is_looked_at_again(tmp_path: Path)
         await until(site, Cluster, lambda: counted(3))
         await site.patch(Machine, "shop-3", spec={"clusterRef": None, "role": None})
         await until(site, Cluster, lambda: counted(2))
+
+
+def test_machines_hear_what_became_known_of_their_cluster_and_not_each_look_at_it() -> None:
+    def seen(**facts: object) -> dict[str, object]:
+        return {"metadata": {"namespace": "default", "name": "shop"}, "status": {"facts": facts} if facts else {}}
+
+    key = Name("default", "shop")
+    native = seen(platform={"name": "native"}, version="v1.20.2", observedAt="one")
+    assert wiring.learnt_of_cluster(ObjectChange(key, seen(), native))
+    again = seen(platform={"name": "native"}, version="v1.20.2", observedAt="two")
+    assert not wiring.learnt_of_cluster(ObjectChange(key, native, again))
+    assert wiring.learnt_of_cluster(ObjectChange(key, native, seen(platform={"name": "tke"}, version="v1.20.2")))
