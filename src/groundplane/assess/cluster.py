@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from groundplane.api.assessment import (
     DIMENSIONS,
-    SEVERITIES,
     Assessment,
     Dimension,
     DimensionShare,
@@ -33,7 +32,7 @@ from .standard import Standard
 STACKS_SHOWN = 50
 # What a look through the API alone cannot tell does not count against a node.
 _SEEN_OVER_SSH_ONLY: frozenset[Dimension] = frozenset({"Settings"})
-_ORDER = {severity: number for number, severity in enumerate(SEVERITIES)}
+_PLACE_OF = {dimension: number for number, dimension in enumerate(DIMENSIONS)}
 
 _Place = tuple[tuple[str, ...], int]
 
@@ -52,7 +51,7 @@ class _Tally:
 
     nodes: int = 0
     uniform: int = 0
-    shares: dict[Dimension, Counter[str]] = field(default_factory=lambda: {one: Counter() for one in DIMENSIONS})
+    shares: Counter[tuple[Dimension, str]] = field(default_factory=Counter)
     drift: dict[tuple[Dimension, Difference, str], list[_Place]] = field(default_factory=dict)
     risks: dict[Risk, list[_Place]] = field(default_factory=dict)
     stacks: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
@@ -77,13 +76,17 @@ def assess_machine(name: str, facts: MachineFacts, standard: Standard, known: Cl
         observed_at=facts.observed_at, platform=known.platform, network=known.network, version=known.version
     )
     _judge(ground, standard, cluster, tally)
-    place: _Place = ((name,), 1)
+    _judge_host(name, facts, standard, tally)
+    return _assessment(tally, standard, cluster, [ground])
+
+
+def _judge_host(name: str, facts: MachineFacts, standard: Standard, tally: _Tally) -> None:
+    """Take in the risks that only a look at the host itself shows."""
     for risk in (
         *findings.of_machine(facts),
         *findings.of_certificates(facts.certificates, standard.certificates, standard.today),
     ):
-        tally.risks.setdefault(risk, []).append(place)
-    return _assessment(tally, standard, cluster, [ground])
+        tally.risks.setdefault(risk, []).append(((name,), 1))
 
 
 def _judge(ground: Ground, standard: Standard, facts: ClusterFacts, tally: _Tally) -> None:
@@ -108,7 +111,7 @@ def _judge(ground: Ground, standard: Standard, facts: ClusterFacts, tally: _Tall
                 reason = f"the Cluster sets {standard.replaced[dimension]} in place of the Foundation's"
                 tally.drift.setdefault((dimension, difference, reason), []).append(place)
             state = "exceptions" if below else "uniform"
-        tally.shares[dimension][state] += ground.count
+        tally.shares[dimension, state] += ground.count
         whole = whole and (state == "uniform" or (state == "unknown" and dimension in _SEEN_OVER_SSH_ONLY))
     tally.uniform += ground.count if whole else 0
     for risk in findings.of_ground(ground, facts.platform.name, facts.version, standard.today):
@@ -137,33 +140,26 @@ def _whole_cluster(subject: ClusterSubject, standard: Standard, tally: _Tally) -
     ):
         tally.risks.setdefault(risk, []).append(everywhere)
     for name, machine in sorted(subject.machines.items()):
-        for risk in (
-            *findings.of_machine(machine),
-            *findings.of_certificates(machine.certificates, standard.certificates, standard.today),
-        ):
-            tally.risks.setdefault(risk, []).append(((name,), 1))
+        _judge_host(name, machine, standard, tally)
     for difference in dimensions.version_difference(facts.version, standard.version) or ():
         excused = "Version" in standard.declared
         reason = _why(standard.declared["Version"]) if excused else ""
-        key: tuple[Dimension, Difference, str] = ("Version", _of_api(difference), reason)
+        key: tuple[Dimension, Difference, str] = ("Version", replace(difference, subject="API server"), reason)
         tally.drift.setdefault(key, []).append(everywhere)
-
-
-def _of_api(difference: Difference) -> Difference:
-    return Difference(
-        difference.found, difference.wanted, difference.cost, difference.remedy, "API server", difference.severity
-    )
 
 
 def _assessment(tally: _Tally, standard: Standard, facts: ClusterFacts, stood_on: list[Ground]) -> Assessment:
     drift = _drift(tally, facts)
+    apart = drifting(drift)
     risks = findings.collect(tally.risks)
-    uniformity = _uniformity(tally) if standard.foundation else Uniformity(nodes=tally.nodes, stacks=len(tally.stacks))
+    uniformity = Uniformity(nodes=tally.nodes, stacks=len(tally.stacks))
+    if standard.foundation:
+        uniformity = uniformity_of(tally.nodes, tally.uniform, len(tally.stacks), tally.shares)
     return Assessment(
         foundation=standard.foundation,
         facts_at=facts.observed_at,
-        summary=_summary(uniformity, drift, risks, standard),
-        drifting=drifting(drift),
+        summary=_summary(uniformity, apart, risks, standard),
+        drifting=apart,
         risks=counted(risks),
         drift=drift,
         findings=risks,
@@ -192,28 +188,34 @@ def _drift(tally: _Tally, facts: ClusterFacts) -> list[Drift]:
                 remedy=difference.remedy,
             )
         )
-    order = {dimension: number for number, dimension in enumerate(DIMENSIONS)}
     return sorted(
         found,
-        key=lambda one: (one.state, _ORDER[one.severity], order[one.dimension], one.subject, one.found),
+        key=lambda one: (
+            one.state,
+            findings.GRAVEST_FIRST[one.severity],
+            _PLACE_OF[one.dimension],
+            one.subject,
+            one.found,
+        ),
     )
 
 
-def _uniformity(tally: _Tally) -> Uniformity:
+def uniformity_of(nodes: int, uniform: int, stacks: int, shares: Mapping[tuple[Dimension, str], int]) -> Uniformity:
+    """Return the shares; `shares` counts nodes by dimension and state: uniform, exceptions, unknown, drift."""
     return Uniformity(
-        nodes=tally.nodes,
-        uniform=tally.uniform,
-        percent=percent(tally.uniform, tally.nodes),
-        stacks=len(tally.stacks),
+        nodes=nodes,
+        uniform=uniform,
+        percent=percent(uniform, nodes),
+        stacks=stacks,
         dimensions=[
             DimensionShare(
-                dimension=dimension,
-                uniform=counts["uniform"],
-                exceptions=counts["exceptions"],
-                unknown=counts["unknown"],
-                nodes=tally.nodes,
+                dimension=one,
+                uniform=shares.get((one, "uniform"), 0),
+                exceptions=shares.get((one, "exceptions"), 0),
+                unknown=shares.get((one, "unknown"), 0),
+                nodes=nodes,
             )
-            for dimension, counts in tally.shares.items()
+            for one in DIMENSIONS
         ],
     )
 
@@ -227,13 +229,12 @@ def stack_shares(stacks: Mapping[tuple[str, str, str, str, str], int]) -> list[S
     ]
 
 
-def _summary(uniformity: Uniformity, drift: list[Drift], risks: list[Finding], standard: Standard) -> str:
+def _summary(uniformity: Uniformity, apart: str, risks: list[Finding], standard: Standard) -> str:
     grave = sum(1 for one in risks if one.severity == "High")
     risk = words.counted(len(risks), "finding") + (f", {grave} of them High" if grave else "")
     if not standard.foundation:
         return f"no Foundation to hold it against; {risk}"
-    apart = sorted({one.dimension for one in drift if one.state == "Drift"}, key=DIMENSIONS.index)
-    where = f"differs in {', '.join(apart)}" if apart else "stands on it"
+    where = f"differs in {apart.replace(',', ', ')}" if apart else "stands on it"
     return (
         f"{uniformity.uniform} of {words.counted(uniformity.nodes, 'node')} on {standard.foundation}; {where}; {risk}"
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
-from groundplane.api.assessment import Finding, FindingType, Remedy, RemedyAction, Severity, named
+from groundplane.api.assessment import SEVERITIES, Finding, FindingType, Remedy, RemedyAction, Severity, named
 from groundplane.api.facts import CertificateFacts, ClusterFacts, MachineFacts
 from groundplane.api.foundation import CertificateLimits
 from groundplane.base.versions import KernelRule, UnknownVersion, kernel_release
@@ -230,7 +230,7 @@ def of_certificates(found: Sequence[CertificateFacts], limits: CertificateLimits
             yield Risk("CertificateLongLived", what, message, "Medium", "the certificate", remedy)
 
 
-_ORDER = {"High": 0, "Medium": 1, "Low": 2}
+GRAVEST_FIRST = {severity: number for number, severity in enumerate(SEVERITIES)}
 
 
 def collect(risks: Mapping[Risk, Sequence[tuple[tuple[str, ...], int]]]) -> list[Finding]:
@@ -249,4 +249,4 @@ def collect(risks: Mapping[Risk, Sequence[tuple[tuple[str, ...], int]]]) -> list
                 remedy=risk.remedy,
             )
         )
-    return sorted(found, key=lambda one: (_ORDER[one.severity], one.type, one.subject))
+    return sorted(found, key=lambda one: (GRAVEST_FIRST[one.severity], one.type, one.subject))

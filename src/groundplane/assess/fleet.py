@@ -12,23 +12,20 @@ from datetime import datetime, timedelta
 import msgspec
 
 from groundplane.api.assessment import (
-    DIMENSIONS,
     NAMES_SHOWN,
     Assessment,
     Dimension,
-    DimensionShare,
     FeatureDecision,
     Nodes,
     StackShare,
     Uniformity,
     UniformityPoint,
     named,
-    percent,
 )
 from groundplane.base.clock import parse_rfc3339
 from groundplane.base.words import counted
 
-from .cluster import stack_keys, stack_shares
+from .cluster import stack_keys, stack_shares, uniformity_of
 
 HISTORY_POINTS = 400
 # Changes that come close together, such as one survey of a whole fleet, are one point.
@@ -121,22 +118,7 @@ class Fleet:
     def uniformity(self, group: str) -> Uniformity:
         """Return the shares over a group."""
         found = self._of(group)
-        return Uniformity(
-            nodes=found.nodes,
-            uniform=found.uniform,
-            percent=percent(found.uniform, found.nodes),
-            stacks=len(found.stacks),
-            dimensions=[
-                DimensionShare(
-                    dimension=one,
-                    uniform=found.shares[one, "uniform"],
-                    exceptions=found.shares[one, "exceptions"],
-                    unknown=found.shares[one, "unknown"],
-                    nodes=found.nodes,
-                )
-                for one in DIMENSIONS
-            ],
-        )
+        return uniformity_of(found.nodes, found.uniform, len(found.stacks), found.shares)
 
     def stacks(self, group: str) -> list[StackShare]:
         """Return the largest distinct stacks of a group."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groundplane.api.facts import MachineFacts, StackFacts
 
@@ -68,18 +68,5 @@ def grounds(stacks: Iterable[StackFacts], machines: Mapping[str, MachineFacts]) 
         kept = tuple(name for name in ground.names if name not in machines)
         left = ground.count - (len(ground.names) - len(kept))
         if left > 0:
-            found.append(ground if left == ground.count else _part(ground, kept, left))
+            found.append(ground if left == ground.count else replace(ground, names=kept, count=left))
     return found
-
-
-def _part(ground: Ground, names: tuple[str, ...], count: int) -> Ground:
-    return Ground(
-        names,
-        count,
-        ground.system,
-        ground.system_text,
-        ground.kernel,
-        ground.kubelet,
-        ground.runtime,
-        ground.runtime_version,
-    )

@@ -16,6 +16,7 @@ import yaml
 from groundplane.base.documents import too_deep
 from groundplane.base.errors import Refused, one_line
 from groundplane.base.files import write_private
+from groundplane.base.words import counted
 
 from .checking import contradictions
 from .sources import Sourced, convert, lay_over, shipped
@@ -37,7 +38,7 @@ class SiteRefused(Refused):
     """A site's rows cannot be used; `causes` names every fault."""
 
     def __init__(self, origin: str, causes: tuple[Fault, ...]) -> None:
-        count = f"{len(causes)} fault{'s' if len(causes) != 1 else ''}"
+        count = counted(len(causes), "fault")
         super().__init__(f"cannot use the catalog rows of {origin}: {count}", remedy=f"correct or remove {origin}")
         self.causes = causes
 

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from groundplane.base import versions
+from groundplane.base.words import counted
 
 from .releases import Minor, minor_of
 from .sources import Line, Sourced, kept, read
@@ -83,10 +84,10 @@ def _between(one: tuple[str, str], other: tuple[str, str]) -> str:
         return pair % "of another major version than" + ": no skew between major versions is supported"
     behind = theirs[1] - mine[1]
     if behind > rule.behind:
-        return pair % f"{_minors(behind)} behind" + f": at most {rule.behind} {_are(rule.behind)} supported"
+        return pair % f"{counted(behind, 'minor')} behind" + f": at most {rule.behind} {_are(rule.behind)} supported"
     if -behind > rule.ahead:
         allowed = f"at most {rule.ahead} {_are(rule.ahead)} supported" if rule.ahead else "it may not be newer"
-        return pair % f"{_minors(-behind)} ahead of" + f": {allowed}"
+        return pair % f"{counted(-behind, 'minor')} ahead of" + f": {allowed}"
     return ""
 
 
@@ -97,10 +98,6 @@ def _rule(component: str, against: str, minor: Minor) -> SkewRule | None:
 
 def _unreadable(name: str, text: str) -> str:
     return f'the version of {name} cannot be read: "{text}" is not of the form vX.Y.Z'
-
-
-def _minors(count: int) -> str:
-    return f"{count} minor{'s' if count != 1 else ''}"
 
 
 def _are(count: int) -> str:

@@ -85,7 +85,7 @@ def judge(conditions: Conditions, assessment: Assessment | None) -> None:
         conditions.set("Uniform", "Unknown", "NotSurveyed", "no facts are known yet")
     elif not assessment.foundation:
         conditions.set("Uniform", "Unknown", "NoFoundation", assessment.summary)
-    elif any(one.state == "Drift" for one in assessment.drift):
+    elif assessment.drifting:
         conditions.set("Uniform", "False", "Drift", assessment.summary)
     elif assessment.drift:
         conditions.set("Uniform", "False", "Exceptions", assessment.summary)

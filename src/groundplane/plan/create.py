@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import ClusterTarget, Desired
+from groundplane.base.words import counted
 
 from . import assemble, prepare, supported
 from .fingerprint import fingerprint
@@ -107,15 +108,10 @@ def _summary(view: View, steps: list[PlannedStep]) -> str:
         return f"cluster {target.name} is as wanted: nothing to do"
     touched = len({step.machine for step in steps if step.machine})
     verb = "complete" if view.initialised else "create"
-    where = f" on {count(touched, 'machine')}" if touched else ""
-    return f"{verb} cluster {target.name}: {_shape(target)}; {count(len(steps), 'step')}{where}"
+    where = f" on {counted(touched, 'machine')}" if touched else ""
+    return f"{verb} cluster {target.name}: {_shape(target)}; {counted(len(steps), 'step')}{where}"
 
 
 def _shape(target: ClusterTarget) -> str:
-    planes, workers = count(len(target.control_planes), "control plane"), count(len(target.workers), "worker")
+    planes, workers = counted(len(target.control_planes), "control plane"), counted(len(target.workers), "worker")
     return f"{planes}, {workers}, {target.version} on {target.runtime.name}"
-
-
-def count(number: int, noun: str) -> str:
-    """A number and its noun: "1 worker", "2 workers"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import Desired
+from groundplane.base.words import counted
 
 from .assemble import CNI_CONFIG
-from .create import count
 from .fingerprint import fingerprint
 from .rule import Rule, build
 from .view import View
@@ -99,4 +99,4 @@ def _summary(view: View, steps: list[PlannedStep], machines: int) -> str:
     rest = f"; left as they are, for nothing is known of them: {', '.join(unseen)}" if unseen else ""
     if not steps:
         return f"cluster {name} is on no machine: nothing to do{rest}"
-    return f"delete cluster {name}: {count(len(steps), 'step')} on {count(machines, 'machine')}{rest}"
+    return f"delete cluster {name}: {counted(len(steps), 'step')} on {counted(machines, 'machine')}{rest}"

@@ -22,6 +22,7 @@ from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
 from groundplane.api.meta import Condition, Struct, says
 from groundplane.base.clock import parse_rfc3339
+from groundplane.base.words import counted
 from groundplane.cli.fleet.rows import cells
 
 from .wanted import wanted
@@ -92,7 +93,7 @@ def of_cluster(cluster: Cluster, foundation: Foundation | None, now: datetime, *
         name=name,
         namespace=cluster.metadata.namespace,
         foundation=cluster.spec.foundation_ref.name if cluster.spec.foundation_ref else assessment.foundation,
-        title=f"{known} {version}, {nodes} node{'' if nodes == 1 else 's'}, {status.phase or 'Pending'}",
+        title=f"{known} {version}, {counted(nodes, 'node')}, {status.phase or 'Pending'}",
         summary=assessment.summary,
         freshness=_freshness(facts.observed_at if facts else "", facts.source if facts else "", status.conditions, now),
         conditions=status.conditions,
