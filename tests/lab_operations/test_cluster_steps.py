@@ -19,7 +19,8 @@ from groundplane.api.target import resolve
 from groundplane.clusters.api import KubernetesDoor
 from groundplane.kube.kubeconfig import Access, render_kubeconfig
 from groundplane.operations import Scope, Step, StepRefused, SystemClock
-from groundplane.operations.steps.drain import CORDON, Drain
+from groundplane.api.meta import ANNOTATION_CORDON as CORDON
+from groundplane.operations.steps.drain import Drain
 from groundplane.operations.steps.network_manifest import NetworkManifest
 from groundplane.operations.steps.node_labels import NodeLabels
 from support.real_kube import real_kube

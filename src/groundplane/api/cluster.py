@@ -13,7 +13,7 @@ from .meta import Conditions, NameReference, ObjectMeta, Struct, says
 
 Provider = Literal["Machines", "Imported"]
 Approval = Literal["Automatic", "Manual"]
-ClusterPhase = Literal["Pending", "Creating", "Ready", "Degraded", "Failed", "Deleting"]
+ClusterPhase = Literal["Pending", "Creating", "Changing", "Ready", "Degraded", "Failed", "Deleting"]
 
 
 class KubernetesOverride(Struct, frozen=True):
@@ -109,7 +109,13 @@ class Kubeadm(Struct, frozen=True):
 
 
 class Drain(Struct, frozen=True):
+    """Evictions respect PodDisruptionBudgets always."""
+
     timeout: Annotated[str, says('how long pods may take to leave a machine, such as "5m" or "1h30m"')] = "5m"
+    unmanaged_pods: Annotated[
+        Literal["Refuse", "Delete"],
+        says("what to do about pods that nothing makes anew: Refuse the change, or Delete them for good"),
+    ] = "Refuse"
 
 
 class Change(Struct, frozen=True):
@@ -120,6 +126,10 @@ class Change(Struct, frozen=True):
         int | str, says('how many nodes may be unavailable at once, as a count or a percentage such as "25%"')
     ] = 1
     drain: Annotated[Drain, says("how machines are emptied")] = Drain()
+    accept: Annotated[
+        list[str],
+        says("checks before a change whose warning is accepted, such as DockerSocketMounts; shown as exceptions"),
+    ] = []
 
 
 class DeclaredException(Struct, frozen=True):

@@ -215,6 +215,9 @@ class NodeFacts(Struct, frozen=True):
     name: Annotated[str, says("name of the Node")]
     ready: Annotated[bool, says("whether it is Ready")] = False
     unschedulable: Annotated[bool, says("whether it is cordoned")] = False
+    cordoned_by: Annotated[
+        str, says("Cluster (namespace/name) whose Operation cordoned it; empty: nobody's of ours")
+    ] = ""
     address: Annotated[str, says("internal address")] = ""
     pod_cidr: Annotated[str, says("addresses of its pods")] = msgspec.field(name="podCIDR", default="")
     kubelet_version: Annotated[str, says("version of its kubelet")] = ""

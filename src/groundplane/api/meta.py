@@ -25,9 +25,18 @@ ANNOTATION_SURVEY = f"{GROUP}/survey"
 # On an imported Cluster: the kube-system uid that was seen when it was imported.
 ANNOTATION_CLUSTER_ID = f"{GROUP}/cluster-id"
 ANNOTATION_ABANDON = f"{GROUP}/abandon"
+# On a finished Operation of action Change: take it back, on "all" machines or on those that are named (w1,w2).
+ANNOTATION_ROLLBACK = f"{GROUP}/rollback"
+# On a Cluster, any new value: remove what migrations left for their rollback; renew what kubeadm signed.
+ANNOTATION_CLEAN_UP = f"{GROUP}/clean-up"
+ANNOTATION_RENEW = f"{GROUP}/renew-certificates"
+# On a Machine, "true": changes of the living cluster leave it out.
+ANNOTATION_HOLD_BACK = f"{GROUP}/hold-back"
 # On a Node: JSON lists of the label keys, and of the taints as key:effect, that come from its Machine.
 ANNOTATION_LABELS = f"{GROUP}/managed-labels"
 ANNOTATION_TAINTS = f"{GROUP}/managed-taints"
+# On a Node: the Cluster (namespace/name) whose Operation cordoned it. Only a cordon with it is ever taken away.
+ANNOTATION_CORDON = f"{GROUP}/cordoned-by"
 ANNOTATION_INPUTS = f"{GROUP}/inputs"
 
 T = TypeVar("T")

@@ -11,9 +11,11 @@ from typing import Annotated, Literal
 from .meta import Conditions, NameReference, ObjectMeta, Struct, says
 from .target import ClusterTarget
 
-Action = Literal["Create", "Delete"]
+# Change: the runtime, the Kubernetes version and the host's ground of living nodes. Remove: nodes leave a cluster that
+# stays. Release: an adopted cluster is let go and runs on. CleanUp: what a migration left behind for its rollback.
+Action = Literal["Create", "Delete", "Change", "Remove", "Release", "RenewCertificates", "CleanUp"]
 OperationPhase = Literal["AwaitingApproval", "Pending", "Running", "Succeeded", "Failed", "Cancelled", "Stale"]
-StepState = Literal["Pending", "Running", "Succeeded", "Unchanged", "Failed", "Cancelled", "Skipped"]
+StepState = Literal["Pending", "Running", "Succeeded", "Unchanged", "Failed", "Cancelled", "Skipped", "Undone"]
 FINAL_PHASES = frozenset({"Succeeded", "Failed", "Cancelled", "Stale"})
 
 
@@ -28,13 +30,15 @@ class PlannedChange(Struct, frozen=True):
 class PlannedStep(Struct, frozen=True):
     """One step on one machine ("" = the cluster as a whole). `name` is unique in the plan: "runtime/shop-1".
 
-    `after` names the steps of the plan that must have succeeded before this one starts.
+    `after` names the steps of the plan that must have succeeded before this one starts. Steps of one `unit` are kept
+    or taken back together: when the Operation fails and a unit is not finished, its begun steps are undone, last first.
     """
 
     name: Annotated[str, says("unique name in the plan: step/machine")]
     step: Annotated[str, says("key of the step")]
     title: Annotated[str, says("the step in words")]
     machine: Annotated[str, says("Machine that it works on; empty: the cluster as a whole")] = ""
+    unit: Annotated[str, says("steps with the same unit are kept, or taken back, together; empty: on its own")] = ""
     after: Annotated[list[str], says("steps that must have succeeded before")] = []
     changes: Annotated[list[PlannedChange], says("what it is going to change")] = []
 
@@ -46,6 +50,9 @@ class Plan(Struct, frozen=True):
     steps: Annotated[list[PlannedStep], says("steps in the order of the plan", key="name")] = []
     fingerprints: Annotated[dict[str, str], says("Machine to digest of the facts that the plan rests on")] = {}
     summary: Annotated[str, says("the plan in one sentence")] = ""
+    notes: Annotated[list[str], says("what to know before approving it, such as an interruption of the API")] = []
+    next: Annotated[str, says("what a further Operation will have to do afterwards; empty: nothing")] = ""
+    rolls_back: Annotated[str, says("name of the Operation that it takes back; empty: none")] = ""
 
 
 class OperationSpec(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from .cluster import Addons, Change, Cluster, ClusterNetwork, Components, Endpoint, Kubeadm
 from .distribution import Distribution, Release, Source
@@ -36,6 +36,10 @@ class ClusterTarget(Struct, frozen=True):
     change: Annotated[Change, says("how changes are made")]
     control_planes: Annotated[list[str], says("Machines with the control plane; the first runs kubeadm init")]
     workers: Annotated[list[str], says("the other Machines")]
+    origin: Annotated[
+        Literal["Made", "Adopted"],
+        says("Made: by Groundplane; Adopted: it was there, and its components and network stay its owner's"),
+    ] = "Made"
 
     @property
     def key(self) -> str:

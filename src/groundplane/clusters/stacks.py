@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from groundplane.api.facts import NodeFacts, StackFacts
-from groundplane.api.meta import ANNOTATION_LABELS, ANNOTATION_TAINTS
+from groundplane.api.meta import ANNOTATION_CORDON, ANNOTATION_LABELS, ANNOTATION_TAINTS
 
 from .reading import items, mapping, text, texts
 
@@ -26,6 +26,7 @@ def node_of(node: dict[str, Any]) -> NodeFacts:
         name=text(node, "metadata", "name"),
         ready=has_condition(node, "Ready"),
         unschedulable=mapping(node, "spec").get("unschedulable") is True,
+        cordoned_by=texts(node, "metadata", "annotations").get(ANNOTATION_CORDON, ""),
         address=addresses.get("InternalIP", ""),
         pod_cidr=text(node, "spec", "podCIDR"),
         kubelet_version=text(info, "kubeletVersion"),

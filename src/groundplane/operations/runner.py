@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import msgspec
@@ -131,20 +131,72 @@ class Runner:
             for run in self._runs.values():
                 group.create_task(self._when_due(run), name=f"step {run.planned.name}")
         outcome = self._outcome()
-        if outcome.phase != "Succeeded":
-            await self._take_back()
-        return outcome
+        if outcome.phase == "Succeeded":
+            return outcome
+        return self._with_return(outcome, await self._take_back())
 
-    async def _take_back(self) -> None:
-        """Undo the steps that were begun and can be undone; what cannot be undone now is said in the log."""
-        for run in self._runs.values():
-            step = self._steps[run.planned.step]
-            if not isinstance(step, Undoable) or not run.status.started_at:
-                continue
+    async def _take_back(self) -> dict[str, str]:
+        """Undo what was begun and is not kept, last first; return what could not be undone and why, by unit."""
+        begun = [run for run in reversed(self._runs.values()) if self._to_undo(run)]
+        units = dict.fromkeys(run.planned.unit for run in begun)
+        trouble: dict[str, str] = dict.fromkeys((unit for unit in units if unit), "")
+
+        async def one(unit: str) -> None:
+            for run in (run for run in begun if run.planned.unit == unit):
+                problem = await self._undo(run)
+                if problem and unit:
+                    # What comes next stands on this one: an uncordon, say, on a runtime that runs.
+                    trouble[unit] = f"{run.planned.name}: {problem}"
+                    return
+
+        async with asyncio.TaskGroup() as group:
+            for unit in units:
+                group.create_task(one(unit), name=f"take back {unit}")
+        return trouble
+
+    def _to_undo(self, run: _Run) -> bool:
+        if not run.status.started_at or not isinstance(self._steps[run.planned.step], Undoable):
+            return False
+        unit = run.planned.unit
+        return not unit or any(o.status.state not in _DONE for o in self._runs.values() if o.planned.unit == unit)
+
+    async def _undo(self, run: _Run) -> str:
+        """Undo one step, waiting for what is unavailable as long as a step would; return why it could not be."""
+        step = self._steps[run.planned.step]
+        if not isinstance(step, Undoable):
+            return ""
+        deadline, pause = self._clock.monotonic() + self._limits.deadline, self._limits.first_pause
+        while True:
             try:
                 await step.undo(self._scopes.write(run.planned))
+            except Unavailable as error:
+                if run.planned.unit and self._clock.monotonic() < deadline:
+                    self._recorder.log(run.planned.name, f"taking back, waiting: {error}")
+                    await self._clock.sleep(pause)
+                    pause = min(pause * 2, self._limits.longest_pause)
+                    continue
+                return await self._not_undone(run, error)
             except GroundplaneError as error:
-                self._recorder.log(run.planned.name, f"cannot take back: {error}")
+                return await self._not_undone(run, error)
+            if run.planned.unit:
+                done = run.status.state in _DONE
+                words = "taken back" if done else f"{run.status.message}; taken back"
+                await self._note(run, state="Undone" if done else run.status.state, message=words)
+            return ""
+
+    async def _not_undone(self, run: _Run, error: GroundplaneError) -> str:
+        self._recorder.log(run.planned.name, f"cannot take back: {error}")
+        if run.planned.unit:
+            await self._note(run, message=f"{run.status.message}; not taken back: {error}".removeprefix("; "))
+        return str(error)
+
+    @staticmethod
+    def _with_return(outcome: Outcome, trouble: Mapping[str, str]) -> Outcome:
+        """Say of each unit whether it is as it was: that decides what a person has to do now."""
+        whole = [unit for unit, problem in trouble.items() if not problem]
+        words = [f"brought back as it was: {', '.join(whole)}"] if whole else []
+        words += [f"{unit} could NOT be brought back: {problem}" for unit, problem in trouble.items() if problem]
+        return replace(outcome, message="; ".join([outcome.message, *words]))
 
     def _outcome(self) -> Outcome:
         failed = [run for run in self._runs.values() if run.status.state == "Failed"]

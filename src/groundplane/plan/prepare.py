@@ -25,6 +25,11 @@ def claim(view: View, name: str) -> list[PlannedChange]:
 
 def host_settings(view: View, name: str) -> list[PlannedChange]:
     """Swap, kernel modules and sysctls that differ from what is wanted."""
+    return differing_settings(view, name) or _checked(view, name, "host settings", "kept after a reboot")
+
+
+def differing_settings(view: View, name: str) -> list[PlannedChange]:
+    """What the survey shows to be set otherwise than wanted."""
     facts, settings = view.of(name), view.target.settings
     changes = []
     if settings.swap == "Disabled" and facts.swap > 0:
@@ -38,7 +43,7 @@ def host_settings(view: View, name: str) -> list[PlannedChange]:
         now = _folded(facts.kernel.sysctls.get(key, ""))
         if now != _folded(wanted):
             changes.append(PlannedChange(what=f"sysctl {key}", before=now, after=_folded(wanted)))
-    return changes or _checked(view, name, "host settings", "kept after a reboot")
+    return changes
 
 
 def runtime(view: View, name: str) -> list[PlannedChange]:

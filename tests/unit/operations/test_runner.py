@@ -320,7 +320,7 @@ async def test_only_steps_that_were_begun_are_taken_back_and_only_after_a_failur
 
     plan, world = plan_of({"a": [], "b": ["a"], "c": ["b"]}), World()
     await run(plan, Marking(world, work))
-    assert world.done == ["a", "undid a", "undid b"]
+    assert world.done == ["a", "undid b", "undid a"]
     well = World()
     await run(plan, Marking(well))
     assert well.done == ["a", "b", "c"]

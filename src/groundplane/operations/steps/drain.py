@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from groundplane.api.meta import GROUP
+from groundplane.api.meta import ANNOTATION_CORDON
 from groundplane.api.operation import PlannedChange
 from groundplane.base import durations
 from groundplane.base.errors import Unavailable
@@ -18,7 +18,6 @@ from ..errors import NotReached, StepRefused
 from ..scope import ClusterDoor, ReadScope, Scope
 from ..waiting import wait_until
 
-CORDON = f"{GROUP}/cordoned-by"
 _MIRROR = "kubernetes.io/config.mirror"
 
 
@@ -49,7 +48,7 @@ class Drain:
             return
         if not (found.get("spec") or {}).get("unschedulable"):
             # Mark and cordon in one write: a cordon of ours is never without its mark.
-            mark = {"annotations": {CORDON: scope.target.key}}
+            mark = {"annotations": {ANNOTATION_CORDON: scope.target.key}}
             await cluster.patch(f"{nodes.NODES}/{scope.name}", {"metadata": mark, "spec": {"unschedulable": True}})
         await _evict_all(scope, cluster)
 
@@ -57,9 +56,13 @@ class Drain:
         """Uncordon the node when the cordon carries this cluster's mark; a foreign one stays."""
         cluster = await _door(scope)
         found = await nodes.node(cluster, scope.name) if cluster is not None else None
-        if cluster is None or found is None or nodes.meta(found, "annotations").get(CORDON) != scope.target.key:
+        if (
+            cluster is None
+            or found is None
+            or nodes.meta(found, "annotations").get(ANNOTATION_CORDON) != scope.target.key
+        ):
             return
-        patch: nodes.Object = {"metadata": {"annotations": {CORDON: None}}, "spec": {"unschedulable": None}}
+        patch: nodes.Object = {"metadata": {"annotations": {ANNOTATION_CORDON: None}}, "spec": {"unschedulable": None}}
         await cluster.patch(f"{nodes.NODES}/{scope.name}", patch)
         scope.log(f"uncordoned node {scope.name}")
 

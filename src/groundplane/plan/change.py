@@ -1,0 +1,266 @@
+"""The plan that changes living nodes: runtime, Kubernetes version, host settings. One drain for all of one node.
+
+Order. First everything that disturbs nothing, on all nodes side by side: what is staged and proven there is not waited
+for with a node drained. Then the nodes in turn, each a unit that is kept whole or taken back whole: drain, what needs an
+empty node, proof, uncordon. One node goes alone first; the rest in the budget, and none begins while one before it
+is not proven. Control planes go one by one; first when Kubernetes moves, for no kubelet may be ahead of an API server,
+and last when only the runtime does, for they are what a cluster can least do without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from groundplane.api.facts import ClusterFacts, MachineFacts
+from groundplane.api.meta import ANNOTATION_HOLD_BACK
+from groundplane.api.operation import Plan, PlannedChange, PlannedStep
+from groundplane.api.target import Desired
+from groundplane.base.errors import Refused
+from groundplane.base.words import counted
+
+from . import prepare
+from .budget import allowed
+from .deltas import Delta, deltas_of
+from .fingerprint import fingerprint
+from .view import View
+
+VERIFY = "verify-change"
+# What needs an empty node, in the order in which it is done there.
+DISTURBING = ("system-packages", "switch-runtime", "upgrade-control-plane", "upgrade-kubelet")
+
+
+@dataclass(slots=True)
+class _Steps:
+    """The steps so far, and the names of those that all disturbing ones wait for."""
+
+    view: View
+    steps: list[PlannedStep]
+    ready: list[str]
+
+    def add(
+        self,
+        key: str,
+        title: str,
+        machine: str,
+        changes: Sequence[PlannedChange],
+        after: Sequence[str],
+        *,
+        unit: str = "",
+    ) -> str:
+        name = f"{key}/{machine}" if machine else key
+        self.steps.append(
+            PlannedStep(
+                name=name,
+                step=key,
+                title=title,
+                machine=machine,
+                unit=unit,
+                after=list(after),
+                changes=list(changes),
+            )
+        )
+        return name
+
+
+def plan_change(desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts) -> Plan:
+    """Return what brings the living nodes to the target, in one hop; no steps when they are there.
+
+    Raises Refused when the way is not allowed (a downgrade, a skew, a node that is down and not ours).
+    """
+    view = View(desired, facts, cluster)
+    deltas = [delta for delta in deltas_of(view) if not held_back(view, delta.name)]
+    if not deltas:
+        return Plan(action="Change", summary=f"cluster {view.target.name} is as wanted: nothing to do")
+    lanes = _lanes(view, [delta for delta in deltas if delta.disturbs])
+    collected = _Steps(view, [], [])
+    _prepare(collected, deltas)
+    _guard(collected, deltas)
+    disturbed = _in_order(view, [delta for delta in deltas if delta.disturbs])
+    uncordons: list[str] = []
+    for place, delta in enumerate(disturbed):
+        uncordons.append(_node(collected, delta, _before(view, disturbed, uncordons, place, lanes)))
+    _finish(collected, deltas)
+    return Plan(
+        action="Change",
+        steps=collected.steps,
+        fingerprints={name: fingerprint(facts[name]) for name in view.target.members if name in facts},
+        summary=_summary(view, deltas),
+        notes=_notes(view, deltas),
+    )
+
+
+def held_back(view: View, name: str) -> bool:
+    """Tell whether a person keeps changes away from the machine."""
+    return view.spec(name).metadata.annotations.get(ANNOTATION_HOLD_BACK) == "true"
+
+
+def _lanes(view: View, disturbed: Sequence[Delta]) -> int:
+    """Return how many nodes may be away at once, those that are down counted in; Refused when that is none."""
+    budget = allowed(view.target.change.max_unavailable, len(view.target.members))
+    own = {delta.name for delta in disturbed}
+    down = [node for node in view.cluster.nodes if not node.ready]
+    # A node that an Operation of ours left in the middle is to be finished, not waited for.
+    foreign = [node.name for node in down if not (node.name in own and node.cordoned_by == view.target.key)]
+    if disturbed and len(foreign) >= budget:
+        raise Refused(
+            f"cannot change cluster {view.target.name}: {', '.join(sorted(foreign))} not Ready, and"
+            f" change.maxUnavailable allows {counted(budget, 'node')} to be away",
+            remedy="mend what is not Ready first, or take the machine out of the cluster",
+        )
+    return budget - len(foreign)
+
+
+def _prepare(collected: _Steps, deltas: Sequence[Delta]) -> None:
+    """What disturbs no pod: the mark, host settings, the new runtime and the new Kubernetes staged beside the old."""
+    view = collected.view
+    for delta in deltas:
+        name, done = delta.name, []
+        if not view.ours(name):
+            done.append(
+                collected.add("claim", "Mark the machine as this cluster's", name, prepare.claim(view, name), ())
+            )
+        mark = list(done)
+        if delta.settings:
+            done.append(
+                collected.add("host-settings", "Set swap, kernel modules and sysctls", name, delta.settings, mark)
+            )
+        if delta.runtime:
+            title = f"Stage {view.target.runtime.name} beside {delta.runtime_now}"
+            staged = [
+                PlannedChange(what=view.target.runtime.name, after="installed, set up, proven, images carried over")
+            ]
+            done.append(collected.add("stage-runtime", title, name, staged, mark))
+        if delta.kubernetes:
+            files = [PlannedChange(what="programs and images", after=f"of {view.target.version}, on the machine")]
+            after = [*mark, *(one for one in done if one.startswith("stage-runtime/"))]
+            done.append(
+                collected.add("stage-kubernetes", f"Bring {view.target.version} to the machine", name, files, after)
+            )
+        collected.ready += done
+
+
+def _guard(collected: _Steps, deltas: Sequence[Delta]) -> None:
+    """What is made sure of before the first node goes: nothing is used that the new version has not, etcd is saved."""
+    view, target = collected.view, collected.view.target
+    if any(delta.kubernetes for delta in deltas):
+        checked = [PlannedChange(what="cluster", after=f"checked for what {target.version} does not serve any more")]
+        collected.ready.append(collected.add("upgrade-check", "Check what the new version removes", "", checked, ()))
+    planes = [delta.name for delta in deltas if delta.disturbs and view.role(delta.name) == "ControlPlane"]
+    if planes:
+        saved = [PlannedChange(what="etcd", after="snapshot taken and read back")]
+        collected.ready.append(collected.add("etcd-snapshot", "Save etcd", target.first, saved, ()))
+
+
+def _in_order(view: View, deltas: Sequence[Delta]) -> list[Delta]:
+    """Return the nodes in the order in which they go; one that was left in the middle goes first of its role."""
+    planes_first = any(delta.kubernetes for delta in deltas)
+    unready = {node.name for node in view.cluster.nodes if not node.ready or node.cordoned_by == view.target.key}
+    places = {name: place for place, name in enumerate(view.target.members)}
+
+    def key(delta: Delta) -> tuple[bool, bool, int]:
+        plane = view.role(delta.name) == "ControlPlane"
+        return (plane != planes_first, delta.name not in unready, places[delta.name])
+
+    return sorted(deltas, key=key)
+
+
+def _before(view: View, ordered: Sequence[Delta], uncordons: Sequence[str], place: int, lanes: int) -> list[str]:
+    """Return the uncordons that a node waits for: all but those of nodes that may be away beside it."""
+    delta = ordered[place]
+    beside = lanes - 1
+    before = ordered[max(0, place - beside) : place]
+    planes = view.role(delta.name) == "ControlPlane" or any(view.role(one.name) == "ControlPlane" for one in before)
+    # The first node goes alone: what is wrong with the way itself is met on one node only.
+    if place <= beside:
+        return list(uncordons[:1] if not planes else uncordons)
+    return list(uncordons if planes else uncordons[: place - beside])
+
+
+def _node(collected: _Steps, delta: Delta, before: Sequence[str]) -> str:
+    """Add a node's unit; return the name of its last step."""
+    view, name = collected.view, delta.name
+    unit = name
+    last = collected.add(
+        "drain",
+        "Cordon the node and evict its pods",
+        name,
+        [PlannedChange(what=f"node {name}", after="cordoned with our mark, pods evicted")],
+        [*collected.ready, *before],
+        unit=unit,
+    )
+    for key, (title, changes) in delta.disturbing(view).items():
+        last = collected.add(key, title, name, changes, [last], unit=unit)
+    proof = [PlannedChange(what=f"node {name}", after="Ready, its pods run anew, a test pod is reached")]
+    last = collected.add("verify-node", "Verify the node", name, proof, [last], unit=unit)
+    free = [PlannedChange(what=f"node {name}", before="cordoned with our mark", after="open for pods")]
+    return collected.add("uncordon", "Uncordon the node", name, free, [last], unit=unit)
+
+
+def _finish(collected: _Steps, deltas: Sequence[Delta]) -> None:
+    if not any(delta.disturbs for delta in deltas):
+        return
+    proof = PlannedChange(what="cluster", after="all nodes Ready, system pods running, no cordon of ours left")
+    collected.add(VERIFY, "Verify the cluster", "", [proof], [step.name for step in collected.steps])
+
+
+def _summary(view: View, deltas: Sequence[Delta]) -> str:
+    target = view.target
+    parts = []
+    if moved := [delta for delta in deltas if delta.kubernetes]:
+        parts.append(f"Kubernetes {moved[0].version_now} → {target.version} on {counted(len(moved), 'node')}")
+    for found in sorted({delta.runtime_now for delta in deltas if delta.runtime}):
+        count = sum(1 for delta in deltas if delta.runtime and delta.runtime_now == found)
+        parts.append(f"{found} → {target.runtime.name} on {counted(count, 'node')}")
+    if system := sum(1 for delta in deltas if delta.system):
+        parts.append(f"kernel and packages on {counted(system, 'node')}")
+    if settings := sum(1 for delta in deltas if delta.settings):
+        parts.append(f"host settings on {counted(settings, 'node')}")
+    drains = sum(1 for delta in deltas if delta.disturbs)
+    each = f"; {counted(drains, 'node')} drained once each" if drains > 1 else "; one node drained" if drains else ""
+    return f"change cluster {target.name}: {', '.join(parts)}{each}"
+
+
+def _notes(view: View, deltas: Sequence[Delta]) -> list[str]:
+    target, notes = view.target, []
+    disturbed = [delta for delta in deltas if delta.disturbs]
+    if len(target.control_planes) == 1 and any(delta.name == target.first for delta in disturbed):
+        notes.append(
+            f"{target.first} is the only control plane: the cluster's API does not answer while it is changed, about"
+            " a minute; workloads on other nodes run on"
+        )
+    if target.change.drain.unmanaged_pods == "Delete" and disturbed:
+        notes.append("pods that no controller makes anew are deleted for good (change.drain.unmanagedPods: Delete)")
+    kept = [name for name in target.members if held_back(view, name)]
+    if kept:
+        notes.append(f"left as they are, for they are held back: {', '.join(kept)}")
+    if any(delta.runtime for delta in deltas):
+        notes.append(
+            "what the old runtime has stays on the machines until `groundplane clean-up` is approved; until then the"
+            " change can be rolled back"
+        )
+    return notes
+
+
+def rolled_back(plan: Plan, operation: str) -> Plan:
+    """Return a plan that is marked as what takes an Operation back."""
+    return msgspec.structs.replace(
+        plan, rolls_back=operation, summary=f"roll back {operation}: {plan.summary.partition(': ')[2]}"
+    )
+
+
+def without_hold(desired: Desired, names: Sequence[str]) -> Desired:
+    """Return the wish with every machine but `names` held back."""
+
+    def held(name: str) -> object:
+        machine = desired.machines[name]
+        annotations = {**machine.metadata.annotations, ANNOTATION_HOLD_BACK: "true"}
+        meta = msgspec.structs.replace(machine.metadata, annotations=annotations)
+        return machine if name in names else msgspec.structs.replace(machine, metadata=meta)
+
+    return msgspec.structs.replace(desired, machines={name: held(name) for name in desired.machines})
+
+
+__all__ = ["DISTURBING", "VERIFY", "held_back", "plan_change", "rolled_back", "without_hold"]
