@@ -1,7 +1,7 @@
 """The plan that changes living nodes: runtime, Kubernetes version, host settings. One drain for all of one node.
 
 Order. First everything that disturbs nothing, on all nodes side by side: what is staged and proven there is not waited
-for with a node drained. Then the nodes in turn, each a unit that is kept whole or taken back whole: drain, what needs an
+for with a node drained. Then the nodes in turn, each a unit that is kept or taken back whole: drain, what needs an
 empty node, proof, uncordon. One node goes alone first; the rest in the budget, and none begins while one before it
 is not proven. Control planes go one by one; first when Kubernetes moves, for no kubelet may be ahead of an API server,
 and last when only the runtime does, for they are what a cluster can least do without.
@@ -40,28 +40,10 @@ class _Steps:
     steps: list[PlannedStep]
     ready: list[str]
 
-    def add(
-        self,
-        key: str,
-        title: str,
-        machine: str,
-        changes: Sequence[PlannedChange],
-        after: Sequence[str],
-        *,
-        unit: str = "",
-    ) -> str:
-        name = f"{key}/{machine}" if machine else key
-        self.steps.append(
-            PlannedStep(
-                name=name,
-                step=key,
-                title=title,
-                machine=machine,
-                unit=unit,
-                after=list(after),
-                changes=list(changes),
-            )
-        )
+    def add(self, key: str, title: str, changes: Sequence[PlannedChange], **at: Any) -> str:
+        """Add a step; `at` says machine, unit and what it comes after. Returns its name."""
+        name = f"{key}/{at['machine']}" if at.get("machine") else key
+        self.steps.append(PlannedStep(name=name, step=key, title=title, changes=list(changes), **at))
         return name
 
 
@@ -115,30 +97,25 @@ def _lanes(view: View, disturbed: Sequence[Delta]) -> int:
 
 def _prepare(collected: _Steps, deltas: Sequence[Delta]) -> None:
     """What disturbs no pod: the mark, host settings, the new runtime and the new Kubernetes staged beside the old."""
-    view = collected.view
+    view, target = collected.view, collected.view.target
     for delta in deltas:
-        name, done = delta.name, []
+        name, done = delta.name, list[str]()
         if not view.ours(name):
-            done.append(
-                collected.add("claim", "Mark the machine as this cluster's", name, prepare.claim(view, name), ())
-            )
+            owner = prepare.claim(view, name)
+            done.append(collected.add("claim", "Mark the machine as this cluster's", owner, machine=name))
         mark = list(done)
         if delta.settings:
-            done.append(
-                collected.add("host-settings", "Set swap, kernel modules and sysctls", name, delta.settings, mark)
-            )
+            title = "Set swap, kernel modules and sysctls"
+            done.append(collected.add("host-settings", title, delta.settings, machine=name, after=mark))
         if delta.runtime:
-            title = f"Stage {view.target.runtime.name} beside {delta.runtime_now}"
-            staged = [
-                PlannedChange(what=view.target.runtime.name, after="installed, set up, proven, images carried over")
-            ]
-            done.append(collected.add("stage-runtime", title, name, staged, mark))
+            title = f"Stage {target.runtime.name} beside {delta.runtime_now}"
+            staged = PlannedChange(what=target.runtime.name, after="installed, set up, proven, images carried over")
+            mark = [*mark, collected.add("stage-runtime", title, [staged], machine=name, after=mark)]
+            done.append(mark[-1])
         if delta.kubernetes:
-            files = [PlannedChange(what="programs and images", after=f"of {view.target.version}, on the machine")]
-            after = [*mark, *(one for one in done if one.startswith("stage-runtime/"))]
-            done.append(
-                collected.add("stage-kubernetes", f"Bring {view.target.version} to the machine", name, files, after)
-            )
+            title = f"Bring {target.version} to the machine"
+            files = PlannedChange(what="programs and images", after=f"of {target.version}, on the machine")
+            done.append(collected.add("stage-kubernetes", title, [files], machine=name, after=mark))
         collected.ready += done
 
 
@@ -146,12 +123,11 @@ def _guard(collected: _Steps, deltas: Sequence[Delta]) -> None:
     """What is made sure of before the first node goes: nothing is used that the new version has not, etcd is saved."""
     view, target = collected.view, collected.view.target
     if any(delta.kubernetes for delta in deltas):
-        checked = [PlannedChange(what="cluster", after=f"checked for what {target.version} does not serve any more")]
-        collected.ready.append(collected.add("upgrade-check", "Check what the new version removes", "", checked, ()))
-    planes = [delta.name for delta in deltas if delta.disturbs and view.role(delta.name) == "ControlPlane"]
-    if planes:
-        saved = [PlannedChange(what="etcd", after="snapshot taken and read back")]
-        collected.ready.append(collected.add("etcd-snapshot", "Save etcd", target.first, saved, ()))
+        checked = PlannedChange(what="cluster", after=f"checked for what {target.version} does not serve any more")
+        collected.ready.append(collected.add("upgrade-check", "Check what the new version removes", [checked]))
+    if any(delta.disturbs and view.role(delta.name) == "ControlPlane" for delta in deltas):
+        saved = PlannedChange(what="etcd", after="snapshot taken and read back")
+        collected.ready.append(collected.add("etcd-snapshot", "Save etcd", [saved], machine=target.first))
 
 
 def _in_order(view: View, deltas: Sequence[Delta]) -> list[Delta]:
@@ -181,29 +157,23 @@ def _before(view: View, ordered: Sequence[Delta], uncordons: Sequence[str], plac
 
 def _node(collected: _Steps, delta: Delta, before: Sequence[str]) -> str:
     """Add a node's unit; return the name of its last step."""
-    view, name = collected.view, delta.name
-    unit = name
-    last = collected.add(
-        "drain",
-        "Cordon the node and evict its pods",
-        name,
-        [PlannedChange(what=f"node {name}", after="cordoned with our mark, pods evicted")],
-        [*collected.ready, *before],
-        unit=unit,
-    )
-    for key, (title, changes) in delta.disturbing(view).items():
-        last = collected.add(key, title, name, changes, [last], unit=unit)
-    proof = [PlannedChange(what=f"node {name}", after="Ready, its pods run anew, a test pod is reached")]
-    last = collected.add("verify-node", "Verify the node", name, proof, [last], unit=unit)
-    free = [PlannedChange(what=f"node {name}", before="cordoned with our mark", after="open for pods")]
-    return collected.add("uncordon", "Uncordon the node", name, free, [last], unit=unit)
+    name = delta.name
+    at = {"machine": name, "unit": name}
+    empty = PlannedChange(what=f"node {name}", after="cordoned with our mark, pods evicted")
+    after = [*collected.ready, *before]
+    last = collected.add("drain", "Cordon the node and evict its pods", [empty], after=after, **at)
+    for key, (title, changes) in delta.disturbing(collected.view).items():
+        last = collected.add(key, title, changes, after=[last], **at)
+    proof = PlannedChange(what=f"node {name}", after="Ready, its pods run anew, a test pod is reached")
+    last = collected.add("verify-node", "Verify the node", [proof], after=[last], **at)
+    free = PlannedChange(what=f"node {name}", before="cordoned with our mark", after="open for pods")
+    return collected.add("uncordon", "Uncordon the node", [free], after=[last], **at)
 
 
 def _finish(collected: _Steps, deltas: Sequence[Delta]) -> None:
-    if not any(delta.disturbs for delta in deltas):
-        return
-    proof = PlannedChange(what="cluster", after="all nodes Ready, system pods running, no cordon of ours left")
-    collected.add(VERIFY, "Verify the cluster", "", [proof], [step.name for step in collected.steps])
+    if any(delta.disturbs for delta in deltas):
+        proof = PlannedChange(what="cluster", after="all nodes Ready, system pods running, no cordon of ours left")
+        collected.add(VERIFY, "Verify the cluster", [proof], after=[step.name for step in collected.steps])
 
 
 def _summary(view: View, deltas: Sequence[Delta]) -> str:
