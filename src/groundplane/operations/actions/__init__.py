@@ -41,4 +41,6 @@ CREATE: Mapping[str, Step] = _by_key(
     NodeLabels(),
     Verify(),
 )
+# Grows as the parts of a change are built; a plan with a step that is not here is refused by the runner.
+CHANGE: Mapping[str, Step] = _by_key(Claim(), HostSettings(), Drain())
 DELETE: Mapping[str, Step] = _by_key(Drain(), Reset(), Restore())
