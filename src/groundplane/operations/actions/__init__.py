@@ -9,6 +9,7 @@ from ..step import Step
 from ..steps.binaries import Binaries
 from ..steps.claim import Claim
 from ..steps.drain import Drain
+from ..steps.empty_node import EmptyNode
 from ..steps.host_settings import HostSettings
 from ..steps.images import Images
 from ..steps.init import Init
@@ -20,7 +21,12 @@ from ..steps.pod_network import PodNetwork
 from ..steps.reset import Reset
 from ..steps.restore import Restore
 from ..steps.runtime import RuntimeStep
+from ..steps.stage_runtime import StageRuntime
+from ..steps.switch_runtime import SwitchRuntime
+from ..steps.uncordon import Uncordon
 from ..steps.verify import Verify
+from ..steps.verify_change import VerifyChange
+from ..steps.verify_node import VerifyNode
 
 
 def _by_key(*steps: Step) -> Mapping[str, Step]:
@@ -42,5 +48,14 @@ CREATE: Mapping[str, Step] = _by_key(
     Verify(),
 )
 # Grows as the parts of a change are built; a plan with a step that is not here is refused by the runner.
-CHANGE: Mapping[str, Step] = _by_key(Claim(), HostSettings(), Drain())
+CHANGE: Mapping[str, Step] = _by_key(
+    Claim(),
+    HostSettings(),
+    StageRuntime(),
+    EmptyNode(),
+    SwitchRuntime(),
+    VerifyNode(),
+    Uncordon(),
+    VerifyChange(),
+)
 DELETE: Mapping[str, Step] = _by_key(Drain(), Reset(), Restore())

@@ -17,6 +17,7 @@ from .. import nodes
 from ..errors import NotReached, StepRefused
 from ..scope import ClusterDoor, ReadScope, Scope
 from ..waiting import wait_until
+from .uncordon import release
 
 _MIRROR = "kubernetes.io/config.mirror"
 
@@ -38,7 +39,7 @@ class Drain:
         changes = []
         if not (found.get("spec") or {}).get("unschedulable"):
             changes.append(PlannedChange(what=f"node {scope.name}", after="cordoned"))
-        pods = await _pods(cluster, scope.name)
+        pods = await pods_to_leave(cluster, scope.name)
         return changes + [PlannedChange(what=f"pod {name(pod)}", after="evicted") for pod in pods]
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
@@ -50,21 +51,12 @@ class Drain:
             # Mark and cordon in one write: a cordon of ours is never without its mark.
             mark = {"annotations": {ANNOTATION_CORDON: scope.target.key}}
             await cluster.patch(f"{nodes.NODES}/{scope.name}", {"metadata": mark, "spec": {"unschedulable": True}})
-        await _evict_all(scope, cluster)
+        await evict_all(scope, cluster, otherwise="set change.drain.timeout to 0s to delete without draining")
 
     async def undo(self, scope: Scope) -> None:
         """Uncordon the node when the cordon carries this cluster's mark; a foreign one stays."""
-        cluster = await _door(scope)
-        found = await nodes.node(cluster, scope.name) if cluster is not None else None
-        if (
-            cluster is None
-            or found is None
-            or nodes.meta(found, "annotations").get(ANNOTATION_CORDON) != scope.target.key
-        ):
-            return
-        patch: nodes.Object = {"metadata": {"annotations": {ANNOTATION_CORDON: None}}, "spec": {"unschedulable": None}}
-        await cluster.patch(f"{nodes.NODES}/{scope.name}", patch)
-        scope.log(f"uncordoned node {scope.name}")
+        if await _door(scope) is not None:
+            await release(scope)
 
 
 async def _door(scope: ReadScope) -> ClusterDoor | None:
@@ -81,12 +73,13 @@ async def _door(scope: ReadScope) -> ClusterDoor | None:
     return cluster
 
 
-async def _evict_all(scope: Scope, cluster: ClusterDoor) -> None:
+async def evict_all(scope: Scope, cluster: ClusterDoor, *, otherwise: str) -> None:
+    """Evict until the node is empty; when the time is up, StepRefused names who stays and what keeps it."""
     blocked: list[str] = []
 
     async def missing() -> str:
         blocked.clear()
-        left = await _pods(cluster, scope.name)
+        left = await pods_to_leave(cluster, scope.name)
         for pod in left:
             if pod["metadata"].get("deletionTimestamp"):
                 continue
@@ -106,11 +99,11 @@ async def _evict_all(scope: Scope, cluster: ClusterDoor) -> None:
         remedy = f"loosen the PodDisruptionBudget of {kept}" if kept else "see why the pods do not end"
         raise StepRefused(
             f"cannot drain node {scope.name}: {error.message}",
-            remedy=f"{remedy}, or set change.drain.timeout to 0s to delete without draining",
+            remedy=f"{remedy}, or {otherwise}",
         ) from error
 
 
-async def _pods(cluster: ClusterDoor, node: str) -> list[dict[str, Any]]:
+async def pods_to_leave(cluster: ClusterDoor, node: str) -> list[dict[str, Any]]:
     """Return the pods that have to leave: not those of DaemonSets, not kubelet's own, not those that have ended."""
     found = await nodes.items(cluster, f"{nodes.PODS}?fieldSelector=spec.nodeName%3D{node}")
     return [pod for pod in found if _has_to_leave(pod)]

@@ -90,8 +90,13 @@ async def _configured(scope: ReadScope, host: ReadHost, runtime: Runtime) -> byt
     wanted = containerd.Wanted(
         systemd_cgroup=driver == "systemd", sandbox_image=sandbox_image_of(scope.target), cni_bin=CNI_BIN
     )
+    return containerd.edited(found, wanted, major=await major_of(host, runtime))
+
+
+async def major_of(host: ReadHost, runtime: Runtime) -> int:
+    """Return the major version of the runtime that is installed; 1 when it does not say."""
     version = _VERSION.search((await host.query([runtime.program, "--version"])).text)
-    return containerd.edited(found, wanted, major=int(version.group(1)) if version else 1)
+    return int(version.group(1)) if version else 1
 
 
 async def _docker_driver(scope: ReadScope, host: ReadHost) -> list[PlannedChange]:

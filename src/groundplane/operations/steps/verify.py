@@ -14,17 +14,15 @@ from typing import Any
 
 from groundplane.api.operation import PlannedChange
 from groundplane.clusters.api import runs
-from groundplane.clusters.errors import ClusterRefused
 
 from .. import nodes
 from ..artifact_set import sandbox_image_of
+from ..probe import LABEL, Probe, probe
 from ..scope import ClusterDoor, ReadScope, Scope
 from ..together import together
 from ..waiting import wait_until
 
 _SYSTEM_PODS = "/api/v1/namespaces/kube-system/pods"
-_PROBE = "groundplane.dev/probe"
-_PROBES = f"{_SYSTEM_PODS}?labelSelector={_PROBE}"
 _NOTE = "verified"
 _PATIENCE = 600.0
 
@@ -41,7 +39,7 @@ class Verify:
         changes = []
         if reason := await _nodes_missing(scope, cluster):
             changes.append(PlannedChange(what="nodes", before=reason, after="Ready"))
-        if reason := await _pods_missing(scope, cluster):
+        if reason := await pods_missing(scope, cluster):
             changes.append(PlannedChange(what="system pods", before=reason, after="running"))
         if scope.journal.get(_NOTE) != _proof(scope):
             changes.append(PlannedChange(what="test pod on every node", after="reachable"))
@@ -54,7 +52,7 @@ class Verify:
             return await _nodes_missing(scope, cluster)
 
         async def not_running() -> str:
-            return await _pods_missing(scope, cluster)
+            return await pods_missing(scope, cluster)
 
         if scope.target.network.plugin != "none":
             # The test pods tolerate nodes that are not Ready, so nobody waits for another.
@@ -86,10 +84,11 @@ async def _nodes_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
     return f"{', '.join(waiting)} not Ready" if waiting else ""
 
 
-async def _pods_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
-    if scope.target.network.plugin == "none":
+async def pods_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
+    """Return which system pods do not run and why, or ""; without a network plugin of its own a cluster has to wait."""
+    if scope.target.network.plugin == "none" and scope.target.origin == "Made":
         return ""
-    pods = [pod for pod in await nodes.items(cluster, _SYSTEM_PODS) if _PROBE not in nodes.meta(pod, "labels")]
+    pods = [pod for pod in await nodes.items(cluster, _SYSTEM_PODS) if LABEL not in nodes.meta(pod, "labels")]
     waiting = [f"{pod['metadata']['name']} {_why(pod)}" for pod in pods if not runs(pod)]
     return ", ".join(sorted(waiting)) or ("" if pods else "no pod in kube-system")
 
@@ -107,91 +106,5 @@ async def _probe(scope: Scope, cluster: ClusterDoor) -> None:
     if not image:
         scope.log("no test pod: the release has no pause image to run")
         return
-    await _clear(scope, cluster)
-    try:
-        for name in scope.target.members:
-            await _create(scope, cluster, _pod(name, image))
-        addresses = await _addresses(scope, cluster)
-        await together([_reach(scope, name, addresses) for name in scope.target.members])
-    finally:
-        await _clear(scope, cluster)
-
-
-async def _create(scope: Scope, cluster: ClusterDoor, pod: dict[str, Any]) -> None:
-    """Create a test pod; pods are refused before the namespace's service account is there."""
-
-    async def missing() -> str:
-        try:
-            await cluster.apply(pod)
-        except ClusterRefused as error:
-            return str(error)
-        return ""
-
-    await wait_until(missing, what=f"test pod {pod['metadata']['name']}", seconds=60, clock=scope.clock, interval=0.5)
-
-
-def _pod(node: str, image: str) -> dict[str, Any]:
-    """A pod that the scheduler can put on one node only, and that needs nothing but the pause image there."""
-    container = {"name": "pause", "image": image, "imagePullPolicy": "IfNotPresent"}
-    here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": f"groundplane-probe-{node}", "namespace": "kube-system", "labels": {_PROBE: "true"}},
-        "spec": {
-            "affinity": {"nodeAffinity": required},
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 0,
-            "tolerations": [{"operator": "Exists"}],
-            "containers": [container],
-        },
-    }
-
-
-async def _addresses(scope: Scope, cluster: ClusterDoor) -> dict[str, str]:
-    """Wait until every test pod runs; return their addresses by node."""
-    found: dict[str, str] = {}
-
-    async def missing() -> str:
-        found.clear()
-        for pod in await nodes.items(cluster, _PROBES):
-            status = pod.get("status") or {}
-            if status.get("phase") == "Running" and status.get("podIP"):
-                found[str(pod["spec"]["nodeName"])] = status["podIP"]
-        waiting = [name for name in scope.target.members if name not in found]
-        return f"none on {', '.join(waiting)}" if waiting else ""
-
-    await wait_until(missing, what="a running test pod on every node", seconds=180, clock=scope.clock, interval=0.5)
-    return dict(found)
-
-
-async def _reach(scope: Scope, name: str, addresses: dict[str, str]) -> None:
-    """Wait until machine `name` reaches the test pod of every node: an echo, or a TCP port that says no."""
-    host = scope.writable[name]
-
-    async def missing() -> str:
-        silent = []
-        for node, address in sorted(addresses.items()):
-            if (await host.run(["ping", "-c", "1", "-W", "2", address], check=False)).ok:
-                continue
-            # 7 is curl's "failed to connect" and comes at once when the port refuses; 28 is its time-out.
-            asked = await host.run(["curl", "-s", "-m", "2", f"http://{address}:1/"], check=False)
-            if asked.status != 7:
-                silent.append(f"the test pod {address} of node {node}")
-        return ", ".join(silent)
-
-    await wait_until(missing, what=f"pods that host {name} reaches", seconds=60, clock=scope.clock)
-    scope.log(f"host {name} reaches the test pods of {', '.join(sorted(addresses))}")
-
-
-async def _clear(scope: Scope, cluster: ClusterDoor) -> None:
-    """Remove the test pods, also those of a run that was cut off, and wait until they are gone."""
-
-    async def missing() -> str:
-        left = await nodes.items(cluster, _PROBES)
-        for pod in left:
-            await cluster.delete(f"{_SYSTEM_PODS}/{pod['metadata']['name']}?gracePeriodSeconds=0")
-        return ", ".join(pod["metadata"]["name"] for pod in left)
-
-    await wait_until(missing, what="the test pods gone", seconds=180, clock=scope.clock, interval=0.5)
+    members = scope.target.members
+    await probe(scope, cluster, Probe(image, on=members, seen_from=members))

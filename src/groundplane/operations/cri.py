@@ -1,0 +1,198 @@
+"""The Container Runtime Interface of a machine, asked over its socket by curl: gRPC without any tool of Kubernetes.
+
+crictl is on few machines, and a runtime has to be proven before kubelet depends on it. The few messages that are needed
+are protobuf of simple shape, written and read here. Their numbers:
+https://github.com/kubernetes/cri-api/blob/master/pkg/apis/runtime/v1/api.proto (the same in v1alpha2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from groundplane.hosts.contract import Host
+
+from .errors import StepRefused
+
+SOCKET = "/run/containerd/containerd.sock"
+_VERSIONS = ("v1", "v1alpha2")
+_UNIMPLEMENTED = "12"
+
+
+class CriFailed(StepRefused):
+    """The runtime answered a call with an error, or not at all. `status` is gRPC's number, "" without an answer."""
+
+    def __init__(self, message: str, status: str = "") -> None:
+        super().__init__(message, remedy="see `journalctl -u containerd` on the machine")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as the runtime knows it: the digest of its configuration, and its names."""
+
+    id: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cri:
+    """A runtime whose interface answers. `api` is the version of the interface that it has."""
+
+    host: Host
+    api: str
+    runtime: str
+    version: str
+
+    async def images(self) -> list[Image]:
+        """Return the images that pods of Kubernetes can use."""
+        answer = await _call(self.host, self.api, "ImageService/ListImages", b"")
+        listed = [dict_of(one) for number, one in fields(answer) if number == 1]
+        return [Image(_text(one.get(1)), tuple(_texts(one.get(2)))) for one in listed]
+
+    async def problems(self) -> list[str]:
+        """Return why the runtime says that it cannot run pods; empty when it can."""
+        answer = await _call(self.host, self.api, "RuntimeService/Status", b"")
+        status = next((value for number, value in fields(answer) if number == 1), b"")
+        conditions = [dict_of(value) for number, value in fields(_bytes(status)) if number == 1]
+        return [
+            f"{_text(one.get(1))}: {_text(one.get(4)) or _text(one.get(3))}" for one in conditions if one.get(2) != [1]
+        ]
+
+    async def sandboxes(self) -> dict[str, str]:
+        """Return all pod sandboxes: id to the pod's name."""
+        answer = await _call(self.host, self.api, "RuntimeService/ListPodSandbox", b"")
+        listed = [dict_of(value) for number, value in fields(answer) if number == 1]
+        return {_text(one.get(1)): _text(dict_of((one.get(2) or [b""])[0]).get(1)) for one in listed}
+
+    async def run_sandbox(self, name: str, *, cgroup_parent: str) -> str:
+        """Start an empty pod in the pod network and return its id; StepRefused says why the runtime could not."""
+        metadata = string(1, name) + string(2, name) + string(3, "kube-system")
+        linux = string(1, cgroup_parent)
+        config = message(1, metadata) + string(3, f"/var/log/pods/kube-system_{name}") + message(8, linux)
+        try:
+            answer = await _call(self.host, self.api, "RuntimeService/RunPodSandbox", message(1, config), seconds=150)
+        except CriFailed as error:
+            raise StepRefused(
+                f"cannot start a pod with {self.runtime} on host {self.host.name}: {error.message}",
+                remedy="see `journalctl -u containerd` there",
+            ) from error
+        return _text(dict_of(answer).get(1))
+
+    async def remove_sandbox(self, sandbox: str) -> None:
+        """Stop a pod with all its containers and remove it; its network is given back."""
+        for call in ("StopPodSandbox", "RemovePodSandbox"):
+            await _call(self.host, self.api, f"RuntimeService/{call}", string(1, sandbox), seconds=60)
+
+
+async def connect(host: Host) -> Cri:
+    """Return the runtime's interface; StepRefused when it does not answer, with the words that it refuses in."""
+    trouble = ""
+    for api in _VERSIONS:
+        try:
+            answer = dict_of(await _call(host, api, "RuntimeService/Version", b""))
+        except CriFailed as error:
+            trouble = error.message
+            if error.status != _UNIMPLEMENTED:
+                break
+            continue
+        return Cri(host, api, _text(answer.get(2)), _text(answer.get(3)))
+    raise StepRefused(
+        f"cannot use containerd on host {host.name}: its CRI does not answer: {trouble}",
+        remedy="see `journalctl -u containerd` there; its config.toml must not disable the plugin cri",
+    )
+
+
+async def _call(host: Host, api: str, method: str, body: bytes, *, seconds: float = 30) -> bytes:
+    frame = b"\0" + len(body).to_bytes(4, "big") + body
+    argv = ["curl", "--silent", "--show-error", "--http2-prior-knowledge", "--max-time", f"{seconds:.0f}"]
+    argv += ["--unix-socket", SOCKET, "--request", "POST", "--header", "content-type: application/grpc"]
+    argv += ["--header", "te: trailers", "--data-binary", "@-", "--dump-header", "/dev/stderr"]
+    done = await host.run(
+        [*argv, f"http://localhost/runtime.{api}.{method}"], stdin=frame, timeout=seconds + 30, check=False
+    )
+    told = _headers(done.stderr)
+    status = told.get("grpc-status", "")
+    if not done.ok or status not in ("", "0"):
+        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        said = unquote(told.get("grpc-message", "")) or (words[-1] if words else "no answer")
+        raise CriFailed(f"{method.rpartition('/')[2]} on host {host.name}: {said}", status)
+    return done.stdout[5:]
+
+
+def _headers(output: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in output.decode("utf-8", "replace").splitlines())
+    return {name.strip().lower(): value.strip() for name, colon, value in lines if colon}
+
+
+# --- protobuf, as far as it is needed -------------------------------------------------------------------------------
+
+Value = int | bytes
+
+
+def string(number: int, text: str) -> bytes:
+    """Return a field of type string."""
+    return message(number, text.encode())
+
+
+def message(number: int, content: bytes) -> bytes:
+    """Return a field that holds bytes or another message."""
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def fields(content: bytes) -> Iterator[tuple[int, Value]]:
+    """Yield the fields of a message in their order: number, and an integer or bytes."""
+    at = 0
+    while at < len(content):
+        tag, at = _read_varint(content, at)
+        kind = tag & 7
+        value: Value
+        if kind == 0:
+            value, at = _read_varint(content, at)
+        elif kind == 2:
+            length, at = _read_varint(content, at)
+            value, at = content[at : at + length], at + length
+        else:
+            size = {1: 8, 5: 4}[kind]
+            value, at = content[at : at + size], at + size
+        yield tag >> 3, value
+
+
+def dict_of(content: Value) -> dict[int, list[Value]]:
+    """Return the fields of a message by number."""
+    found: dict[int, list[Value]] = {}
+    for number, value in fields(_bytes(content)):
+        found.setdefault(number, []).append(value)
+    return found
+
+
+def _bytes(value: Value) -> bytes:
+    return value if isinstance(value, bytes) else b""
+
+
+def _texts(values: list[Value] | None) -> list[str]:
+    return [_bytes(value).decode("utf-8", "replace") for value in values or []]
+
+
+def _text(values: list[Value] | None) -> str:
+    return next(iter(_texts(values)), "")
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _read_varint(content: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        byte = content[at]
+        number |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if not byte & 0x80:
+            return number, at

@@ -1,0 +1,84 @@
+"""Taking the pods of a drained node off the runtime that it leaves: gracefully, and with their network given back.
+
+What is left on a drained node are static pods and those of DaemonSets. Their containers are stopped, never removed: the
+way back needs none of them, and the old runtime's own collector clears them away. Containers that are not of Kubernetes
+are not touched.
+"""
+
+from __future__ import annotations
+
+from . import cni, cri, living
+from .errors import StepRefused
+from .runtimes import CONTAINERD, DOCKER, Runtime
+from .scope import Scope
+
+# Enough for etcd and the API server to end in order; what does not end by then is killed.
+_GRACE = 10
+_PODS = "name=^/k8s_"
+
+
+async def retire(scope: Scope, runtime: Runtime) -> None:
+    """Stop every pod of Kubernetes on `runtime`; kubelet must not run."""
+    await (_docker(scope) if runtime is DOCKER else _containerd(scope))
+
+
+async def _docker(scope: Scope) -> None:
+    host = scope.door
+    if not (await host.run(["docker", "info", "--format", "{{.ServerVersion}}"], check=False)).ok:
+        return
+    for end in (False, True):
+        # First the containers of pods in the pod network, while their network can still be given back.
+        sandboxes = await _docker_sandboxes(scope)
+        inside = {identity: netns for identity, netns in sandboxes.items() if netns != "host"}
+        running = await _ids(scope, "--filter", "status=running")
+        if not running:
+            return
+        if end:
+            await host.run(["docker", "stop", "--time", str(_GRACE), *running], timeout=_GRACE * 12)
+            continue
+        await cni.give_back(scope, inside, folders=await living.cni_folders(scope.host))
+
+
+async def _ids(scope: Scope, *filters: str) -> list[str]:
+    listed = await scope.door.run(["docker", "ps", "--no-trunc", "--quiet", "--filter", _PODS, *filters])
+    return listed.text.split()
+
+
+async def _docker_sandboxes(scope: Scope) -> dict[str, str]:
+    """Return the running sandboxes: id to the path of the network namespace, or "host"."""
+    labelled = ["--filter", "label=io.kubernetes.docker.type=podsandbox"]
+    ids = await _ids(scope, *labelled)
+    if not ids:
+        return {}
+    shown = "{{.Id}} {{.State.Pid}} {{.HostConfig.NetworkMode}}"
+    looked = await scope.door.run(["docker", "inspect", "--format", shown, *ids], check=False)
+    rows = [line.split() for line in looked.text.splitlines() if len(line.split()) == 3]
+    return {row[0]: "host" if row[2] == "host" else f"/proc/{row[1]}/ns/net" for row in rows}
+
+
+async def _containerd(scope: Scope) -> None:
+    host = scope.door
+    try:
+        runtime = await cri.connect(host)
+        for sandbox in await runtime.sandboxes():
+            await runtime.remove_sandbox(sandbox)
+        return
+    except StepRefused as error:
+        scope.log(f"pods are not stopped through the CRI, but one by one: {error}")
+    if not (await host.run(["ctr", "version"], check=False)).ok:
+        scope.log("containerd does not answer: nothing of its pods is left to stop")
+        return
+    tasks = (await host.run(["ctr", "-n", "k8s.io", "tasks", "ls", "-q"])).text.split()
+    await cni.give_back(scope, dict.fromkeys(tasks, ""), folders=await living.cni_folders(scope.host))
+    for task in tasks:
+        await host.run(["ctr", "-n", "k8s.io", "tasks", "rm", "--force", task], check=False)
+
+
+def unit_names(runtime: Runtime) -> list[str]:
+    """Return the units of a runtime that end with it; containerd stays where Docker stands on it."""
+    return ["docker.socket", "docker.service"] if runtime is DOCKER else []
+
+
+def other(runtime: Runtime) -> Runtime:
+    """Return the runtime that is left when `runtime` is wanted."""
+    return DOCKER if runtime is CONTAINERD else CONTAINERD

@@ -1,0 +1,87 @@
+"""drain, in a change: a node that stays is emptied by eviction, within the budget, before anything on it is stopped.
+
+Nothing is evicted before all of it is known to be allowed: a pod that nothing would make anew stops the step while the
+node is still open. Our cordon and its mark are one write; a node that somebody else cordoned keeps that cordon.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from groundplane.api.meta import ANNOTATION_CORDON
+from groundplane.api.operation import PlannedChange
+from groundplane.plan.budget import allowed
+
+from .. import nodes, proven
+from ..errors import NotYet, StepRefused
+from ..probe import LABEL as PROBE
+from ..scope import ClusterDoor, ReadScope, Scope
+from .drain import evict_all, name, pods_to_leave
+from .uncordon import release
+
+
+class EmptyNode:
+    name = "drain"
+    title = "Cordon the node and evict its pods"
+
+    def wanted(self, scope: ReadScope) -> bool:
+        return scope.machine is not None
+
+    async def plan(self, scope: ReadScope) -> list[PlannedChange]:
+        if proven.is_proven(scope):
+            return []
+        cluster = await nodes.door(scope)
+        found = await nodes.need_node(cluster, scope.name)
+        changes = []
+        if not (found.get("spec") or {}).get("unschedulable"):
+            changes.append(PlannedChange(what=f"node {scope.name}", after="cordoned with our mark"))
+        pods = await pods_to_leave(cluster, scope.name)
+        return changes + [PlannedChange(what=f"pod {name(pod)}", after="evicted") for pod in pods]
+
+    async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
+        cluster = await nodes.door(scope)
+        found = await nodes.need_node(cluster, scope.name)
+        _require_managed(scope, await pods_to_leave(cluster, scope.name))
+        if not (found.get("spec") or {}).get("unschedulable"):
+            await _require_budget(scope, cluster)
+            mark = {"annotations": {ANNOTATION_CORDON: scope.target.key}}
+            await cluster.patch(f"{nodes.NODES}/{scope.name}", {"metadata": mark, "spec": {"unschedulable": True}})
+        await evict_all(scope, cluster, otherwise="give them more time with change.drain.timeout")
+
+    async def undo(self, scope: Scope) -> None:
+        """Open the node again when the cordon is ours."""
+        await release(scope)
+
+
+async def _require_budget(scope: ReadScope, cluster: ClusterDoor) -> None:
+    """NotYet while as many nodes are away as may be: those that are down, and those that we emptied."""
+    found = await nodes.items(cluster, nodes.NODES)
+    away = [item["metadata"]["name"] for item in found if _away(scope, item) and item["metadata"]["name"] != scope.name]
+    budget = allowed(scope.target.change.max_unavailable, len(found))
+    if len(away) >= budget:
+        raise NotYet(
+            f"cannot empty node {scope.name} yet: {', '.join(sorted(away))} not in service, and change.maxUnavailable"
+            f" allows {budget} to be away"
+        )
+
+
+def _away(scope: ReadScope, node: nodes.Object) -> bool:
+    ours = nodes.meta(node, "annotations").get(ANNOTATION_CORDON) == scope.target.key
+    return ours or not nodes.has_condition(node, "Ready")
+
+
+def _require_managed(scope: ReadScope, pods: list[dict[str, Any]]) -> None:
+    """Refuse to lose pods that nothing makes anew, unless the Cluster says that they may go."""
+    if scope.target.change.drain.unmanaged_pods == "Delete":
+        return
+    lost = [name(pod) for pod in pods if not _managed(pod)]
+    if lost:
+        raise StepRefused(
+            f"cannot drain node {scope.name}: no controller makes {', '.join(lost)} anew",
+            remedy="move them by hand, or set change.drain.unmanagedPods to Delete and they are deleted for good",
+        )
+
+
+def _managed(pod: dict[str, Any]) -> bool:
+    owners = pod["metadata"].get("ownerReferences") or []
+    return any(owner.get("controller") for owner in owners) or PROBE in nodes.meta(pod, "labels")

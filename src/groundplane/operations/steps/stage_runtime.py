@@ -1,0 +1,188 @@
+"""stage-runtime: the wanted runtime beside the one that runs: installed, set up, proven, with the images it will need.
+
+Nothing of what runs is touched, and what is wrong with the new runtime is found here, where no pod waits for it. The
+proof is a pod of our own, started through the CRI in the pod network: it shows the configuration, the pause image, the
+cgroup driver and the CNI plugins at once. What is staged stays when a later step fails: it disturbs nothing, and the
+next run finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from groundplane.api.operation import PlannedChange
+from groundplane.hosts.contract import ReadHost
+
+from .. import before, containerd, cri, docker, ledger, living, runtimes, systemd
+from ..carry_images import carry_to_containerd, missing_in_containerd
+from ..errors import StepRefused
+from ..install_runtime import install
+from ..retire import other
+from ..runtimes import CONTAINERD, DOCKER, Runtime, runtime_of
+from ..scope import ReadScope, Scope
+from .runtime import major_of
+
+_NOTE = "staged-runtime"
+_POD = "groundplane-proof"
+# A unit that is bound to containerd ends with it.
+_BONDS = ("BindsTo", "Requires", "PartOf", "Requisite")
+
+
+class StageRuntime:
+    name = "stage-runtime"
+    title = "Stage the wanted runtime beside the one that runs"
+
+    def wanted(self, scope: ReadScope) -> bool:
+        return scope.machine is not None
+
+    async def plan(self, scope: ReadScope) -> list[PlannedChange]:
+        host, runtime = scope.host, runtime_of(scope.target)
+        if await living.runtime_of(host) == runtime.name:
+            return []
+        if not await runtimes.installed(host, runtime):
+            return [PlannedChange(what=runtime.name, after="installed, set up, proven")]
+        changes = []
+        if await _configured(scope, runtime) is not None:
+            changes.append(PlannedChange(what=runtime.config, after="set up for kubelet"))
+        if (await ledger.note(host, _NOTE) or {}).get("proof") != await _proof(host, runtime):
+            changes.append(PlannedChange(what=runtime.name, before="not proven", after="proven"))
+        return changes
+
+    async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
+        host, runtime = scope.door, runtime_of(scope.target)
+        units = ["docker.socket", "docker.service", "containerd.service"]
+        left = kept_of(other(runtime))
+        await before.note_units(host, left, units)
+        await before.save(host, left, runtime.config)
+        if not await runtimes.installed(host, runtime):
+            await install(scope, runtime)
+        edited = await _configured(scope, runtime)
+        if edited is not None:
+            await ledger.write_note(host, _NOTE, {"restart": "due"})
+            await host.write(runtime.config, edited)
+        await (_stage_docker(scope) if runtime is DOCKER else _stage_containerd(scope))
+        await ledger.write_note(host, _NOTE, {"proof": await _proof(scope.host, runtime)})
+
+
+def kept_of(runtime: Runtime) -> str:
+    """Return the name under which is kept how the node was on `runtime`."""
+    return f"runtime-{runtime.name}"
+
+
+async def _stage_containerd(scope: Scope) -> None:
+    host = scope.door
+    unit = await systemd.look(host, CONTAINERD.unit)
+    due = (await ledger.note(host, _NOTE) or {}).get("restart") == "due"
+    if unit.active and due and (bond := await _bond(scope.host)):
+        raise StepRefused(
+            f"cannot stage containerd on host {host.name}: docker.service is bound to it ({bond}), so that a restart"
+            " for the new configuration would stop Docker's containers",
+            remedy="take the bond out of docker.service with a drop-in (systemctl edit docker), then try again",
+        )
+    await _start(scope, CONTAINERD, restart=unit.active and due)
+    runtime = await cri.connect(host)
+    scope.log(f"{runtime.runtime} {runtime.version} answers with the CRI {runtime.api}")
+    if images := await missing_in_containerd(host):
+        await carry_to_containerd(scope, images)
+    if left := await missing_in_containerd(host):
+        names = ", ".join(image.names[0] for image in left)
+        raise StepRefused(
+            f"cannot carry all images over on host {host.name}: containerd does not show {names}",
+            remedy="see `journalctl -u containerd` there, and the room in /var/lib/containerd",
+        )
+    if problems := await runtime.problems():
+        raise StepRefused(
+            f"cannot use containerd on host {host.name}: {'; '.join(problems)}",
+            remedy="see `journalctl -u containerd` there",
+        )
+    await _prove(scope, runtime)
+
+
+async def _prove(scope: Scope, runtime: cri.Cri) -> None:
+    """Start a pod of our own and take it away again, also one that an earlier run left."""
+    parent = "/kubepods.slice" if await living.cgroup_driver(scope.host) == "systemd" else "/kubepods"
+    for left, name in (await runtime.sandboxes()).items():
+        if name == _POD:
+            await runtime.remove_sandbox(left)
+    sandbox = await runtime.run_sandbox(_POD, cgroup_parent=parent)
+    await runtime.remove_sandbox(sandbox)
+    await scope.door.run(["rm", "-rf", f"/var/log/pods/kube-system_{_POD}"])
+    scope.log("a pod of our own ran on containerd")
+
+
+async def _stage_docker(scope: Scope) -> None:
+    host = scope.door
+    due = (await ledger.note(host, _NOTE) or {}).get("restart") == "due"
+    await _start(scope, DOCKER, restart=due)
+    driver = (await host.run(["docker", "info", "--format", "{{.CgroupDriver}}"])).text
+    wanted = await living.cgroup_driver(scope.host)
+    if driver != wanted:
+        raise StepRefused(
+            f"cannot use Docker on host {host.name}: its cgroup driver is {driver} and kubelet's is {wanted}",
+            remedy='set "exec-opts" in /etc/docker/daemon.json, then try again',
+        )
+    # What kubelet would have to pull is with containerd: carried back the same way.
+    for reference, _ in sorted((await runtimes.images(host, CONTAINERD)).items()):
+        if not reference.startswith("sha256:") and "@" not in reference:
+            await _carry_to_docker(scope, reference)
+
+
+async def _carry_to_docker(scope: Scope, reference: str) -> None:
+    host, path = scope.door, "/var/lib/groundplane/stage/image.tar"
+    if (await host.run(["docker", "image", "inspect", "--format", "{{.Id}}", reference], check=False)).ok:
+        return
+    await host.run(["mkdir", "-p", "-m", "700", path.rpartition("/")[0]])
+    try:
+        await host.run(["ctr", "-n", "k8s.io", "images", "export", path, reference], timeout=1800)
+        await host.run(["docker", "load", "--quiet", "--input", path], timeout=1800)
+        scope.log(f"carried {reference} over to Docker")
+    finally:
+        await host.run(["rm", "-f", path])
+
+
+async def _start(scope: Scope, runtime: Runtime, *, restart: bool) -> None:
+    host = scope.door
+    await host.run(["systemctl", "daemon-reload"])
+    await host.run(["systemctl", "reset-failed", runtime.unit], check=False)
+    verb = "restart" if restart else "start"
+    done = await host.run(["systemctl", verb, runtime.unit], check=False, timeout=180)
+    if not done.ok:
+        raise StepRefused(
+            f"cannot start {runtime.name} on host {host.name}: {await last_words(scope.host, runtime.unit)}",
+            remedy=f"see `journalctl -u {runtime.unit}` there",
+        )
+
+
+async def last_words(host: ReadHost, unit: str) -> str:
+    """Return the last lines of a unit's journal that say what is wrong."""
+    shown = await host.query(["journalctl", "-u", unit, "-n", "40", "--no-pager", "-o", "cat"])
+    lines = [line.strip() for line in shown.text.splitlines() if line.strip()]
+    telling = [line for line in lines if any(word in line.lower() for word in ("error", "fail", "fatal", "cannot"))]
+    return "; ".join((telling or lines)[-2:])[:600] or "it says nothing"
+
+
+async def _bond(host: ReadHost) -> str:
+    shown = await host.query(["systemctl", "show", "docker.service", *(f"--property={name}" for name in _BONDS)])
+    found = (line.partition("=") for line in shown.text.splitlines())
+    return next((name for name, _, value in found if "containerd.service" in value.split()), "")
+
+
+async def _configured(scope: ReadScope, runtime: Runtime) -> bytes | None:
+    """Return the configuration to write, or None when the one that is there is right."""
+    host = scope.host
+    found, driver = await host.read(runtime.config), await living.cgroup_driver(host)
+    if runtime is DOCKER:
+        return docker.edited(found, driver=driver)
+    wanted = containerd.Wanted(
+        systemd_cgroup=driver == "systemd",
+        sandbox_image=await living.sandbox_image(scope),
+        cni_bin=(await living.cni_folders(host)).partition(":")[0],
+    )
+    return containerd.edited(found, wanted, major=await major_of(host, runtime))
+
+
+async def _proof(host: ReadHost, runtime: Runtime) -> str:
+    """What the note says once the runtime is proven: it holds for this configuration and this version."""
+    seen = [await host.digest(runtime.config), (await host.query([runtime.program, "--version"])).text]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()

@@ -1,0 +1,246 @@
+"""switch-runtime: a drained node from one container runtime to the other, and back when it does not come up.
+
+What is changed is kept aside first. kubelet is stopped before the runtime under it; the pods that are left are stopped
+and their network given back; then kubelet's flags, crictl's configuration and kubeadm's note of the socket are switched
+and kubelet is started. The step ends when the Node is Ready and says itself that it runs on the new runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import yaml
+
+from groundplane.api.operation import PlannedChange
+from groundplane.base.errors import Unavailable
+from groundplane.hosts.contract import Host, ReadHost
+
+from .. import before, kubelet_flags, living, nodes, systemd
+from ..errors import NotReached, StepRefused
+from ..kubeadm.versions import cri_socket, minor_of
+from ..retire import other, retire, unit_names
+from ..runtimes import CONTAINERD, DOCKER, Runtime, runtime_of
+from ..scope import ReadScope, Scope
+from ..waiting import wait_until
+from .stage_runtime import kept_of, last_words
+
+_KUBELET = "kubelet.service"
+_PATIENCE = 240.0
+
+
+class SwitchRuntime:
+    name = "switch-runtime"
+    title = "Switch the container runtime"
+
+    def wanted(self, scope: ReadScope) -> bool:
+        return scope.machine is not None
+
+    async def plan(self, scope: ReadScope) -> list[PlannedChange]:
+        runtime = runtime_of(scope.target)
+        changes = await _host_changes(scope.host, runtime, await _minor(scope))
+        cluster = await nodes.door(scope)
+        node = await nodes.need_node(cluster, scope.name)
+        if missing := _not_on(node, runtime):
+            changes.append(PlannedChange(what=f"node {scope.name}", before=missing, after=f"Ready on {runtime.name}"))
+        socket = await _socket(scope, runtime)
+        now = nodes.meta(node, "annotations").get(living.SOCKET_ANNOTATION)
+        if now is not None and now != socket:
+            changes.append(PlannedChange(what=f"annotation {living.SOCKET_ANNOTATION}", before=now, after=socket))
+        return changes
+
+    async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
+        host, runtime = scope.door, runtime_of(scope.target)
+        minor = await _minor(scope)
+        if await _host_changes(scope.host, runtime, minor):
+            for path in (kubelet_flags.PATH, living.CRICTL, living.INSTANCE_CONFIG):
+                await before.save(host, kept_of(other(runtime)), path)
+            await host.run(["systemctl", "stop", _KUBELET], timeout=180)
+            await _leave(scope, other(runtime))
+            await _write(host, runtime, minor)
+            await _units_back(host, runtime)
+            await _start_runtime(scope, runtime)
+            await _start_kubelet(host)
+        await _settle(scope, runtime)
+        await _annotate(scope, await _socket(scope, runtime))
+        # It is where it was once: how it was there is no way back any more.
+        await before.forget(host, kept_of(runtime))
+
+    async def undo(self, scope: Scope) -> None:
+        """Bring the node back to the runtime that it left, with the files that it had, and wait until it is Ready."""
+        host, back = scope.door, other(runtime_of(scope.target))
+        if not await _left(scope.host, back):
+            return
+        scope.log(f"bringing the node back to {back.name}")
+        await host.run(["systemctl", "stop", _KUBELET], timeout=180)
+        await retire(scope, other(back))
+        for path in ("/var/lib/kubelet/", living.CRICTL):
+            await before.put_back(host, kept_of(back), below=path)
+        if back is DOCKER:
+            # Docker stands on containerd, so what broke that one would keep Docker down as well.
+            await before.put_back(host, kept_of(back), below=CONTAINERD.config)
+            await _restart_if_down(scope)
+        await _units_back(host, back)
+        await _start_runtime(scope, back)
+        await _start_kubelet(host)
+        await _settle(scope, back)
+        await _annotate(scope, await _socket(scope, back))
+        scope.log(f"node {scope.name} is Ready on {back.name} again")
+
+
+async def _minor(scope: ReadScope) -> int:
+    """Return the minor of the kubelet that is on the machine."""
+    said = (await scope.host.query(["kubelet", "--version"])).text
+    version = said.rpartition(" ")[2]
+    return minor_of(version if version.startswith("v") else scope.target.version)
+
+
+async def _host_changes(host: ReadHost, runtime: Runtime, minor: int) -> list[PlannedChange]:
+    changes = []
+    left = other(runtime)
+    if kubelet_flags.edited(await host.read(kubelet_flags.PATH), runtime.name, minor=minor) is not None:
+        changes.append(PlannedChange(what=kubelet_flags.PATH, before=left.name, after=runtime.name))
+    for path, content in (await _others(host, runtime)).items():
+        changes.append(PlannedChange(what=path, after=str(len(content)) + " bytes, the socket of " + runtime.name))
+    for name in unit_names(left):
+        unit = await systemd.look(host, name)
+        if unit.active or unit.enabled:
+            changes.append(PlannedChange(what=name, before="running", after="stopped, not started at boot"))
+    for name in (runtime.unit, _KUBELET):
+        unit = await systemd.look(host, name)
+        if not (unit.active and unit.enabled):
+            changes.append(PlannedChange(what=name, before="not running", after="running, started at boot"))
+    return changes
+
+
+async def _others(host: ReadHost, runtime: Runtime) -> dict[str, bytes]:
+    """Return the other files that name the runtime's socket and are there with another one: what to write."""
+    socket = kubelet_flags.CONTAINERD_SOCKET if runtime is CONTAINERD else "unix:///var/run/dockershim.sock"
+    found: dict[str, bytes] = {}
+    for path, keys in _FILES.items():
+        content = await host.read(path)
+        document = yaml.safe_load(content) if content else None
+        if not isinstance(document, dict) or all(document.get(key, socket) == socket for key in keys):
+            continue
+        document.update({key: socket for key in keys if key in document})
+        found[path] = yaml.safe_dump(document, sort_keys=False).encode()
+    return found
+
+
+_FILES: Mapping[str, tuple[str, ...]] = {
+    living.CRICTL: ("runtime-endpoint", "image-endpoint"),
+    living.INSTANCE_CONFIG: ("containerRuntimeEndpoint",),
+}
+
+
+async def _write(host: Host, runtime: Runtime, minor: int) -> None:
+    now, former = await host.read(kubelet_flags.PATH), await before.copy_of(host, kept_of(runtime), kubelet_flags.PATH)
+    flags = kubelet_flags.edited(now, runtime.name, minor=minor, former=former)
+    if flags is not None:
+        await host.write(kubelet_flags.PATH, flags)
+    for path, content in (await _others(host, runtime)).items():
+        await host.write(path, content)
+    if await before.put_back(host, kept_of(runtime), below=living.CRICTL):
+        return
+    if runtime is CONTAINERD and await host.stat(living.CRICTL) is None:
+        lines = [f"{key}: {kubelet_flags.CONTAINERD_SOCKET}\n" for key in _FILES[living.CRICTL]]
+        await host.write(living.CRICTL, "".join(lines).encode())
+
+
+async def _leave(scope: Scope, runtime: Runtime) -> None:
+    """Stop the pods on the runtime that is left, then the runtime: its socket first, or it would come again."""
+    host = scope.door
+    await retire(scope, runtime)
+    for name in unit_names(runtime):
+        unit = await systemd.look(host, name)
+        if unit.active or unit.enabled:
+            await host.run(["systemctl", "disable", "--now", name], timeout=180)
+
+
+async def _start_runtime(scope: Scope, runtime: Runtime) -> None:
+    host = scope.door
+    unit = await systemd.look(host, runtime.unit)
+    if not unit.enabled:
+        await host.run(["systemctl", "enable", runtime.unit])
+    await host.run(["systemctl", "reset-failed", runtime.unit], check=False)
+    if not (await host.run(["systemctl", "start", runtime.unit], check=False, timeout=180)).ok:
+        raise StepRefused(
+            f"cannot start {runtime.name} on host {host.name}: {await last_words(scope.host, runtime.unit)}",
+            remedy=f"see `journalctl -u {runtime.unit}` there",
+        )
+
+
+async def _start_kubelet(host: Host) -> None:
+    await host.run(["systemctl", "enable", _KUBELET])
+    await host.run(["systemctl", "reset-failed", _KUBELET], check=False)
+    await host.run(["systemctl", "start", _KUBELET], timeout=180)
+
+
+async def _settle(scope: Scope, runtime: Runtime) -> None:
+    """Wait until the Node is Ready on the runtime. The API may be away meanwhile: it is on this node, perhaps."""
+
+    async def missing() -> str:
+        try:
+            cluster = await scope.cluster()
+            node = await nodes.node(cluster, scope.name) if cluster is not None else None
+        except Unavailable as error:
+            return f"the cluster's API does not answer yet: {error.message}"
+        return _not_on(node, runtime) if node is not None else "it is not registered"
+
+    what = f"node {scope.name} Ready on {runtime.name}"
+    try:
+        await wait_until(missing, what=what, seconds=_PATIENCE, clock=scope.clock, interval=0.5)
+    except NotReached as error:
+        words = await last_words(scope.host, _KUBELET)
+        raise NotReached(
+            f"{error.message}; kubelet says: {words}", remedy="see `journalctl -u kubelet` there"
+        ) from error
+
+
+def _not_on(node: nodes.Object, runtime: Runtime) -> str:
+    """Return why the Node is not Ready on the runtime, or ""."""
+    info = (node.get("status") or {}).get("nodeInfo") or {}
+    found = str(info.get("containerRuntimeVersion", ""))
+    if not found.startswith(f"{runtime.name}://"):
+        return f"it runs on {found or 'nothing that is known'}"
+    return "" if nodes.has_condition(node, "Ready") else "not Ready"
+
+
+async def _socket(scope: ReadScope, runtime: Runtime) -> str:
+    said = (await scope.host.query(["kubelet", "--version"])).text.rpartition(" ")[2]
+    return cri_socket(runtime.name, said if said.startswith("v") else scope.target.version)
+
+
+async def _annotate(scope: Scope, socket: str) -> None:
+    """Tell kubeadm which socket this node has; a node whose kubeadm keeps it in a file has no such annotation."""
+    cluster = await nodes.door(scope)
+    node = await nodes.need_node(cluster, scope.name)
+    if nodes.meta(node, "annotations").get(living.SOCKET_ANNOTATION, socket) != socket:
+        patch: nodes.Object = {"metadata": {"annotations": {living.SOCKET_ANNOTATION: socket}}}
+        await cluster.patch(f"{nodes.NODES}/{scope.name}", patch)
+
+
+async def _left(host: ReadHost, back: Runtime) -> bool:
+    """Tell whether the switch away from `back` has begun on this machine."""
+    if kubelet_flags.PATH not in await before.saved(host, kept_of(back)):
+        return False
+    if await living.runtime_of(host) != back.name:
+        return True
+    running = [await systemd.look(host, name) for name in (*unit_names(back), back.unit, _KUBELET)]
+    return not all(unit.active for unit in running)
+
+
+async def _restart_if_down(scope: Scope) -> None:
+    """Have containerd run with the configuration that it had."""
+    host = scope.door
+    await host.run(["systemctl", "reset-failed", CONTAINERD.unit], check=False)
+    await host.run(["systemctl", "restart", CONTAINERD.unit], check=False, timeout=180)
+
+
+async def _units_back(host: Host, runtime: Runtime) -> None:
+    """Enable and start the units of the runtime as they were found."""
+    for unit in await before.units(host, kept_of(runtime)):
+        if unit.name in unit_names(runtime) and unit.known:
+            if unit.enabled:
+                await host.run(["systemctl", "enable", unit.name])
+            if unit.active and unit.name.endswith(".socket"):
+                await host.run(["systemctl", "start", unit.name], timeout=60)
