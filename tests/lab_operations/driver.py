@@ -1,7 +1,7 @@
 """Runs plans on lab machines as a controller does, with what a test wants to see kept in memory.
 
 Run as a program it makes or deletes the cluster of a lab by hand:
-`python -m tests.lab_operations.driver create|delete LAB [containerd|docker [CONTROL-PLANES]]`.
+`python -m tests.lab_operations.driver create|delete|change LAB [containerd|docker [CONTROL-PLANES]]`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ from groundplane.api.target import Desired, resolve
 from groundplane.artifacts.cache import Cache
 from groundplane.artifacts.delivery import ArtifactDelivery
 from groundplane.artifacts.sources import Depot
+from groundplane.base.clock import utc_now
+from groundplane.clusters.api import KubernetesDoor, observe
+from groundplane.hosts.facts import survey
 from groundplane.hosts.ssh import HostAccess, HostPool
-from groundplane.operations import CREATE, DELETE, Doors, Limits, Outcome, Runner, Scopes, make_scopes
+from groundplane.operations import CHANGE, CREATE, DELETE, Doors, Limits, Outcome, Runner, Scopes, make_scopes
+from groundplane.plan.change import plan_change
 from groundplane.plan.create import plan_create
 from groundplane.plan.delete import plan_delete
 from groundplane_lab import Lab, ensure_artifacts, load
@@ -152,7 +156,7 @@ class Site:
     def runner(self, plan: Plan, *, cancel: asyncio.Event | None = None, limits: Limits | None = None) -> Runner:
         return Runner(
             plan,
-            steps=CREATE if plan.action == "Create" else DELETE,
+            steps=_STEPS[plan.action],
             scopes=self.scopes,
             recorder=self.record,
             cancel=cancel,
@@ -162,6 +166,24 @@ class Site:
 
     async def run(self, action: Literal["Create", "Delete"]) -> Outcome:
         return await self.runner(self.plan(action)).run()
+
+    async def look(self) -> tuple[dict[str, MachineFacts], ClusterFacts]:
+        """Survey the machines and the cluster, as a controller does before it plans."""
+        facts = {name: await survey(host, now=utc_now) for name, host in self.doors.hosts.items()}
+        kubeconfig = self.record.kubeconfig
+        if kubeconfig is None:
+            return facts, ClusterFacts()
+        async with KubernetesDoor(kubeconfig) as door:
+            seen = await observe(door)
+        return facts, msgspec.structs.replace(seen, kubeconfig_published=True)
+
+    async def plan_change(self) -> Plan:
+        """What the planner makes of what is there now."""
+        facts, cluster = await self.look()
+        return plan_change(self.wanted, facts, cluster)
+
+
+_STEPS = {"Create": CREATE, "Delete": DELETE, "Change": CHANGE}
 
 
 def only(plan: Plan, *keys: str) -> Plan:
@@ -199,12 +221,18 @@ async def site(lab: Lab, *, record: Record | None = None, **spec: Any) -> AsyncI
 
 
 async def _by_hand(action: str, name: str, runtime: str, control_planes: int) -> None:
-    record = Record(verbose=True)
+    record, kept = Record(verbose=True), Path(f"/tmp/{name}.kubeconfig")
+    record.kubeconfig = kept.read_bytes() if kept.exists() and action == "change" else None
     async with site(load(name), record=record, runtime=runtime, control_planes=control_planes) as opened:
-        outcome = await opened.run("Create" if action == "create" else "Delete")
+        if action == "change":
+            plan = await opened.plan_change()
+            sys.stdout.write(f"{plan.summary}\n")
+            outcome = await opened.runner(only(plan, *CHANGE)).run()
+        else:
+            outcome = await opened.run("Create" if action == "create" else "Delete")
         sys.stdout.write(f"{outcome.phase}: {outcome.message} {outcome.remedy}\n")
         if opened.record.kubeconfig:
-            Path(f"/tmp/{name}.kubeconfig").write_bytes(opened.record.kubeconfig)
+            kept.write_bytes(opened.record.kubeconfig)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from groundplane.api.cluster import Cluster
 from groundplane.api.distribution import Distribution
 from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
+from groundplane.api.meta import ANNOTATION_CORDON as CORDON
 from groundplane.api.target import resolve
 from groundplane.clusters.api import KubernetesDoor
 from groundplane.kube.kubeconfig import Access, render_kubeconfig
 from groundplane.operations import Scope, Step, StepRefused, SystemClock
-from groundplane.api.meta import ANNOTATION_CORDON as CORDON
 from groundplane.operations.steps.drain import Drain
 from groundplane.operations.steps.network_manifest import NetworkManifest
 from groundplane.operations.steps.node_labels import NodeLabels

@@ -147,7 +147,11 @@ def test_defaults_are_those_of_the_struct_and_filling_them_twice_changes_nothing
 def test_defaults_are_filled_from_the_outside_to_the_inside() -> None:
     filled = apply_defaults({"metadata": {"name": "x"}}, object_schema(BY_KIND["Cluster"]))
     assert filled["spec"]["network"]["podCIDR"] == "10.244.0.0/16"
-    assert filled["spec"]["change"] == {"approval": "Automatic", "maxUnavailable": 1, "drain": {"timeout": "5m", "unmanagedPods": "Refuse"}}
+    assert filled["spec"]["change"] == {
+        "approval": "Automatic",
+        "maxUnavailable": 1,
+        "drain": {"timeout": "5m", "unmanagedPods": "Refuse"},
+    }
     assert "status" not in filled
 
 
