@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -21,12 +22,14 @@ from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import Desired
 from groundplane.base.errors import Refused
 from groundplane.base.words import counted
+from groundplane.catalog.skew import kubelet_behind
 
 from . import prepare
 from .budget import allowed
-from .deltas import Delta, deltas_of
+from .deltas import Delta, deltas_of, living, version_of
 from .fingerprint import fingerprint
 from .view import View
+from .way import require_skew
 
 VERIFY = "verify-change"
 # What needs an empty node, in the order in which it is done there.
@@ -57,11 +60,12 @@ def plan_change(desired: Desired, facts: Mapping[str, MachineFacts], cluster: Cl
     deltas = [delta for delta in deltas_of(view) if not held_back(view, delta.name)]
     if not deltas:
         return Plan(action="Change", summary=f"cluster {view.target.name} is as wanted: nothing to do")
-    lanes = _lanes(view, [delta for delta in deltas if delta.disturbs])
+    _require_skew(view, deltas)
+    disturbed = _in_order(view, [delta for delta in deltas if delta.disturbs])
+    lanes = _lanes(view, disturbed)
     collected = _Steps(view, [], [])
     _prepare(collected, deltas)
     _guard(collected, deltas)
-    disturbed = _in_order(view, [delta for delta in deltas if delta.disturbs])
     uncordons: list[str] = []
     for place, delta in enumerate(disturbed):
         uncordons.append(_node(collected, delta, _before(view, disturbed, uncordons, place, lanes)))
@@ -80,20 +84,51 @@ def held_back(view: View, name: str) -> bool:
     return view.spec(name).metadata.annotations.get(ANNOTATION_HOLD_BACK) == "true"
 
 
-def _lanes(view: View, disturbed: Sequence[Delta]) -> int:
-    """Return how many nodes may be away at once, those that are down counted in; Refused when that is none."""
-    budget = allowed(view.target.change.max_unavailable, len(view.target.members))
-    own = {delta.name for delta in disturbed}
-    down = [node for node in view.cluster.nodes if not node.ready]
-    # A node that an Operation of ours left in the middle is to be finished, not waited for.
-    foreign = [node.name for node in down if not (node.name in own and node.cordoned_by == view.target.key)]
-    if disturbed and len(foreign) >= budget:
+def _require_skew(view: View, deltas: Sequence[Delta]) -> None:
+    """Raise Refused when a kubelet would be too far behind the API servers, or ahead of one that is held back."""
+    wanted, members = view.target.version, [name for name in view.target.members if living(view, name)]
+    kubelets = {name: version for name in members if (version := version_of(view, name))}
+    if any(delta.control_plane for delta in deltas):
+        require_skew(wanted, kubelets)
+    if not any(delta.kubernetes for delta in deltas):
+        return
+    held = [name for name in members if held_back(view, name) and view.role(name) == "ControlPlane"]
+    overtaken = [name for name in held if name in kubelets and kubelet_behind(kubelets[name], wanted)]
+    if overtaken:
         raise Refused(
-            f"cannot change cluster {view.target.name}: {', '.join(sorted(foreign))} not Ready, and"
-            f" change.maxUnavailable allows {counted(budget, 'node')} to be away",
+            f"cannot bring cluster {view.target.name} to {wanted}: kubelets would be ahead of the API server of"
+            f" {', '.join(overtaken)}, which is held back",
+            remedy=f"end the hold-back of {overtaken[0]}, or choose a version of the minor that it has",
+        )
+
+
+def _lanes(view: View, ordered: Sequence[Delta]) -> int:
+    """Return how many nodes may be away at once, those that are away already counted in; Refused when that is none."""
+    budget = allowed(view.target.change.max_unavailable, len(view.target.members))
+    away = [node.name for node in view.cluster.nodes if not node.ready or node.cordoned_by == view.target.key]
+    # Nodes that an Operation of ours left in the middle are to be finished, not waited for, when they go first.
+    finished = [delta.name for delta in takewhile(lambda delta: delta.left, ordered)]
+    others = sorted(set(away) - set(finished))
+    if ordered and len(others) >= budget:
+        raise Refused(
+            f"cannot change cluster {view.target.name}: {', '.join(others)} not Ready or cordoned by an earlier"
+            f" change, and change.maxUnavailable allows {counted(budget, 'node')} to be away",
             remedy="mend what is not Ready first, or take the machine out of the cluster",
         )
-    return budget - len(foreign)
+    _require_planes(view, ordered, away)
+    return budget - len(others)
+
+
+def _require_planes(view: View, ordered: Sequence[Delta], away: Sequence[str]) -> None:
+    """Raise Refused when a control plane would go while another one is away."""
+    planes = [delta.name for delta in ordered if view.role(delta.name) == "ControlPlane"]
+    others = sorted(name for name in away if view.role(name) == "ControlPlane" and name not in planes[:1])
+    if planes and others:
+        raise Refused(
+            f"cannot change control plane {planes[0]} of cluster {view.target.name}: {', '.join(others)} is away,"
+            " and control planes go one at a time",
+            remedy=f"mend {others[0]} first, or take the machine out of the cluster",
+        )
 
 
 def _prepare(collected: _Steps, deltas: Sequence[Delta]) -> None:
@@ -132,14 +167,20 @@ def _guard(collected: _Steps, deltas: Sequence[Delta]) -> None:
 
 
 def _in_order(view: View, deltas: Sequence[Delta]) -> list[Delta]:
-    """Return the nodes in the order in which they go; one that was left in the middle goes first of its role."""
+    """Return the nodes in the order in which they go.
+
+    One that was left in the middle goes first, for it is away already; a worker no sooner than its role's turn, when
+    Kubernetes moves.
+    """
     planes_first = any(delta.kubernetes for delta in deltas)
-    unready = {node.name for node in view.cluster.nodes if not node.ready or node.cordoned_by == view.target.key}
+    unready = {node.name for node in view.cluster.nodes if not node.ready}
     places = {name: place for place, name in enumerate(view.target.members)}
 
-    def key(delta: Delta) -> tuple[bool, bool, int]:
+    def key(delta: Delta) -> tuple[bool, bool, bool, bool, int]:
         plane = view.role(delta.name) == "ControlPlane"
-        return (plane != planes_first, delta.name not in unready, places[delta.name])
+        waits = plane != planes_first
+        first = delta.left and not (waits and planes_first)
+        return (not first, waits, not delta.left, delta.name not in unready, places[delta.name])
 
     return sorted(deltas, key=key)
 
@@ -185,6 +226,8 @@ def _summary(view: View, deltas: Sequence[Delta]) -> str:
     for found in sorted({delta.runtime_now for delta in deltas if delta.runtime}):
         count = sum(1 for delta in deltas if delta.runtime and delta.runtime_now == found)
         parts.append(f"{found} → {target.runtime.name} on {counted(count, 'node')}")
+    if left := sum(1 for delta in deltas if delta.left):
+        parts.append(f"what an earlier change left on {counted(left, 'node')} finished")
     if system := sum(1 for delta in deltas if delta.system):
         parts.append(f"kernel and packages on {counted(system, 'node')}")
     if settings := sum(1 for delta in deltas if delta.settings):

@@ -19,7 +19,10 @@ from .view import View
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """`runtime_now` and `version_now` are what the node runs; `settings` and `system` the changes of its host."""
+    """`runtime_now` and `version_now` are what the node runs; `settings` and `system` the changes of its host.
+
+    `left`: an earlier change left the node in the middle, with our cordon on it.
+    """
 
     name: str
     runtime_now: str = ""
@@ -27,13 +30,14 @@ class Delta:
     runtime: bool = False
     kubernetes: bool = False
     control_plane: bool = False
+    left: bool = False
     settings: tuple[PlannedChange, ...] = ()
     system: tuple[PlannedChange, ...] = ()
 
     @property
     def disturbs(self) -> bool:
         """Whether the node has to be empty for it."""
-        return self.runtime or self.kubernetes or bool(self.system)
+        return self.runtime or self.kubernetes or self.left or bool(self.system)
 
     def disturbing(self, view: View) -> dict[str, tuple[str, list[PlannedChange]]]:
         """Return the steps of the empty node by key: title and changes."""
@@ -78,6 +82,22 @@ def runtime_of(view: View, name: str) -> str:
     return seen or runtime_name(view.of(name).kubelet.runtime)
 
 
+def left_behind(view: View, name: str) -> bool:
+    """Tell whether our own cordon is on the node: no Operation is under way when a plan is made."""
+    node = view.node(name)
+    return node is not None and node.cordoned_by == view.target.key
+
+
+def _only_servers_behind(view: View) -> bool:
+    """Tell whether the API is behind though no control plane's kubelet is, which otherwise tells whose it is.
+
+    The API answers from any control plane, also from one that is not upgraded yet, or is held back.
+    """
+    wanted = view.target.version
+    kubelets = (version_of(view, name) for name in view.target.control_planes)
+    return _older(view.cluster.version, wanted) and not any(_older(version, wanted) for version in kubelets)
+
+
 def _delta(view: View, name: str) -> Delta | None:
     if not living(view, name):
         return None
@@ -85,7 +105,7 @@ def _delta(view: View, name: str) -> Delta | None:
     runtime, version = runtime_of(view, name), version_of(view, name)
     older = _older(version, target.version)
     plane = view.role(name) == "ControlPlane"
-    behind = plane and (older or _older(view.cluster.version, target.version))
+    behind = plane and (older or _only_servers_behind(view))
     delta = Delta(
         name=name,
         runtime_now=runtime,
@@ -93,6 +113,7 @@ def _delta(view: View, name: str) -> Delta | None:
         runtime=runtime not in ("", target.runtime.name),
         kubernetes=older or behind,
         control_plane=behind,
+        left=left_behind(view, name),
         settings=tuple(_settings(view, name)),
     )
     return delta if delta.disturbs or delta.settings else None
