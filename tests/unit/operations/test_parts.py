@@ -21,9 +21,9 @@ from groundplane.operations.steps.drain import seconds_of
 from groundplane.operations.steps.network_manifest import digest, documents
 from groundplane.operations.steps.restore import to_remove
 from groundplane.operations.together import together
+from support.virtual import VirtualClock
 
 from .targets import PAUSE, target
-from .virtual import VirtualClock
 
 NETWORK = Routed(
     own="10.244.0.0/24", pods="10.244.0.0/16", peers={"10.244.2.0/24": "192.0.2.13", "10.244.1.0/24": "192.0.2.12"}

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from groundplane.api.operation import Plan, PlannedChange, PlannedStep, StepStatus
 from groundplane.base.errors import Denied, GroundplaneError, Refused, Unavailable, Unexpected
 from groundplane.operations import Limits, Outcome, ReadScope, Runner, Scope
-
-from .virtual import VirtualClock
+from support.virtual import VirtualClock
 
 
 @dataclass
