@@ -114,6 +114,7 @@ _CLUSTER = KindInfo(
         ConditionInfo("Uniform", "Every node stands on the Foundation; if not, where it differs."),
         ConditionInfo("Reachable", "The API of an imported cluster answered the last survey; if not, why."),
         ConditionInfo("Imported", "An imported cluster is known, is nobody else's, and is the same as ever."),
+        ConditionInfo("Adopted", "The Machines of an imported cluster are its Nodes; if not, every mismatch."),
     ),
     columns=(
         PrinterColumn("Phase", "string", ".status.phase"),

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from groundplane.base import versions
+from groundplane.base.errors import Refused
 
 from .cluster import Addons, Change, Cluster, ClusterNetwork, Components, Endpoint, Kubeadm
 from .distribution import Distribution, Release, Source
-from .foundation import Foundation, FoundationSpec, HostSettings, Kernel, OSEntry, RuntimeChoice
+from .facts import ClusterFacts, MachineFacts
+from .foundation import Foundation, FoundationSpec, HostSettings, Kernel, OSEntry, RuntimeChoice, RuntimeName
 from .machine import Machine
 from .meta import Struct, says
+
+# Host settings of which nothing is wanted: no step changes a host because of them.
+LEFT_ALONE = HostSettings(swap="Ignored", time_sync="Ignored", modules=[], sysctls={})
+_API_PORT = 6443
 
 
 class ClusterTarget(Struct, frozen=True):
@@ -101,3 +113,110 @@ def resolve(
         control_planes=[m.metadata.name for m in control_planes],
         workers=[m.metadata.name for m in ordered if m.spec.role == "Worker"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was observed of an adopted cluster: its Machines over SSH, by name, and the cluster through its API."""
+
+    machines: Mapping[str, MachineFacts]
+    cluster: ClusterFacts
+
+
+def wishes(cluster: Cluster) -> bool:
+    """Tell whether the spec of an adopted Cluster asks for anything else than what runs."""
+    spec = cluster.spec
+    return bool(spec.runtime or spec.settings or spec.kubernetes.version or spec.kubernetes.distribution)
+
+
+def resolve_adopted(
+    cluster: Cluster,
+    foundation: Foundation | None,
+    distribution: Distribution | None,
+    machines: Sequence[Machine],
+    found: Found,
+) -> ClusterTarget:
+    """Return the target of a cluster that was there before: what runs is wanted, but for what the spec asks for.
+
+    With a `foundation`, what the spec leaves open is taken from it; None leaves it as it is. Components, add-ons and
+    network stay the owner's. There is a control plane among the machines. Raises Refused when the wish cannot be made
+    out.
+    """
+    spec, base = cluster.spec, foundation.spec if foundation is not None else None
+    version = spec.kubernetes.version or (base.kubernetes.version if base else "")
+    release = _release(cluster, distribution, version) if version else Release(version=running_version(found.cluster))
+    ordered = sorted(machines, key=lambda machine: machine.metadata.name)
+    control_planes = [machine for machine in ordered if machine.spec.role == "ControlPlane"]
+    system = base.operating_system if base else None
+    return ClusterTarget(
+        namespace=cluster.metadata.namespace,
+        name=cluster.metadata.name,
+        version=release.version,
+        distribution=distribution.metadata.name if distribution else found.cluster.platform.name,
+        release=release,
+        sources=distribution.spec.sources if distribution else [],
+        runtime=spec.runtime or (base.runtime if base else _running_runtime(cluster, found.cluster)),
+        settings=spec.settings or (system.settings if system else LEFT_ALONE),
+        kernel=system.kernel if system else Kernel(),
+        operating_systems=[*system.recommended, *system.allowed] if system else [],
+        network=ClusterNetwork(plugin="none"),
+        endpoint=_endpoint(control_planes[0], found),
+        components=Components(),
+        addons=Addons(),
+        kubeadm=Kubeadm(),
+        change=spec.change,
+        control_planes=[machine.metadata.name for machine in control_planes],
+        workers=[machine.metadata.name for machine in ordered if machine.spec.role != "ControlPlane"],
+        origin="Adopted",
+    )
+
+
+def _release(cluster: Cluster, distribution: Distribution | None, version: str) -> Release:
+    release = distribution.release(version) if distribution is not None else None
+    if release is not None:
+        return release
+    name = cluster.metadata.name
+    if distribution is None:
+        raise Refused(
+            f"cannot plan cluster {name}: there is no Distribution that has {version}",
+            remedy="create one with this release, or name another with spec.kubernetes.distribution",
+        )
+    known = ", ".join(one.version for one in distribution.spec.releases) or "none"
+    raise Refused(
+        f"cannot plan cluster {name}: Distribution {distribution.metadata.name} has no release {version}",
+        remedy=f"choose one of its releases ({known}), or another Distribution with spec.kubernetes.distribution",
+    )
+
+
+def running_version(cluster: ClusterFacts) -> str:
+    """Return the oldest version that runs, API server and kubelets: held against it, no node is behind."""
+    running = [cluster.version, *(node.kubelet_version for node in cluster.nodes if node.kubelet_version)]
+    try:
+        return min(running, key=versions.parse)
+    except (versions.UnknownVersion, versions.Incomparable):
+        return cluster.version
+
+
+def _running_runtime(cluster: Cluster, observed: ClusterFacts) -> RuntimeChoice:
+    """Return the runtime that the nodes run; nobody is migrated to what the others have without being asked."""
+    known: tuple[RuntimeName, ...] = ("containerd", "docker")
+    counts = Counter(name for node in observed.nodes for name in known if node.runtime.startswith(f"{name}:"))
+    if len(counts) > 1:
+        said = ", ".join(f"{name} on {count}" for name, count in sorted(counts.items()))
+        raise Refused(
+            f"cannot plan cluster {cluster.metadata.name}: its nodes run different runtimes ({said})",
+            remedy="say which one is wanted with spec.runtime.name",
+        )
+    return RuntimeChoice(name=next(iter(counts), "containerd"))
+
+
+def _endpoint(first: Machine, found: Found) -> Endpoint:
+    """Return where the nodes reach the API: what their kubelets were told, or else the first control plane."""
+    name, address = first.metadata.name, first.spec.address
+    facts = found.machines.get(name, MachineFacts())
+    server = urlsplit(facts.kubeadm.server)
+    own = {address, *(one.partition("/")[0] for one in facts.network.addresses), facts.network.hostname}
+    if not server.hostname:
+        return Endpoint(host=address)
+    provider: Literal["None", "External"] = "None" if server.hostname in own else "External"
+    return Endpoint(host=server.hostname, port=server.port or _API_PORT, provider=provider)

@@ -26,7 +26,7 @@ from groundplane.engine.queue import ObjectKey
 
 from . import wiring
 from .access import Access
-from .cluster import ClusterReconciler, Identities, ImportedReconciler
+from .cluster import Adoption, ClusterReconciler, Identities, ImportedReconciler, Memberships
 from .distribution import DistributionReconciler
 from .fleet import FleetIndex
 from .foundation import FoundationReconciler
@@ -76,7 +76,9 @@ class Manager:
         self._fleet = FleetIndex()
         cluster = ClusterReconciler(objects, self._access, members, events, now=now)
         self._identities = Identities()
-        imported = ImportedReconciler(objects, self._identities, events, settings=settings, now=now)
+        self._memberships = Memberships()
+        adoption = Adoption(objects, self._access, self._memberships, cluster.deletion, now=now)
+        imported = ImportedReconciler(objects, self._identities, adoption, events, settings=settings, now=now)
         self.clusters = Controller("cluster", cluster)
         self.imported = Controller("imported", imported, workers=IMPORTED_AT_ONCE)
         self._schedule = Schedule(timedelta(seconds=settings.survey_every))
@@ -145,10 +147,11 @@ class Manager:
             wiring.wake(self.machines, wiring.machines_of_clusters({key}, self._informers.machines.list()))
 
     def _on_machine(self, change: ObjectChange) -> None:
+        self._memberships.take(change)
         document = wiring.document_of(change)
         if wiring.by_person(change):
             self.machines.queue.add(wiring.key_of(document))
-        wiring.wake(self.clusters, wiring.clusters_of_machine(change))
+        self._wake_clusters(wiring.clusters_of_machine(change))
 
     def _on_operation(self, change: ObjectChange) -> None:
         document = wiring.document_of(change)
@@ -158,7 +161,7 @@ class Manager:
         if wiring.by_person(change):
             self._operation.notice(change)
             self.operations.queue.add(wiring.key_of(document))
-        wiring.wake(self.clusters, wiring.clusters_of_operation(document))
+        self._wake_clusters(wiring.clusters_of_operation(document))
 
     def _on_foundation(self, change: ObjectChange) -> None:
         if wiring.by_person(change):
@@ -176,8 +179,18 @@ class Manager:
 
     def _on_secret(self, change: ObjectChange) -> None:
         document = wiring.document_of(change)
-        wiring.wake(self.machines, wiring.machines_of_secret(document, self._informers.machines.list()))
+        reached = list(wiring.machines_of_secret(document, self._informers.machines.list()))
+        wiring.wake(self.machines, reached)
+        self._wake_adopted(reached)
         wiring.wake(self.imported, wiring.clusters_of_secret(document, self._informers.clusters.list()))
+
+    def _wake_adopted(self, machines: Iterable[ObjectKey]) -> None:
+        """Ask for a look at the imported Clusters of these Machines: how they are reached is another way now."""
+        for key in machines:
+            document = self._informers.machines.get(*key)
+            reference = document.get("spec", {}).get("clusterRef") if document else None
+            if reference:
+                self.imported.queue.add(ObjectKey(key.namespace, reference["name"]))
 
     def _wake_clusters(self, keys: Iterable[ObjectKey]) -> None:
         """Ask the controller of each Cluster's provider to look; one that is not seen yet, or any more, is both's."""

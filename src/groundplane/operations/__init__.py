@@ -4,7 +4,7 @@ A controller makes the scopes (`make_scopes`) from the wanted state and the door
 (`Runner(plan, steps=CREATE, …).run()`), and gets an `Outcome`; its `Recorder` hears of every step meanwhile.
 """
 
-from .actions import CHANGE, CREATE, DELETE
+from .actions import CHANGE, CREATE, DELETE, RELEASE
 from .errors import DiskFull, ForeignMachine, JobFailed, NotReached, NotYet, StepRefused
 from .runner import Limits, Outcome, Recorder, Runner, ScopeFactory
 from .scope import ClusterDoor, Delivery, Journal, ReadScope, Scope
@@ -16,6 +16,7 @@ __all__ = [
     "CHANGE",
     "CREATE",
     "DELETE",
+    "RELEASE",
     "Clock",
     "ClusterDoor",
     "Delivery",

@@ -6,10 +6,14 @@ import base64
 import ipaddress
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundplane.api.cluster import ClusterStatus, NodeSummary
+from groundplane.api.facts import KubeadmFacts, MachineFacts
+from groundplane.api.machine import MachineStatus
 from groundplane.api.validation import admit, values
 
 from .world import World, example, machine, only, paths
@@ -176,15 +180,23 @@ def test_an_imported_cluster_is_refused_naming_field_and_rule(spec: dict[str, An
     assert words in cause.message
 
 
-def test_an_imported_cluster_has_no_machines_from_either_side() -> None:
+def test_machines_may_point_to_an_imported_cluster_whatever_networks_it_has() -> None:
     cluster = imported()
+    member = machine("shop-1", "10.244.0.11", spec={"clusterRef": {"name": cluster.metadata.name}})
+    assert paths(admit(member, None, EMPTY.having(clusters=[cluster]))) == []
+    assert paths(admit(cluster, None, EMPTY.having(machines=[member]))) == []
+
+
+def test_a_machine_of_an_imported_cluster_is_corrected_until_the_mark_is_on_its_host() -> None:
+    cluster = imported()
+    listed = msgspec.structs.replace(cluster, status=ClusterStatus(nodes=[NodeSummary(machine="shop-1")]))
     member = machine("shop-1", "198.18.0.11", spec={"clusterRef": {"name": cluster.metadata.name}})
-    cause = only(admit(member, None, EMPTY.having(clusters=[cluster])))
-    assert cause.field == "spec.clusterRef.name"
-    assert "imported" in cause.message
-    cause = only(admit(cluster, None, EMPTY.having(machines=[member])))
-    assert cause.field == "spec.provider"
-    assert member.metadata.name in cause.message
+    moved = machine("shop-1", "198.18.0.12", spec={"clusterRef": {"name": cluster.metadata.name}})
+    world = EMPTY.having(clusters=[listed])
+    assert paths(admit(moved, member, world)) == []
+    facts = MachineFacts(kubeadm=KubeadmFacts(owner=f"default/{cluster.metadata.name}"))
+    marked = msgspec.structs.replace(member, status=MachineStatus(facts=facts))
+    assert paths(admit(moved, marked, world)) == ["spec.address"]
 
 
 def test_a_cluster_does_not_change_who_made_it() -> None:

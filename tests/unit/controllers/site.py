@@ -24,6 +24,8 @@ from support.scripted_host import Answer, ScriptedHost, scripted_host
 DATA = Path(__file__).parents[2] / "data/facts"
 FRESH = "captured-lab-fresh.txt"
 CONTROL_PLANE = "captured-lab-containerd-control-plane.txt"
+_CAPTURED_AT = "198.18.7.11/24"
+_OF_CONTROL_PLANES = (" static-pod=", " admin-conf=", " etcd-data=")
 LOOKING = frozenset({shell.READ, shell.STAT, shell.DIGEST})
 
 
@@ -34,7 +36,10 @@ def _captured(name: str) -> str:
 
 @dataclass
 class Host:
-    """One machine. `cut_reads` loses the connection whenever a file is read; `owner` is the cluster's mark on it."""
+    """One machine. `cut_reads` loses the connection whenever a file is read; `owner` is the cluster's mark on it.
+
+    `worker`: what only a control plane has is left out of what it was captured with.
+    """
 
     name: str
     address: str
@@ -43,6 +48,7 @@ class Host:
     owner: str = ""
     identity: str = ""
     swap: bool = False
+    worker: bool = False
     cut_reads: bool = False
     door: ScriptedHost | None = None
 
@@ -69,8 +75,10 @@ class Host:
         mine = {" machine-id": f" machine-id={self.identity or self.name}", " hostname": f" hostname={self.name}"}
         lines = []
         for printed in _captured(self.captured).splitlines():
-            if not printed.startswith(' {"owner"'):
-                lines.append(mine.get(printed.partition("=")[0], printed))
+            left_out = (' {"owner"', *(_OF_CONTROL_PLANES if self.worker else ()))
+            if not printed.startswith(left_out):
+                line = mine.get(printed.partition("=")[0], printed)
+                lines.append(line.replace(_CAPTURED_AT, f"{self.address}/24"))
             if printed == "@@ owner" and self.owner:
                 lines.append(" " + json.dumps({"owner": self.owner}))
         clock = f"@@ begin\n@@ clock\n{self.now().timestamp():.6f}\n@@ files\n"

@@ -364,8 +364,9 @@ async def test_commands_that_log_in_run_a_few_at_a_time(tmp_path: Path) -> None:
     script.chmod(0o755)
     count = 2 * PLUGINS_AT_ONCE
     async with world(tmp_path) as site, Member() as member:
+        may_run = settings(tmp_path, str(script))
         reconciler = ImportedReconciler(
-            site.objects, Identities(), site.events, settings=settings(tmp_path, str(script)), now=site.clock
+            site.objects, Identities(), site.adoption, site.events, settings=may_run, now=site.clock
         )
         user = {"exec": {"apiVersion": EXEC, "command": str(script), "interactiveMode": "Never"}}
         document = yaml.safe_load(member.kubeconfig)

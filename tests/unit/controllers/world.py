@@ -29,7 +29,13 @@ from groundplane.client.errors import Conflict
 from groundplane.client.informer import Name, ObjectChange
 from groundplane.client.typed import EVENTS, RESOURCES, SECRETS
 from groundplane.controllers.access import Access
-from groundplane.controllers.cluster import ClusterReconciler, Identities, ImportedReconciler
+from groundplane.controllers.cluster import (
+    Adoption,
+    ClusterReconciler,
+    Identities,
+    ImportedReconciler,
+    Memberships,
+)
 from groundplane.controllers.distribution import DistributionReconciler
 from groundplane.controllers.fleet import FleetIndex
 from groundplane.controllers.foundation import FoundationReconciler
@@ -136,6 +142,8 @@ class World:
     reconcilers: dict[type[Any], Any]
     identities: Identities
     imported: ImportedReconciler
+    memberships: Memberships
+    adoption: Adoption
     fleet: FleetIndex
     schedule: Schedule
     known: dict[str, Object] = field(default_factory=dict)
@@ -266,6 +274,10 @@ def _world(folder: Path, store: Store, client: LocalClient, machines: Site, cloc
     access, members = Access(objects, now=clock), Members(objects, now=clock, survey_every=600)
     logbook, uploads = Logbook(folder / "logs"), Uploads(Depot(Cache(folder / "cache")))
     operation = OperationReconciler(objects, access, members, events, logbook=logbook, uploads=uploads, now=clock)
+    cluster, memberships = ClusterReconciler(objects, access, members, events, now=clock), Memberships()
+    adoption = Adoption(objects, access, memberships, cluster.deletion, now=clock)
+    may_run = settings(folder, "/bin/false")
+    imported = ImportedReconciler(objects, identities, adoption, events, settings=may_run, now=clock)
     return World(
         store,
         client,
@@ -276,14 +288,16 @@ def _world(folder: Path, store: Store, client: LocalClient, machines: Site, cloc
         events,
         logbook,
         reconcilers={
-            Cluster: ClusterReconciler(objects, access, members, events, now=clock),
+            Cluster: cluster,
             Machine: MachineReconciler(objects, access, events, schedule=schedule, now=clock),
             Operation: operation,
             Foundation: FoundationReconciler(objects, fleet, now=clock),
             Distribution: DistributionReconciler(objects, now=clock),
         },
         identities=identities,
-        imported=ImportedReconciler(objects, identities, events, settings=settings(folder, "/bin/false"), now=clock),
+        imported=imported,
+        memberships=memberships,
+        adoption=adoption,
         fleet=fleet,
         schedule=schedule,
     )

@@ -49,7 +49,7 @@ def admit_cluster(cluster: Cluster, old: Cluster | None, world: World) -> Verdic
     if old is not None:
         verdict.extend(_immutable(spec, old.spec))
         verdict.extend(_built(spec, old))
-    for cause in kubeconfig_causes(cluster, world):
+    for cause in kubeconfig_causes(cluster):
         verdict.add(cause)
     verdict.extend(exception_causes(spec))
     verdict.extend(_change_causes(spec))
@@ -58,7 +58,7 @@ def admit_cluster(cluster: Cluster, old: Cluster | None, world: World) -> Verdic
     if spec.runtime is not None:
         verdict.extend(runtime_causes("spec.runtime", spec.runtime))
     if spec.provider == "Imported":
-        # It runs already, on what it runs on: what is wanted of it is compared, and installed by nobody.
+        # It runs already, on what it runs on: what is wanted of it is compared, and judged when it becomes a change.
         _named_well(cluster, world, verdict)
         return verdict
     verdict.extend(network_causes(spec))

@@ -11,8 +11,7 @@ from ..assessment import DIMENSIONS
 from ..cause import Cause, forbidden, invalid, required
 from ..cluster import Addons, Cluster, ClusterNetwork, ClusterSpec, Components, ControlPlane, Kubeadm
 from . import values
-from .contract import World
-from .shared import key_of, repeated
+from .shared import repeated
 
 # Fields that say how machines are made into a cluster.
 _MACHINES_ONLY: tuple[tuple[str, Any], ...] = (
@@ -22,10 +21,12 @@ _MACHINES_ONLY: tuple[tuple[str, Any], ...] = (
     ("addons", Addons()),
     ("kubeadm", Kubeadm()),
 )
-_NOT_MADE = "Groundplane did not make this cluster and changes nothing on it; leave it out, or choose provider Machines"
+_NOT_MADE = (
+    "Groundplane did not make this cluster, and this stays its owner's; leave it out, or choose provider Machines"
+)
 
 
-def kubeconfig_causes(cluster: Cluster, world: World) -> Iterator[Cause | None]:
+def kubeconfig_causes(cluster: Cluster) -> Iterator[Cause | None]:
     """An imported Cluster has a kubeconfig and nothing that is for machines; any other has no kubeconfig of its own."""
     spec = cluster.spec
     path = "spec.kubeconfigRef"
@@ -39,12 +40,6 @@ def kubeconfig_causes(cluster: Cluster, world: World) -> Iterator[Cause | None]:
     else:
         yield values.dns_name(f"{path}.name", spec.kubeconfig_ref.name)
     yield from _machine_fields(spec)
-    for machine in world.machines:
-        reference = machine.spec.cluster_ref
-        name = reference.name if reference else ""
-        if (machine.metadata.namespace, name) == (cluster.metadata.namespace, cluster.metadata.name):
-            rule = f"Machine {key_of(machine)} belongs to a Cluster of this name; take it out first"
-            yield forbidden("spec.provider", spec.provider, rule)
 
 
 def _machine_fields(spec: ClusterSpec) -> Iterator[Cause]:

@@ -93,22 +93,24 @@ def _membership(machine: Machine, world: World, verdict: Verdict) -> None:
     if spec.role is None:
         verdict.add(required("spec.role", "a member of a Cluster is ControlPlane or Worker"))
     cluster = find(world.clusters, machine.metadata.namespace, spec.cluster_ref.name)
-    if cluster is not None and cluster.spec.provider == "Imported":
-        rule = "is an imported Cluster, which this release surveys through its API only; it cannot have Machines yet"
-        verdict.add(forbidden("spec.clusterRef.name", cluster.metadata.name, rule))
-    elif cluster is not None:
+    # The networks of an imported Cluster are its owner's, and no field of ours says which they are.
+    if cluster is not None and cluster.spec.provider != "Imported":
         verdict.add(inside("spec.address", spec.address, cluster.spec.network))
 
 
 def member_of(machine: Machine, world: World) -> Cluster | None:
-    """Return the Cluster that has the Machine as member: it lists it, or its mark is on the host."""
+    """Return the Cluster that has the Machine as member: it lists it, or its mark is on the host.
+
+    An adopted Cluster lists also Machines that do not fit their Nodes yet, so that there only the mark counts.
+    """
     reference = machine.spec.cluster_ref
     if reference is None:
         return None
     cluster = find(world.clusters, machine.metadata.namespace, reference.name)
     if cluster is None:
         return None
-    listed = any(node.machine == machine.metadata.name for node in cluster.status.nodes)
+    made = cluster.spec.provider != "Imported"
+    listed = made and any(node.machine == machine.metadata.name for node in cluster.status.nodes)
     facts = machine.status.facts
     return cluster if listed or (facts is not None and facts.kubeadm.owner == key_of(cluster)) else None
 

@@ -106,10 +106,10 @@ def _member_causes(cluster: Cluster, machine: Machine, world: World) -> Iterator
         yield cause
     if endpoint.provider == "VirtualIP" and endpoint.host == address:
         yield invalid(_HOST, address, f"is the address of Machine {name}; a virtual IP belongs to no machine")
-    yield from _claims(machine, world)
+    yield from claims(machine, world)
 
 
-def _claims(machine: Machine, world: World) -> Iterator[Cause]:
+def claims(machine: Machine, world: World) -> Iterator[Cause]:
     """No other Machine is the same host. Marks of other clusters are the preflight's, which looks at fresh facts."""
     name, facts = machine.metadata.name, machine.status.facts
     if machine.spec.role is None:

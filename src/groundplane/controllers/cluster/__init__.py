@@ -1,7 +1,8 @@
 """The Cluster controller: compare, plan, hand the work to an Operation, look again."""
 
+from .adopted import Adoption, Memberships
 from .identities import Identities
 from .imported import ImportedReconciler
 from .reconcile import ClusterReconciler
 
-__all__ = ["ClusterReconciler", "Identities", "ImportedReconciler"]
+__all__ = ["Adoption", "ClusterReconciler", "Identities", "ImportedReconciler", "Memberships"]

@@ -1,8 +1,9 @@
 """Taking a Cluster off its machines before the object goes.
 
-An Operation at work is cancelled first. Then one Delete Operation is made for each set of inputs; when it succeeded,
-or nothing of the Cluster is on any machine, the holds and the finalizer are removed. A machine that is gone for good
-is given up with the annotation groundplane.dev/abandon: "true".
+An Operation at work is cancelled first. Then one Delete Operation is made for each set of inputs, or, for an adopted
+cluster, which runs on, one of action Release; when it succeeded, or nothing of the Cluster is on any machine, the holds
+and the finalizer are removed. A machine that is gone for good is given up with the annotation groundplane.dev/abandon:
+"true".
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from groundplane.api.operation import Operation
 from groundplane.api.target import ClusterTarget, Desired, resolve
 from groundplane.engine.loop import Again
 from groundplane.plan.delete import plan_delete
+from groundplane.plan.release import plan_release
 
 from ..access import Access
 from ..members import Members
@@ -27,6 +29,8 @@ from .scope import ClusterScope, load
 from .status import StatusDraft
 
 LOOK_AGAIN = 30.0
+# What ends a Cluster: taken off its machines, or, when it was there before, let go with what runs.
+_ENDS = ("Delete", "Release")
 _ABANDON = f'a machine that is gone for good is given up with the annotation {ANNOTATION_ABANDON}: "true"'
 _APPLY_AGAIN = "its control plane machines are gone: apply them again so that the cluster can be taken off them"
 
@@ -46,11 +50,11 @@ class Deletion:
         active = scope.active
         if active is not None:
             draft.working(active)
-            if active.spec.plan.action != "Delete" and active.spec.cancel != "Requested":
+            if active.spec.plan.action not in _ENDS and active.spec.cancel != "Requested":
                 await self._cancel(active)
             return Again(LOOK_AGAIN)
         latest = scope.latest
-        if latest is not None and latest.spec.plan.action == "Delete":
+        if latest is not None and latest.spec.plan.action in _ENDS:
             if latest.status.phase == "Succeeded":
                 await self._finish(scope)
                 return None
@@ -73,7 +77,8 @@ class Deletion:
             return Again(LOOK_AGAIN)
         desired = Desired(target=target, machines={m.metadata.name: m for m in scope.kept})
         seen = await self._members.observe(scope.cluster)
-        plan = plan_delete(desired, surveyed.facts, seen.facts)
+        plan_end = plan_release if target.origin == "Adopted" else plan_delete
+        plan = plan_end(desired, surveyed.facts, seen.facts)
         if not plan.steps:
             await self._finish(scope)
             return None
@@ -115,7 +120,11 @@ def _target(scope: ClusterScope) -> ClusterTarget | None:
     """
     members = {m.metadata.name for m in scope.machines}
     frozen = scope.latest.spec.target if scope.latest else _wanted(scope)
-    if frozen is None or not members & set(frozen.control_planes):
+    if frozen is None:
+        return None
+    # To be let go, each machine needs itself alone.
+    needed = frozen.members if frozen.origin == "Adopted" else frozen.control_planes
+    if not members & set(needed):
         return None
     kept = {m.metadata.name for m in scope.kept}
     return msgspec.structs.replace(
@@ -127,8 +136,12 @@ def _target(scope: ClusterScope) -> ClusterTarget | None:
 
 
 def _wanted(scope: ClusterScope) -> ClusterTarget | None:
-    """Return what the Cluster asks for, as far as it can be made out."""
-    if scope.distribution is None or not any(m.spec.role == "ControlPlane" for m in scope.machines):
+    """Return what the Cluster asks for, as far as it can be made out; an imported one put nothing on a machine yet."""
+    if (
+        scope.cluster.spec.provider == "Imported"
+        or scope.distribution is None
+        or not any(m.spec.role == "ControlPlane" for m in scope.machines)
+    ):
         return None
     try:
         return resolve(scope.cluster, scope.foundation, scope.distribution, scope.machines)

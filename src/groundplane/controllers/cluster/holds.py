@@ -16,7 +16,7 @@ from groundplane.api.cluster import Cluster
 from groundplane.api.distribution import Distribution
 from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
-from groundplane.api.meta import FINALIZER_IN_USE, ObjectMeta
+from groundplane.api.meta import FINALIZER_CLUSTER, FINALIZER_IN_USE, ObjectMeta
 from groundplane.base.logs import get_logger
 from groundplane.client.contract import Resource
 from groundplane.client.errors import NotFound
@@ -47,15 +47,19 @@ class _Candidate:
 
 
 def needed(world: World, cluster: Cluster) -> set[_Key]:
-    """Return what the Cluster needs, as (resource, name) in its namespace; an imported one goes without any work."""
+    """Return what the Cluster needs, as (resource, name) in its namespace.
+
+    An imported one goes without any work, unless its machines carry its mark: then they are needed to take it away.
+    """
     held: set[_Key] = set()
-    if cluster.spec.provider == "Imported":
+    imported = cluster.spec.provider == "Imported"
+    if imported and FINALIZER_CLUSTER not in cluster.metadata.finalizers:
         return held
     for machine in world.machines:
         if belongs(machine, cluster):
             held.add((RESOURCES[Machine], machine.metadata.name))
             held |= _secrets(machine)
-    for value in basis(world, cluster):
+    for value in () if imported else basis(world, cluster):
         if value is not None:
             held.add((RESOURCES[type(value)], value.metadata.name))
     return held

@@ -1,11 +1,13 @@
-"""The controller of imported Clusters: survey through the API, write what was found, change nothing.
+"""The controller of imported Clusters: survey through the API, write what was found, change nothing by itself.
 
-    another Cluster is this cluster? stand back → due? → kubeconfig → who answers? → survey → write the status once
+    another Cluster is this cluster? stand back → due? → kubeconfig → who answers? → survey → has it Machines? match
+    them, plan what is wished for → write the status once
 
-It reads one Cluster and one Secret, however many there are. A survey is due by time, when a person asks for one
-(annotation groundplane.dev/survey), when the Secret or the spec changed, and, after a failure, with back-off. Looks run
-side by side: a cluster that does not answer holds a worker and nothing else. Only those that did answer share the
-places for reading, so that many large clusters at once do not fill the memory; commands that log in have places too.
+It reads one Cluster and one Secret, however many there are, unless it has Machines. A survey is due by time, when a
+person asks for one (annotation groundplane.dev/survey), when the Secret or the spec changed, and, after a failure, with
+back-off. Looks run side by side: a cluster that does not answer holds a worker and nothing else. Only those that did
+answer share the places for reading, so that many large clusters at once do not fill the memory; commands that log in
+have places too.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import msgspec
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts
-from groundplane.api.meta import ANNOTATION_CLUSTER_ID, ANNOTATION_SURVEY, SECRET_KUBECONFIG
+from groundplane.api.meta import ANNOTATION_CLUSTER_ID, ANNOTATION_SURVEY, FINALIZER_CLUSTER, SECRET_KUBECONFIG
 from groundplane.base.clock import Now
 from groundplane.base.errors import GroundplaneError
 from groundplane.base.settings import Settings
@@ -40,7 +42,9 @@ from groundplane.kube.kubeconfig import Access, KubeconfigInvalid
 from ..assessing import Assessor
 from ..objects import Objects
 from . import imported_status
+from .adopted import Adoption
 from .identities import Claim, Identities, claim_of
+from .scope import ClusterScope
 from .trouble import AlreadyImported, ClusterReplaced, KubeconfigMissing, trouble_of
 
 T = TypeVar("T")
@@ -49,10 +53,14 @@ DEADLINE = 30.0
 # The longest that a cluster may say nothing in between.
 SILENCE = 15.0
 FIRST_RETRY = 20.0
+# Machines that do not fit may come to: a host is started, a login is put right.
+NOT_ADOPTED_RETRY = 30.0
 LONGEST_RETRY = 300.0
 READING_AT_ONCE = 32
 PLUGINS_AT_ONCE = 8
 _JITTER = 0.1
+# Reasons of conditions that are False without anything being wrong.
+_NO_WARNING = ("Exceptions", "Done", "InProgress", "Deleting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +73,31 @@ class _Tried:
     due: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at a Cluster; `scope` is what belongs to one that has Machines."""
+
+    key: ObjectKey
+    cluster: Cluster
+    scope: ClusterScope | None = None
+    inputs: tuple[str, ...] = ()
+
+
 class ImportedReconciler:
     """Writes the status of Clusters with provider Imported."""
 
-    def __init__(
-        self, objects: Objects, identities: Identities, events: EventRecorder, *, settings: Settings, now: Now
+    def __init__(  # noqa: PLR0913 - the parts that looking needs
+        self,
+        objects: Objects,
+        identities: Identities,
+        adoption: Adoption,
+        events: EventRecorder,
+        *,
+        settings: Settings,
+        now: Now,
     ) -> None:
         self._objects = objects
+        self._adoption = adoption
         self._assessor = Assessor(objects, now=now)
         self._identities = identities
         self._events = events
@@ -85,24 +111,30 @@ class ImportedReconciler:
     async def __call__(self, key: ObjectKey) -> Again:
         """Look at one Cluster."""
         cluster = await self._objects.find(Cluster, key.namespace, key.name)
-        if cluster is None or cluster.spec.provider != "Imported" or cluster.metadata.deletion_timestamp:
+        if cluster is None or cluster.spec.provider != "Imported":
             self._tried.pop(key, None)
             return Again()
+        scope = await self._adoption.scope(cluster)
+        cluster = scope.cluster if scope is not None else cluster
+        if cluster.metadata.deletion_timestamp:
+            self._tried.pop(key, None)
+            return await self._delete(cluster, scope)
         first = self._identities.before(cluster.status.cluster_id, _claim(cluster))
         if first is not None:
             return await self._stand_back(key, cluster, first, cluster.status.cluster_id)
         secret = await self._secret(cluster)
-        inputs = _inputs(cluster, secret)
+        inputs = _inputs(cluster, secret) + (await self._adoption.inputs(scope) if scope is not None else ())
         tried = self._tried.get(key)
         if tried is not None and (tried.uid, tried.inputs) == (cluster.metadata.uid, inputs):
             wait = (tried.due - self._now()).total_seconds()
             if wait > 0:
                 # What is known may mean something else by now: the Foundation, or the day, is another one.
-                await self._write(cluster, cluster.status)
+                await self._write(cluster, cluster.status, scope)
                 return Again(wait)
-        return await self._look(key, cluster, secret, inputs)
+        return await self._look(_Look(key, cluster, scope, inputs), secret)
 
-    async def _look(self, key: ObjectKey, cluster: Cluster, secret: Object | None, inputs: tuple[str, ...]) -> Again:
+    async def _look(self, look: _Look, secret: Object | None) -> Again:
+        key, cluster, scope = look.key, look.cluster, look.scope
         access: Access | None = None
         try:
             async with KubernetesDoor(_kubeconfig(cluster, secret), timeout=SILENCE, commands=self._commands) as door:
@@ -113,13 +145,32 @@ class ImportedReconciler:
         except GroundplaneError as error:
             trouble = trouble_of(error, access, now=self._now())
             judge = imported_status.replaced if isinstance(error, ClusterReplaced) else imported_status.unreachable
-            await self._answer(cluster, judge(cluster, trouble, self._now()))
-            return self._again(key, cluster, inputs, failed=True)
+            await self._answer(look, judge(cluster, trouble, self._now()))
+            return self._again(look, failed=True)
         # What our own API may refuse from here on says nothing about the cluster.
         if first is not None:
             return await self._stand_back(key, cluster, first, identity.cluster_id)
-        await self._answer(cluster, imported_status.surveyed(cluster, facts, self._now()))
-        return self._again(key, cluster, inputs, failed=False)
+        status = imported_status.surveyed(cluster, facts, self._now())
+        if scope is None:
+            await self._answer(look, imported_status.without_machines(cluster, status, self._now()))
+            return self._again(look, failed=False)
+        advanced = await self._adoption.advance(scope, status, facts, access.ca)
+        if advanced.protect:
+            await self._adoption.protect(scope)
+            # What was read is not the newest any more.
+            return Again(0.0)
+        await self._answer(look, advanced.status)
+        return self._again(look, failed=False, soon=advanced.pending)
+
+    async def _delete(self, cluster: Cluster, scope: ClusterScope | None) -> Again:
+        """Forget the Cluster; one whose mark is on machines is let go first."""
+        if scope is None or FINALIZER_CLUSTER not in cluster.metadata.finalizers:
+            return Again()
+        found = await self._adoption.delete(scope)
+        if found is None:
+            return Again()
+        await self._write(cluster, found[1], scope)
+        return found[0]
 
     async def _who(self, door: KubernetesDoor, cluster: Cluster) -> Identity:
         """Ask who answers, and hold it against who was imported."""
@@ -157,14 +208,16 @@ class ImportedReconciler:
             remedy="delete this Cluster, or the other one if this is to stay",
         )
         trouble = trouble_of(error, None, now=self._now())
-        await self._answer(cluster, imported_status.second(cluster, trouble, cluster_id, self._now()))
+        await self._answer(_Look(key, cluster), imported_status.second(cluster, trouble, cluster_id, self._now()))
         return Again()
 
-    def _again(self, key: ObjectKey, cluster: Cluster, inputs: tuple[str, ...], *, failed: bool) -> Again:
+    def _again(self, look: _Look, *, failed: bool, soon: bool = False) -> Again:
         """Remember this look and say when the next is due; spread by chance, so that members drift apart."""
+        key, cluster, inputs = look.key, look.cluster, look.inputs
         before = self._tried.get(key)
         failures = (before.failures if before and before.uid == cluster.metadata.uid else 0) + 1 if failed else 0
         delay = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LONGEST_RETRY) if failed else self._every
+        delay = min(delay, NOT_ADOPTED_RETRY) if soon else delay
         delay *= random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spreads load, guards nothing
         self._tried[key] = _Tried(cluster.metadata.uid, inputs, failures, self._now() + timedelta(seconds=delay))
         return Again(delay)
@@ -173,20 +226,24 @@ class ImportedReconciler:
         reference = cluster.spec.kubeconfig_ref
         return await self._objects.secret(cluster.metadata.namespace, reference.name) if reference else None
 
-    async def _answer(self, cluster: Cluster, status: ClusterStatus) -> None:
+    async def _answer(self, look: _Look, status: ClusterStatus) -> None:
         """Write what a look came to, and that it is the answer to whoever asked for one."""
-        asked = cluster.metadata.annotations.get(ANNOTATION_SURVEY, "")
-        await self._write(cluster, msgspec.structs.replace(status, survey_answered=asked))
+        asked = look.cluster.metadata.annotations.get(ANNOTATION_SURVEY, "")
+        await self._write(look.cluster, msgspec.structs.replace(status, survey_answered=asked), look.scope)
 
-    async def _write(self, cluster: Cluster, status: ClusterStatus) -> None:
+    async def _write(self, cluster: Cluster, status: ClusterStatus, scope: ClusterScope | None) -> None:
         """Write the status once, with what its facts mean, and tell what became different of its conditions."""
-        status = await self._assessor.assessed(cluster, status, {})
+        machines = scope.machines if scope is not None else []
+        facts = {m.metadata.name: m.status.facts for m in machines if m.status.facts is not None}
+        if scope is not None and not cluster.metadata.deletion_timestamp:
+            status = self._adoption.working(scope, status)
+        status = await self._assessor.assessed(cluster, status, facts)
         if not await self._objects.write_status(cluster, status):
             return
         before = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
         for condition in status.conditions:
             if before.get(condition.type) != (condition.status, condition.reason):
-                bad = condition.status == "False" and condition.reason != "Exceptions"
+                bad = condition.status == "False" and condition.reason not in _NO_WARNING
                 tell = self._events.warning if bad else self._events.normal
                 await tell("Cluster", cluster.metadata, condition.reason, condition.message[:1024])
 

@@ -47,6 +47,14 @@ def surveyed(cluster: Cluster, facts: ClusterFacts, now: datetime) -> ClusterSta
     )
 
 
+def without_machines(cluster: Cluster, status: ClusterStatus, now: datetime) -> ClusterStatus:
+    """No Machine points to it, or none does any more: nothing is said of an adoption."""
+    conditions = Conditions(status.conditions, generation=cluster.metadata.generation, now=now)
+    conditions.drop("Adopted")
+    conditions.drop("Progressing")
+    return msgspec.structs.replace(status, machines=0, nodes=[], conditions=conditions.values())
+
+
 def unreachable(cluster: Cluster, trouble: Trouble, now: datetime) -> ClusterStatus:
     """It could not be surveyed, for a reason of its credentials, its network or its own."""
     before, conditions = cluster.status, _conditions(cluster, now)

@@ -18,7 +18,10 @@ from .scope import ClusterScope
 
 
 async def make_operation(objects: Objects, scope: ClusterScope, target: ClusterTarget, plan: Plan) -> Operation:
-    """Create the Operation for `plan`; approved at once unless the Cluster wants a person to approve."""
+    """Create the Operation for `plan`; approved at once unless the Cluster wants a person to approve.
+
+    What changes an adopted cluster waits for a person always; to let it go is what a person asked for.
+    """
     meta = scope.cluster.metadata
     owner = OwnerReference(
         api_version=API_VERSION,
@@ -28,7 +31,7 @@ async def make_operation(objects: Objects, scope: ClusterScope, target: ClusterT
         controller=True,
         block_owner_deletion=False,
     )
-    automatic = target.change.approval == "Automatic"
+    automatic = target.change.approval == "Automatic" and (target.origin == "Made" or plan.action == "Release")
     operation = Operation(
         metadata=ObjectMeta(
             generate_name=f"{meta.name}-{plan.action.lower()}-",

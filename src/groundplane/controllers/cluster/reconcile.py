@@ -49,7 +49,7 @@ class ClusterReconciler:
         self._events = events
         self._now = now
         self._inputs_since: dict[str, tuple[str, datetime]] = {}
-        self._deletion = deletion.Deletion(objects, access, members)
+        self.deletion = deletion.Deletion(objects, access, members)
 
     async def __call__(self, key: ObjectKey) -> Again:
         """Look at one Cluster that Groundplane makes; imported ones are another controller's."""
@@ -61,7 +61,7 @@ class ClusterReconciler:
             return Again()
         draft = self._draft(scope)
         if scope.cluster.metadata.deletion_timestamp:
-            again = await self._deletion.reconcile(scope, draft)
+            again = await self.deletion.reconcile(scope, draft)
         elif await self._protect(scope):
             # What was read is not the newest any more.
             return Again(0.0)

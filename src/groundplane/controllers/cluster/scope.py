@@ -117,9 +117,14 @@ def basis(world: World, cluster: Cluster) -> tuple[Foundation | None, Distributi
 
 
 def distribution_name(cluster: Cluster, foundation: Foundation | None) -> str:
-    """Return the name of the Distribution that the Cluster, or else its Foundation, asks for."""
+    """Return the name of the Distribution that the Cluster, or else its Foundation, asks for.
+
+    An imported Cluster has one of its own, which its survey tells: no Foundation makes it another.
+    """
     if cluster.spec.kubernetes.distribution:
         return cluster.spec.kubernetes.distribution
+    if cluster.spec.provider == "Imported":
+        return cluster.status.distribution or DEFAULT_DISTRIBUTION
     return foundation.spec.kubernetes.distribution if foundation else DEFAULT_DISTRIBUTION
 
 

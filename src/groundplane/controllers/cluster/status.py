@@ -1,6 +1,7 @@
 """Cluster.status, drafted while looking and written once.
 
-Conditions: SpecValid, MachinesReachable, PreflightPassed, Progressing, Ready. Each False one says what to do.
+Conditions: SpecValid, MachinesReachable, PreflightPassed, Progressing, Ready, and Adopted of an imported cluster. Each
+False one says what to do.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from groundplane.api.meta import ANNOTATION_SURVEY, NameReference
 from groundplane.api.operation import Operation
 from groundplane.api.validation import Verdict
 from groundplane.base.errors import GroundplaneError
+from groundplane.base.words import counted
 from groundplane.clusters.changes import changes
 from groundplane.engine.conditions import Conditions
 from groundplane.plan.preflight import Problem
@@ -73,20 +75,38 @@ class StatusDraft:
         self._conditions.set("Progressing", "False", "DeletionBlocked", message)
         self._set(phase="Deleting")
 
+    def adopted(self, problems: Iterable[Problem]) -> None:
+        """Say whether the Machines of an imported cluster are its Nodes; if not, every reason with its remedy."""
+        listed, count = list(problems), len(self._scope.machines)
+        if listed:
+            message = "; ".join(f"{p.message} ({p.remedy})" for p in listed)
+            self._conditions.set("Adopted", "False", _why_not(listed), message)
+            return
+        message = f"{counted(count, 'Machine')} matched by name, machine-id and address; nothing was changed"
+        self._conditions.set("Adopted", "True", "Matched", message)
+
+    def members(self, nodes: Iterable[NodeFacts]) -> None:
+        """Say how the Nodes of the Machines are."""
+        by_name = {node.name: node for node in nodes}
+        members = sorted(self._scope.machines, key=lambda m: (m.spec.role != "ControlPlane", m.metadata.name))
+        self._set(nodes=[_summary(machine, by_name.get(machine.metadata.name)) for machine in members])
+
     def planned(self, inputs: str) -> None:
         """A plan was made for these inputs; it need not be made again."""
         self._set(planned_inputs=inputs)
 
     def working(self, operation: Operation) -> None:
         """An Operation is at work, or waits for approval."""
-        deleting = operation.spec.plan.action == "Delete"
+        action = operation.spec.plan.action
+        deleting = action in ("Delete", "Release")
+        busy: ClusterPhase = "Creating" if action == "Create" else "Changing"
         phase = operation.status.phase
         reason = "AwaitingApproval" if operation.spec.approval == "Pending" else phase or "Pending"
         progress = operation.status.progress or operation.spec.plan.summary
         self._conditions.set("Progressing", "True", reason, f"{operation.metadata.name}: {progress}")
         self._conditions.set("Ready", "False", "Deleting" if deleting else "InProgress", operation.spec.plan.summary)
         self._set(
-            phase="Deleting" if deleting else "Creating",
+            phase="Deleting" if deleting else busy,
             operation_ref=NameReference(name=operation.metadata.name),
         )
 
@@ -108,20 +128,26 @@ class StatusDraft:
     def settled(self, latest: Operation | None, seen: Seen) -> None:
         """No Operation is at work: say how the last one ended and how the nodes are."""
         self._take_nodes(seen.facts)
-        if latest is not None and latest.status.phase in ("Failed", "Cancelled"):
-            how = latest.status.phase
-            why = next((c.message for c in latest.status.conditions if c.type == "Complete"), latest.status.progress)
-            remedy = f"mend the cause, then: groundplane retry {self._scope.cluster.metadata.name}"
-            self._conditions.set("Progressing", "False", f"Operation{how}", f"{latest.metadata.name}: {why} ({remedy})")
-            if self._deleting or not seen.facts.reachable:
-                self._conditions.set("Ready", "False", f"Operation{how}", f"{latest.metadata.name}: {why}")
-                self._set(phase="Failed")
-                return
-        elif latest is not None:
-            self._conditions.set("Progressing", "False", "Done", f"{latest.metadata.name}: {latest.status.progress}")
-        else:
-            self._conditions.set("Progressing", "False", "Done", "nothing has to be changed")
+        bad = self.concluded(latest)
+        if latest is not None and bad and (self._deleting or not seen.facts.reachable):
+            self._conditions.set("Ready", "False", f"Operation{latest.status.phase}", f"{latest.metadata.name}: {bad}")
+            self._set(phase="Failed")
+            return
         self._judge(seen)
+
+    def concluded(self, latest: Operation | None) -> str:
+        """Say how the last Operation ended; return why it did so badly, "" when it did not."""
+        if latest is None:
+            self._conditions.set("Progressing", "False", "Done", "nothing has to be changed")
+            return ""
+        name, how = latest.metadata.name, latest.status.phase
+        if how not in ("Failed", "Cancelled"):
+            self._conditions.set("Progressing", "False", "Done", f"{name}: {latest.status.progress}")
+            return ""
+        why = next((c.message for c in latest.status.conditions if c.type == "Complete"), latest.status.progress)
+        remedy = f"mend the cause, then: groundplane retry {self._scope.cluster.metadata.name}"
+        self._conditions.set("Progressing", "False", f"Operation{how}", f"{name}: {why} ({remedy})")
+        return why or how
 
     def finish(self) -> ClusterStatus:
         """Return the status to write."""
@@ -160,11 +186,9 @@ class StatusDraft:
         if not facts.reachable:
             self._set(ready_nodes=0)
             return
-        by_name = {node.name: node for node in facts.nodes}
-        members = sorted(self._scope.machines, key=lambda m: (m.spec.role != "ControlPlane", m.metadata.name))
-        nodes = [_summary(machine, by_name.get(machine.metadata.name)) for machine in members]
+        self.members(facts.nodes)
+        nodes = self._status.nodes
         self._set(
-            nodes=nodes,
             ready_nodes=sum(1 for node in nodes if node.ready),
             version=facts.version,
             runtime=", ".join(sorted({node.runtime for node in nodes if node.runtime})),
@@ -191,6 +215,14 @@ class StatusDraft:
 
     def _set(self, **fields: object) -> None:
         self._status = msgspec.structs.replace(self._status, **fields)
+
+
+def _why_not(problems: list[Problem]) -> str:
+    """Return the reason in one word: what is missing counts as such only when nothing contradicts."""
+    checks = {problem.check for problem in problems}
+    if checks == {"survey"}:
+        return "MachinesUnreachable"
+    return "NodesWithoutMachine" if checks == {"nodes"} else "NotMatched"
 
 
 def _summary(machine: Machine, node: NodeFacts | None) -> NodeSummary:

@@ -1,4 +1,4 @@
-"""Actions: which step a key of a plan means, for creating and for deleting a cluster."""
+"""Actions: which step a key of a plan means, for each action that an Operation can be for."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..steps.kubeconfig import Kubeconfig
 from ..steps.network_manifest import NetworkManifest
 from ..steps.node_labels import NodeLabels
 from ..steps.pod_network import PodNetwork
+from ..steps.release import Release
 from ..steps.reset import Reset
 from ..steps.restore import Restore
 from ..steps.runtime import RuntimeStep
@@ -59,3 +60,4 @@ CHANGE: Mapping[str, Step] = _by_key(
     VerifyChange(),
 )
 DELETE: Mapping[str, Step] = _by_key(Drain(), Reset(), Restore())
+RELEASE: Mapping[str, Step] = _by_key(Release())

@@ -1,0 +1,229 @@
+"""Imported Clusters that have Machines: matched to their Nodes, and changed as their spec asks once they are.
+
+    survey the machines → hold them against the Nodes → say so (condition Adopted) → an Operation at work? say how it
+    goes → something new to plan? plan, make an Operation that waits for a person
+
+To adopt writes nothing: not on a machine, and not in the cluster. Before the first Operation that may is made, the
+Cluster gets its finalizer, and its Machines and their Secrets are held, so that what was written can be taken away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from groundplane.api.cluster import Cluster, ClusterStatus
+from groundplane.api.facts import ClusterFacts, MachineFacts
+from groundplane.api.meta import FINALIZER_CLUSTER
+from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, wishes
+from groundplane.api.validation.shared import runnable
+from groundplane.api.validation.together import claims
+from groundplane.base.clock import Now
+from groundplane.base.errors import GroundplaneError, Refused
+from groundplane.client.contract import Object
+from groundplane.client.informer import ObjectChange
+from groundplane.engine.conditions import Conditions
+from groundplane.engine.loop import Again
+from groundplane.engine.queue import ObjectKey
+from groundplane.plan.adoption import Adoptee, match
+from groundplane.plan.choose import next_change
+from groundplane.plan.preflight import Problem, errors
+
+from ..access import Access
+from ..objects import Objects
+from . import holds
+from .deletion import Deletion
+from .operations import make_operation
+from .scope import ClusterScope, load
+from .status import StatusDraft
+
+
+class Memberships:
+    """Which Clusters have Machines, as the informer of Machines tells it: most imported ones have none."""
+
+    def __init__(self) -> None:
+        self._members: dict[ObjectKey, set[str]] = {}
+
+    def take(self, change: ObjectChange) -> None:
+        """Take in a change of a Machine."""
+        for document in (change.old, change.new):
+            if document is not None and (cluster := _cluster_of(document)):
+                self._members.get(cluster, set()).discard(document["metadata"]["uid"])
+        if change.new is not None and (cluster := _cluster_of(change.new)):
+            self._members.setdefault(cluster, set()).add(change.new["metadata"]["uid"])
+
+    def has(self, key: ObjectKey) -> bool:
+        """Tell whether Machines point to the Cluster."""
+        return bool(self._members.get(key))
+
+
+def _cluster_of(machine: Object) -> ObjectKey | None:
+    reference = machine.get("spec", {}).get("clusterRef")
+    return ObjectKey(machine["metadata"].get("namespace", ""), reference["name"]) if reference else None
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What a look came to. `pending`: look again soon. `protect`: nothing goes on before the finalizer is there."""
+
+    status: ClusterStatus
+    pending: bool = False
+    protect: bool = False
+
+
+class Adoption:
+    """Looks at adopted Clusters, for the controller of imported ones."""
+
+    def __init__(
+        self, objects: Objects, access: Access, memberships: Memberships, deletion: Deletion, *, now: Now
+    ) -> None:
+        self._objects = objects
+        self._access = access
+        self._memberships = memberships
+        self._deletion = deletion
+        self._now = now
+
+    async def scope(self, cluster: Cluster) -> ClusterScope | None:
+        """Read everything about a Cluster that has Machines, or whose mark may be on some; None for any other."""
+        meta = cluster.metadata
+        if not self._memberships.has(ObjectKey(meta.namespace, meta.name)) and not _marked(cluster):
+            return None
+        scope = await load(self._objects, meta.namespace, meta.name)
+        # What its Foundation asks for is compared, and becomes a plan only when a person unifies.
+        return replace(scope, foundation=None) if scope is not None else None
+
+    async def inputs(self, scope: ClusterScope) -> tuple[str, ...]:
+        """Return what makes a new look worth while at once: what people change, and how Operations go."""
+        namespace, logins = scope.cluster.metadata.namespace, set[str]()
+        for machine in scope.machines:
+            ssh = machine.spec.ssh
+            logins |= {ref.name for ref in (ssh.secret_ref, ssh.jump and ssh.jump.secret_ref) if ref}
+        secrets = [await self._objects.secret(namespace, name) for name in sorted(logins)]
+        return (
+            scope.inputs(),
+            *(f"{one.metadata.name}:{one.spec.approval}:{one.status.phase}" for one in scope.operations),
+            *(str(secret["metadata"].get("resourceVersion", "")) if secret else "" for secret in secrets),
+        )
+
+    def working(self, scope: ClusterScope, status: ClusterStatus) -> ClusterStatus:
+        """Return the status with how the Operation at work goes, if one is."""
+        draft = self._draft(scope, status)
+        if scope.active is not None:
+            draft.working(scope.active)
+        return draft.finish()
+
+    async def advance(
+        self, scope: ClusterScope, status: ClusterStatus, facts: ClusterFacts, authority: bytes = b""
+    ) -> Advanced:
+        """Match the Machines, and make the Operation that the spec asks for.
+
+        `facts` has its nodes. `authority` is the CA (PEM) that the kubeconfig trusts.
+        """
+        if _marked(scope.cluster):
+            await holds.hold(self._objects, scope)
+        draft = self._draft(scope, status)
+        draft.members(facts.nodes)
+        if scope.active is not None:
+            draft.working(scope.active)
+            return Advanced(draft.finish())
+        surveyed = await self._access.survey(scope.machines)
+        problems = [*_unreached(surveyed.errors), *_claimed(scope)]
+        adoptee = Adoptee(_key(scope), facts, authorities_of(authority))
+        problems += match({m.metadata.name: m for m in scope.machines}, surveyed.facts, adoptee)
+        draft.adopted(problems)
+        latest, stale = scope.latest, scope.latest is not None and scope.latest.status.phase == "Stale"
+        if errors(problems):
+            draft.concluded(None if stale else scope.answer)
+            return Advanced(draft.finish(), pending=True)
+        more = latest is not None and latest.status.phase == "Succeeded" and bool(latest.spec.plan.next)
+        if wishes(scope.cluster) and (stale or more or not scope.planned):
+            return await self._plan(scope, draft, surveyed.facts, facts)
+        draft.concluded(None if stale else scope.answer)
+        return Advanced(draft.finish())
+
+    async def delete(self, scope: ClusterScope) -> tuple[Again, ClusterStatus] | None:
+        """Let the cluster go, which runs on; None when the finalizer is gone and there is no status to write."""
+        draft = self._draft(scope, scope.cluster.status)
+        again = await self._deletion.reconcile(scope, draft)
+        return (again, draft.finish()) if again is not None else None
+
+    async def protect(self, scope: ClusterScope) -> None:
+        """Make sure that a deletion waits for us before anything is written on a machine."""
+        meta = scope.cluster.metadata
+        finalizers = [*meta.finalizers, FINALIZER_CLUSTER]
+        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": meta.resource_version}}
+        await self._objects.patch(Cluster, meta.namespace, meta.name, patch)
+
+    async def _plan(
+        self, scope: ClusterScope, draft: StatusDraft, facts: Mapping[str, MachineFacts], observed: ClusterFacts
+    ) -> Advanced:
+        cluster, releases = scope.cluster, scope.distribution.spec.releases if scope.distribution else []
+        try:
+            target = resolve_adopted(cluster, None, scope.distribution, scope.machines, Found(facts, observed))
+            _require_runnable(scope, target)
+            desired = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
+            chosen = next_change(desired, facts, observed, releases)
+        except Refused as error:
+            draft.refused(error)
+            return Advanced(draft.finish())
+        if not chosen.plan.steps:
+            draft.planned(scope.inputs())
+            draft.concluded(scope.answer)
+            return Advanced(draft.finish())
+        if not _marked(cluster):
+            return Advanced(draft.finish(), protect=True)
+        operation = await make_operation(self._objects, scope, chosen.target, chosen.plan)
+        draft.planned(scope.inputs())
+        draft.working(operation)
+        return Advanced(draft.finish())
+
+    def _draft(self, scope: ClusterScope, status: ClusterStatus) -> StatusDraft:
+        cluster = msgspec.structs.replace(scope.cluster, status=status)
+        conditions = Conditions(status.conditions, generation=cluster.metadata.generation, now=self._now())
+        return StatusDraft(replace(scope, cluster=cluster), conditions)
+
+
+def authorities_of(pem: bytes) -> frozenset[str]:
+    """Return digests of a CA file as kubeadm keeps it, of the whole and of each of its certificates; none of none."""
+    if not pem.strip():
+        return frozenset()
+    try:
+        parts = [one.public_bytes(Encoding.PEM) for one in x509.load_pem_x509_certificates(pem)]
+    except ValueError:
+        parts = []
+    return frozenset(hashlib.sha256(part).hexdigest() for part in (pem, *parts))
+
+
+def _marked(cluster: Cluster) -> bool:
+    """Tell whether the Cluster's mark may be on machines."""
+    return FINALIZER_CLUSTER in cluster.metadata.finalizers
+
+
+def _key(scope: ClusterScope) -> str:
+    return f"{scope.cluster.metadata.namespace}/{scope.cluster.metadata.name}"
+
+
+def _unreached(found: Mapping[str, GroundplaneError]) -> Iterator[Problem]:
+    for name, error in sorted(found.items()):
+        remedy = error.remedy or "make sure that the machine is up and its SSH access is right"
+        yield Problem(name, "survey", f"machine {name}: {error.message}", remedy)
+
+
+def _claimed(scope: ClusterScope) -> Iterator[Problem]:
+    for machine in scope.machines:
+        for cause in claims(machine, scope.world):
+            name = machine.metadata.name
+            yield Problem(name, "claimed", f"machine {name}: {cause.message}", "delete one of the two")
+
+
+def _require_runnable(scope: ClusterScope, target: ClusterTarget) -> None:
+    """Raise Refused when the spec asks for a runtime that the version does not run on."""
+    spec = scope.cluster.spec
+    cause = runnable("spec.runtime", target.runtime, target.version, scope.world.runtimes)
+    if cause is not None and (spec.runtime or spec.kubernetes.version):
+        raise Refused(f"cannot plan cluster {target.name}: {cause.field}: {cause.message}")

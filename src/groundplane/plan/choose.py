@@ -1,0 +1,42 @@
+"""What changes a living cluster next: the next stop on its way to the wanted version, and the plan of that. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from groundplane.api.distribution import Release
+from groundplane.api.facts import ClusterFacts, MachineFacts
+from groundplane.api.operation import Plan
+from groundplane.api.target import ClusterTarget, Desired, running_version
+
+from .change import plan_change
+from .way import next_stop, require_skew
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A plan with the target that it leads to: the wanted one, or a stop on the way to it."""
+
+    plan: Plan
+    target: ClusterTarget
+
+
+def next_change(
+    desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts, releases: Iterable[Release]
+) -> Chosen:
+    """Return the next change of a living cluster; a plan without steps when there is none. Raises Refused."""
+    target, known = desired.target, {release.version: release for release in releases}
+    # Of an adopted cluster whose version nobody chose, the oldest that runs is wanted: no way leads there.
+    if target.version == running_version(cluster):
+        return Chosen(plan_change(desired, facts, cluster), target)
+    kubelets = {node.name: node.kubelet_version for node in cluster.nodes if node.kubelet_version}
+    stop = next_stop(cluster.version, target.version, known)
+    require_skew(stop, kubelets)
+    if stop != target.version:
+        target = msgspec.structs.replace(target, version=stop, release=known[stop])
+    plan = plan_change(msgspec.structs.replace(desired, target=target), facts, cluster)
+    later = "" if stop == desired.target.version else f"Kubernetes {stop} → {desired.target.version}"
+    return Chosen(msgspec.structs.replace(plan, next=later) if plan.steps else plan, target)

@@ -1,0 +1,252 @@
+"""Imported Clusters with Machines: matched by evidence, changed as their spec asks, let go again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.machine import Machine
+from groundplane.api.meta import FINALIZER_CLUSTER, FINALIZER_IN_USE, find_condition
+from groundplane.client.contract import Object
+from groundplane.client.informer import Name, ObjectChange
+from groundplane.client.typed import RESOURCES
+from support.member import Member, node
+
+from .site import CONTROL_PLANE, Host
+from .test_imported import imported, kubeconfig, look, message, reasons
+from .world import NAMESPACE, World, distribution, secret, world
+
+PLANE, WORKER = "shop-1", "shop-2"
+RUNS = "docker://19.3.15"
+
+
+def member_node(name: str, address: str, *, machine_id: str = "", **info: str) -> Object:
+    """A Node as a host of the scripted site would make it."""
+    about = {"kubeletVersion": "v1.20.2", "containerRuntimeVersion": RUNS, "machineID": machine_id or name}
+    found = node(name, **(about | info))
+    found["status"]["addresses"] = [{"type": "InternalIP", "address": address}]
+    return found
+
+
+class Adopted:
+    """An imported kubeadm cluster of two hosts that have Machines."""
+
+    def __init__(self, site: World, member: Member) -> None:
+        self.site, self.member = site, member
+        self.hosts: dict[str, Host] = {}
+
+    async def add(self, *names: str, **machine: Any) -> None:
+        for name in names:
+            number = 1 + len(self.hosts)
+            host = await self.site.site.add(name, f"198.18.9.{10 + number}")
+            host.captured, host.worker = CONTROL_PLANE, number > 1
+            self.hosts[name] = host
+            document = self.site.machine(host, "prod", "Worker" if number > 1 else "ControlPlane")
+            document["spec"] |= machine
+            await self.site.add(document)
+            self.member.nodes.append(member_node(name, host.address))
+            await self.tell(name)
+
+    async def tell(self, name: str) -> None:
+        """Tell of a Machine, as the informer does."""
+        document = await self.site.client.get(RESOURCES[Machine], NAMESPACE, name)
+        self.site.memberships.take(ObjectChange(Name(NAMESPACE, name), None, document))
+
+    async def status(self) -> Any:
+        return (await self.site.get(Cluster, "prod")).status
+
+    async def wish(self, **spec: Any) -> None:
+        await self.site.patch(Cluster, "prod", spec=spec)
+        await look(self.site)
+        await look(self.site)
+
+
+@asynccontextmanager
+async def adopted(folder: Path, *names: str) -> AsyncIterator[Adopted]:
+    async with world(folder) as site, Member(version="v1.20.2", nodes=[]) as member:
+        made = Adopted(site, member)
+        await site.add(secret(), distribution(), kubeconfig(member), imported())
+        await made.add(*(names or (PLANE, WORKER)))
+        yield made
+
+
+async def test_machines_that_are_the_nodes_adopt_the_cluster_and_nothing_is_changed(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await look(found.site)
+        assert (await reasons(found.site))["Adopted"] == ("True", "Matched")
+        status = await found.status()
+        assert [(n.machine, n.node, n.role, n.ready) for n in status.nodes] == [
+            (PLANE, PLANE, "ControlPlane", True),
+            (WORKER, WORKER, "Worker", True),
+        ]
+        assert (status.machines, status.phase) == (2, "Ready")
+        assert await found.site.operations() == []
+        assert await found.site.finalizers(Cluster, "prod") == []
+        assert {request.method for request in found.member.requests} == {"GET"}
+        assert all(host.asked == [] for host in found.hosts.values())
+
+
+async def test_a_second_look_writes_nothing(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await look(found.site)
+        await look(found.site)
+        revision, surveys = await found.site.store.revision(), found.hosts[PLANE].surveys
+        await look(found.site)
+        assert (await found.site.store.revision(), found.hosts[PLANE].surveys) == (revision, surveys)
+
+
+async def test_a_host_that_is_not_the_node_is_refused_with_the_node_that_it_is(tmp_path: Path) -> None:
+    async with adopted(tmp_path, PLANE, WORKER, "shop-3") as found:
+        found.hosts[WORKER].identity, found.hosts["shop-3"].identity = "shop-3", WORKER
+        await look(found.site)
+        assert (await reasons(found.site))["Adopted"] == ("False", "NotMatched")
+        said = await message(found.site, "Adopted")
+        assert "machine shop-2: the host has the machine-id shop-3, and Node shop-2 has shop-2" in said
+        assert "this host is Node shop-3: correct spec.address, or the Machine's name" in said
+
+
+async def test_a_node_without_a_machine_holds_the_adoption_back(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        found.member.nodes.append(member_node("shop-9", "198.18.9.99"))
+        await look(found.site)
+        assert (await reasons(found.site))["Adopted"] == ("False", "NodesWithoutMachine")
+        assert "1 Node without a Machine: shop-9" in await message(found.site, "Adopted")
+
+
+async def test_a_host_that_cannot_be_reached_is_named_and_tried_again_soon(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        found.site.site.switch_off(found.hosts[WORKER])
+        again = await look(found.site)
+        assert (await reasons(found.site))["Adopted"] == ("False", "MachinesUnreachable")
+        assert "machine shop-2" in await message(found.site, "Adopted")
+        assert again.seconds is not None
+        assert again.seconds <= 33
+        found.site.site.switch_on(found.hosts[WORKER])
+        found.site.clock.advance(40)
+        await look(found.site)
+        assert (await reasons(found.site))["Adopted"] == ("True", "Matched")
+
+
+async def test_without_machines_nothing_is_said_of_an_adoption(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await look(found.site)
+        for name in found.hosts:
+            document = await found.site.client.get(RESOURCES[Machine], NAMESPACE, name)
+            await found.site.client.delete(RESOURCES[Machine], NAMESPACE, name)
+            found.site.memberships.take(ObjectChange(Name(NAMESPACE, name), document, None))
+        await look(found.site)
+        status = await found.status()
+        assert find_condition(status.conditions, "Adopted") is None
+        assert (status.machines, status.nodes) == (0, [])
+
+
+async def test_a_wish_becomes_one_operation_that_waits_for_a_person(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(runtime={"name": "containerd"})
+        operation = await found.site.only_operation("Change")
+        assert operation.spec.approval == "Pending"
+        assert operation.spec.target.origin == "Adopted"
+        assert (operation.spec.target.runtime.name, operation.spec.target.version) == ("containerd", "v1.20.2")
+        assert await found.site.finalizers(Cluster, "prod") == [FINALIZER_CLUSTER]
+        assert await found.site.finalizers(Machine, WORKER) == [FINALIZER_IN_USE]
+        assert await found.site.finalizers("Secret", "key") == [FINALIZER_IN_USE]
+        status = await found.status()
+        assert status.phase == "Changing"
+        assert status.operation_ref.name == operation.metadata.name
+        assert (await reasons(found.site))["Progressing"] == ("True", "AwaitingApproval")
+        await look(found.site)
+        await found.site.only_operation("Change")
+
+
+async def test_a_failed_operation_is_not_repeated_before_somebody_asks(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(runtime={"name": "containerd"})
+        await found.site.end(await found.site.only_operation(), "Failed")
+        await look(found.site)
+        await found.site.only_operation()
+        assert (await reasons(found.site))["Progressing"] == ("False", "OperationFailed")
+        assert (await found.status()).phase == "Ready"
+        await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "1")
+        await look(found.site)
+        assert len(await found.site.operations("Change")) == 2
+
+
+async def test_a_stale_operation_is_planned_anew(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(runtime={"name": "containerd"})
+        await found.site.end(await found.site.only_operation(), "Stale", started=False)
+        await look(found.site)
+        assert len(await found.site.operations("Change")) == 2
+
+
+async def test_what_runs_is_wanted_where_the_spec_says_nothing(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        found.member.nodes[1]["status"]["nodeInfo"]["kubeletVersion"] = "v1.19.7"
+        await found.wish(settings={"swap": "Ignored", "timeSync": "Ignored", "modules": [], "sysctls": {}})
+        assert await found.site.operations() == []
+        assert (await reasons(found.site))["Progressing"] == ("False", "Done")
+
+
+async def test_a_runtime_that_the_version_does_not_know_is_refused(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        found.member.version = "v1.24.3"
+        for one in found.member.nodes:
+            one["status"]["nodeInfo"] |= {"kubeletVersion": "v1.24.3", "containerRuntimeVersion": "containerd://1.6.9"}
+        await found.wish(runtime={"name": "docker"})
+        assert await found.site.operations() == []
+        assert (await reasons(found.site))["Progressing"] == ("False", "Refused")
+        assert "dockershim was removed in 1.24" in await message(found.site, "Progressing")
+
+
+async def test_a_version_that_no_distribution_has_is_refused(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(kubernetes={"version": "v1.20.15"})
+        assert (await reasons(found.site))["Progressing"] == ("False", "Refused")
+        assert "choose one of its releases (v1.20.2)" in await message(found.site, "Progressing")
+
+
+async def gone(site: World) -> bool:
+    return await site.objects.find(Cluster, NAMESPACE, "prod") is None
+
+
+async def delete(site: World) -> None:
+    await site.client.delete(RESOURCES[Cluster], NAMESPACE, "prod")
+    for _ in range(2):
+        if not await gone(site):
+            await look(site)
+
+
+async def test_an_adopted_cluster_without_a_mark_is_forgotten_at_once(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await look(found.site)
+        await found.site.client.delete(RESOURCES[Cluster], NAMESPACE, "prod")
+        assert await gone(found.site)
+
+
+async def test_an_operation_that_never_started_leaves_nothing_to_take_away(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(runtime={"name": "containerd"})
+        await found.site.end(await found.site.only_operation(), "Cancelled", started=False)
+        await delete(found.site)
+        assert await gone(found.site)
+        assert await found.site.operations("Release") == []
+        assert await found.site.finalizers(Machine, WORKER) == []
+
+
+async def test_a_cluster_whose_machines_carry_its_mark_is_let_go_and_not_taken_apart(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(runtime={"name": "containerd"})
+        await found.site.end(await found.site.only_operation(), "Failed")
+        found.hosts[WORKER].owner = f"{NAMESPACE}/prod"
+        await delete(found.site)
+        release = await found.site.only_operation("Release")
+        assert release.spec.approval == "Approved"
+        assert [step.name for step in release.spec.plan.steps] == [f"release/{WORKER}"]
+        assert (await found.status()).phase == "Deleting"
+        await found.site.end(release, "Succeeded")
+        await look(found.site)
+        assert await gone(found.site)
+        assert await found.site.finalizers(Machine, WORKER) == []
