@@ -197,6 +197,9 @@ class ClusterStatus(Struct, frozen=True):
     survey_answered: Annotated[
         str, says("value of the annotation `groundplane.dev/survey` that the last look answered, well or not")
     ] = ""
+    requests: Annotated[
+        dict[str, str], says("requests by annotation that were answered without an Operation, with the value answered")
+    ] = {}
     history: Annotated[list[FactChange], says("what surveys found to have changed, newest first; at most 64")] = []
     assessment: Annotated[Assessment | None, says("what the facts mean for its Foundation")] = None
     conditions: Conditions = []

@@ -1,4 +1,4 @@
-"""`groundplane delete`, `approve` and `retry`: one write each."""
+"""`groundplane delete`, `approve`, `retry` and `clean-up`: one write each."""
 
 from __future__ import annotations
 
@@ -65,18 +65,39 @@ def approve(target: Target, *, name: str) -> None:
 def retry(target: Target, *, name: str) -> None:
     """Plan a cluster anew after a failed operation."""
     from groundplane.api.meta import ANNOTATION_RETRY
+
+    from .values import reference
+
+    _ask(target, reference(name, "cluster"), ANNOTATION_RETRY, "is planned anew")
+
+
+@click.command("clean-up")
+@click.argument("name", metavar="CLUSTER")
+@pass_target
+def clean_up(target: Target, *, name: str) -> None:
+    """Remove what a runtime migration left for its rollback: Docker's packages and data.
+
+    It is planned as an operation that a person has to approve; afterwards the migration cannot be rolled back.
+    """
+    from groundplane.api.meta import ANNOTATION_CLEAN_UP
+
+    from .values import reference
+
+    _ask(target, reference(name, "cluster"), ANNOTATION_CLEAN_UP, "is to be cleaned up")
+
+
+def _ask(target: Target, cluster: str, annotation: str, words: str) -> None:
+    """Ask something of a cluster by an annotation with a new value."""
     from groundplane.base.clock import utc_now
 
     from .kinds import CLUSTER, display
-    from .values import reference
 
-    wanted = reference(name, "cluster")
-    # With fractions of a second: a second retry right after the first has to differ from it.
-    patch = {"metadata": {"annotations": {ANNOTATION_RETRY: utc_now().isoformat()}}}
+    # With fractions of a second: a second request right after the first has to differ from it.
+    patch = {"metadata": {"annotations": {annotation: utc_now().isoformat()}}}
 
     async def work() -> None:
         async with target.connect() as api:
-            await api.client.patch(CLUSTER, api.namespace, wanted, patch)
-            click.echo(f"{display(CLUSTER, wanted)} is planned anew; see: groundplane plan {wanted}")
+            await api.client.patch(CLUSTER, api.namespace, cluster, patch)
+            click.echo(f"{display(CLUSTER, cluster)} {words}; see: groundplane plan {cluster}")
 
     target.run(work())

@@ -34,6 +34,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "survey": ("groundplane.cli.survey", "survey", "Look at clusters and machines again now."),
     "plan": ("groundplane.cli.plan", "plan", "Show what Groundplane is about to do to a cluster, or what stops it."),
     "approve": ("groundplane.cli.change", "approve", "Approve an operation that waits for it."),
+    "clean-up": ("groundplane.cli.change", "clean_up", "Remove what a migration left for its rollback."),
     "retry": ("groundplane.cli.change", "retry", "Plan a cluster anew after a failed operation."),
     "operation": ("groundplane.cli.operation", "operation", "Watch, read and cancel operations."),
     "kubeconfig": ("groundplane.cli.kubeconfig", "kubeconfig", "Print the kubeconfig of the API or of a cluster."),

@@ -1,4 +1,4 @@
-"""`groundplane operation watch|logs|cancel`."""
+"""`groundplane operation watch|logs|cancel|rollback`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .session import Target, pass_target
 
 @click.group()
 def operation() -> None:
-    """Watch, read and cancel operations."""
+    """Watch, read, cancel and roll back operations."""
 
 
 @operation.command()
@@ -67,5 +67,33 @@ def cancel(target: Target, *, name: str) -> None:
         async with target.connect() as api:
             await api.client.patch(OPERATION, api.namespace, wanted, {"spec": {"cancel": "Requested"}})
             click.echo(f"{display(OPERATION, wanted)} is asked to stop")
+
+    target.run(work())
+
+
+@operation.command()
+@click.argument("name", metavar="OPERATION")
+@click.option("--machine", "machines", multiple=True, help="Only this machine; may be given several times.")
+@pass_target
+def rollback(target: Target, *, name: str, machines: tuple[str, ...]) -> None:
+    """Take a runtime migration back, on all its machines or on some.
+
+    It is planned as an operation of its own, which can be read and approved. It can be done until the clean-up.
+    """
+    from groundplane.api.meta import ANNOTATION_ROLLBACK
+
+    from .kinds import OPERATION, display
+    from .values import reference
+
+    wanted = reference(name, "operation")
+    chosen = ",".join(reference(machine, "machine") for machine in machines) or "all"
+    patch = {"metadata": {"annotations": {ANNOTATION_ROLLBACK: chosen}}}
+
+    async def work() -> None:
+        async with target.connect() as api:
+            found = await api.client.patch(OPERATION, api.namespace, wanted, patch)
+            cluster = found["spec"]["clusterRef"]["name"]
+            where = "all its machines" if chosen == "all" else chosen
+            click.echo(f"{display(OPERATION, wanted)} is to be taken back on {where}; see: groundplane plan {cluster}")
 
     target.run(work())

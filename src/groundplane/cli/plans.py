@@ -38,6 +38,9 @@ def lines(operation: Operation) -> list[str]:
     ]
     if plan.summary:
         result.append(plan.summary)
+    result += [f"note: {note}" for note in plan.notes]
+    if plan.next:
+        result.append(f"afterwards, as a further operation: {plan.next}")
     for machine, members in _grouped(plan).items():
         result += ["", f"{machine}:"]
         for step in members:

@@ -105,6 +105,9 @@ def trouble(operation: Operation, now: datetime) -> list[str]:
     """Return what went wrong, whole: each failed step with its message, then conditions that say why."""
     failed = [row for row in steps(operation, now) if row.state == "Failed"]
     lines = [f"{row.title} on {row.machine} failed: {row.message or 'no reason was given'}" for row in failed]
+    if failed and operation.status.phase in FINAL_PHASES and any(step.unit for step in operation.spec.plan.steps):
+        # What became of the nodes decides what is to be done now; the outcome says it of each of them.
+        lines.append(operation.status.progress)
     if operation.status.phase in {"Failed", "Stale", "Cancelled"} and not failed:
         lines.extend(unmet(operation.status.conditions))
     return lines

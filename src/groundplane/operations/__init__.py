@@ -4,7 +4,7 @@ A controller makes the scopes (`make_scopes`) from the wanted state and the door
 (`Runner(plan, steps=CREATE, …).run()`), and gets an `Outcome`; its `Recorder` hears of every step meanwhile.
 """
 
-from .actions import CHANGE, CREATE, DELETE, RELEASE
+from .actions import CHANGE, CLEAN_UP, CREATE, DELETE, RELEASE
 from .errors import DiskFull, ForeignMachine, JobFailed, NotReached, NotYet, StepRefused
 from .runner import Limits, Outcome, Recorder, Runner, ScopeFactory
 from .scope import ClusterDoor, Delivery, Journal, ReadScope, Scope
@@ -14,6 +14,7 @@ from .waiting import Clock, SystemClock, wait_until
 
 __all__ = [
     "CHANGE",
+    "CLEAN_UP",
     "CREATE",
     "DELETE",
     "RELEASE",

@@ -28,7 +28,7 @@ from . import prepare
 from .budget import allowed
 from .deltas import Delta, deltas_of, living, version_of
 from .fingerprint import fingerprint
-from .view import View
+from .view import View, held_back
 from .way import require_skew
 
 VERIFY = "verify-change"
@@ -77,11 +77,6 @@ def plan_change(desired: Desired, facts: Mapping[str, MachineFacts], cluster: Cl
         summary=_summary(view, deltas),
         notes=_notes(view, deltas),
     )
-
-
-def held_back(view: View, name: str) -> bool:
-    """Tell whether a person keeps changes away from the machine."""
-    return view.spec(name).metadata.annotations.get(ANNOTATION_HOLD_BACK) == "true"
 
 
 def _require_skew(view: View, deltas: Sequence[Delta]) -> None:

@@ -13,6 +13,9 @@ from groundplane.api.operation import Plan
 from groundplane.api.target import ClusterTarget, Desired, running_version
 
 from .change import plan_change
+from .create import plan_create
+from .deltas import living
+from .view import View
 from .way import next_stop, require_skew
 
 
@@ -22,6 +25,32 @@ class Chosen:
 
     plan: Plan
     target: ClusterTarget
+
+
+def next_plan(
+    desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts, releases: Iterable[Release]
+) -> Chosen:
+    """Return what is next: a change of the nodes that live, and when there is none, what is still to be made.
+
+    A cluster that does not answer is not changed. One that was there before is never made.
+    """
+    view = View(desired, facts, cluster)
+    members = desired.target.members
+    if cluster.reachable and any(name in facts and living(view, name) for name in members):
+        chosen = next_change(desired, facts, cluster, releases)
+        if chosen.plan.steps or desired.target.origin == "Adopted":
+            return _with_rest(chosen, [name for name in members if name in facts and not living(view, name)])
+    if desired.target.origin == "Adopted":
+        return Chosen(Plan(action="Change", summary="the cluster does not answer"), desired.target)
+    return Chosen(plan_create(desired, facts, cluster), desired.target)
+
+
+def _with_rest(chosen: Chosen, joining: list[str]) -> Chosen:
+    plan = chosen.plan
+    if not plan.steps or not joining or chosen.target.origin == "Adopted":
+        return chosen
+    words = "; ".join([*([plan.next] if plan.next else []), f"{', '.join(joining)} joins"])
+    return Chosen(msgspec.structs.replace(plan, next=words), chosen.target)
 
 
 def next_change(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from groundplane.api.facts import KernelFacts
 from groundplane.api.operation import PlannedChange
 
-from .view import CNI_ARCHIVE, View, cgroup_driver, needed_plugins, plain_image, plain_version
+from .view import CNI_ARCHIVE, View, cgroup_driver, held_back, needed_plugins, plain_image, plain_version
 
 _OPTIONS = {"overlay": "OVERLAY_FS", "br_netfilter": "BRIDGE_NETFILTER"}
 _BINARIES = ("kubeadm", "kubelet", "kubectl")
@@ -53,6 +53,8 @@ def runtime(view: View, name: str) -> list[PlannedChange]:
     was restarted after it was written. On a member only that it runs: its settings carry living pods.
     """
     wanted, now = view.target.runtime, view.runtime(name)
+    if _kept(view, name):
+        return []
     changes = []
     if not (now.installed and now.active and now.enabled):
         changes.append(PlannedChange(what="runtime", before=_runs_now(view, name), after=_runtime_label(view, name)))
@@ -71,6 +73,8 @@ def runtime(view: View, name: str) -> list[PlannedChange]:
 def binaries(view: View, name: str) -> list[PlannedChange]:
     """kubeadm, kubelet, kubectl of the wanted version, and the CNI plugins."""
     facts, version = view.of(name), plain_version(view.target.version)
+    if _kept(view, name):
+        return []
     present = {"kubeadm": facts.kubeadm.installed_version, "kubelet": facts.kubelet.version}
     changes = [
         PlannedChange(what=program, before=plain_version(now), after=version)
@@ -137,6 +141,11 @@ def _runs_now(view: View, name: str) -> str:
 def _runtime_label(view: View, name: str) -> str:
     now = view.runtime(name)
     return f"{now.name} {now.version}".strip() if now.installed else f"{now.name} {view.target.runtime.version}".strip()
+
+
+def _kept(view: View, name: str) -> bool:
+    """Tell whether a person keeps the node as it is: then it also keeps another runtime or version."""
+    return view.member(name) and held_back(view, name)
 
 
 def _checked(view: View, name: str, what: str, after: str) -> list[PlannedChange]:

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from groundplane.api.facts import MachineFacts
 from groundplane.base.errors import Refused, Unavailable
 
-from .view import View, plain_version
+from .view import View, held_back, plain_version
 
-_LATER = "which this version of Groundplane does not do yet"
+_SILENT = "and a cluster is changed only while its API answers"
 _AGAIN = "delete the cluster and create it again"
 
 
@@ -78,20 +78,20 @@ def _first_control_plane(view: View) -> Iterable[tuple[str, str]]:
 
 
 def _changed_nodes(view: View) -> Iterable[tuple[str, str]]:
+    """Nodes that a change has to bring to the target first; those that are held back stay as they are."""
     wanted = view.target.runtime.name
-    for name in (name for name in view.target.members if view.joined(name)):
+    for name in (name for name in view.target.members if view.joined(name) and not held_back(view, name)):
         now = _runtime_of(view, name)
         if now not in ("", wanted):
             yield (
-                f"node {name} runs on {now} and {wanted} is wanted: this change needs a migration, {_LATER}",
-                f"set the runtime back to {now}",
+                f"node {name} runs on {now} and {wanted} is wanted, {_SILENT}",
+                f"see why the API does not answer, or set the runtime back to {now}",
             )
         version = _version_of(view, name)
         if version not in ("", plain_version(view.target.version)):
             yield (
-                f"node {name} runs v{version} and {view.target.version} is wanted: "
-                f"this change needs an upgrade, {_LATER}",
-                f"set the version back to v{version}",
+                f"node {name} runs v{version} and {view.target.version} is wanted, {_SILENT}",
+                f"see why the API does not answer, or set the version back to v{version}",
             )
         yield from _changed_role(view, name)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from groundplane.api.distribution import Artifact
 from groundplane.api.facts import ClusterFacts, MachineFacts, NodeFacts, RuntimeFacts
 from groundplane.api.machine import Machine, Role
+from groundplane.api.meta import ANNOTATION_HOLD_BACK
 from groundplane.api.target import ClusterTarget, Desired
 
 STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -123,3 +124,8 @@ def plain_image(name: str) -> str:
 def needed_plugins(target: ClusterTarget) -> tuple[str, ...]:
     """The CNI plugins that Groundplane itself brings; with another network plugin only what that expects to find."""
     return ROUTED_PLUGINS if target.network.plugin == "routed" else ("loopback",)
+
+
+def held_back(view: View, name: str) -> bool:
+    """Tell whether a person keeps changes away from the machine."""
+    return view.spec(name).metadata.annotations.get(ANNOTATION_HOLD_BACK) == "true"

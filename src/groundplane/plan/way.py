@@ -49,6 +49,12 @@ def require_skew(target: str, kubelets: Mapping[str, str]) -> None:
         )
 
 
+def minor_above(version: str, minor: tuple[int, int]) -> bool:
+    """Tell whether a version's minor is `minor` or a later one; an unreadable version is not."""
+    core = versions.core_of(version)
+    return core is not None and core[:2] >= minor
+
+
 def _leads(release: str, wanted: str) -> bool:
     """Tell whether a release can be left again towards the wanted one: its own vendor, or none."""
     return not version_path(release, wanted).refusal

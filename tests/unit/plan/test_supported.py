@@ -44,13 +44,13 @@ def test_a_machine_with_the_mark_of_another_cluster_is_refused() -> None:
     assert "machine w-1 belongs to cluster default/other" in refusal(fleet).message
 
 
-def test_another_runtime_needs_a_migration() -> None:
+def test_another_runtime_is_no_create() -> None:
     fleet = finished(desired(1, 1))
     fleet.wish = with_target(fleet.wish, runtime=RuntimeChoice(name="docker"))
     error = refusal(fleet)
-    assert "node w-1 runs on containerd and docker is wanted: this change needs a migration" in error.message
+    assert "node w-1 runs on containerd and docker is wanted, and a cluster is changed only while" in error.message
     assert "node cp-1 runs on" in error.message, "all reasons at once"
-    assert error.remedy == "set the runtime back to containerd"
+    assert error.remedy == "see why the API does not answer, or set the runtime back to containerd"
 
 
 def test_the_runtime_is_read_from_kubelet_when_the_api_is_down() -> None:
@@ -62,14 +62,17 @@ def test_the_runtime_is_read_from_kubelet_when_the_api_is_down() -> None:
 
 
 @pytest.mark.parametrize("up", [True, False])
-def test_another_version_needs_an_upgrade(up: bool) -> None:
+def test_another_version_is_no_create(up: bool) -> None:
     fleet = finished(desired(1, 1))
     fleet.wish = with_target(fleet.wish, version="v1.21.4")
     cluster = fleet.cluster() if up else ClusterFacts(kubeconfig_published=True)
     with pytest.raises(Refused) as caught:
         plan_create(fleet.wish, fleet.machines, cluster)
-    assert "node w-1 runs v1.20.2 and v1.21.4 is wanted: this change needs an upgrade" in caught.value.message
-    assert caught.value.remedy == "set the version back to v1.20.2"
+    assert (
+        "node w-1 runs v1.20.2 and v1.21.4 is wanted, and a cluster is changed only while its API answers"
+        in caught.value.message
+    )
+    assert caught.value.remedy == "see why the API does not answer, or set the version back to v1.20.2"
 
 
 def test_a_node_does_not_change_its_role() -> None:

@@ -31,7 +31,6 @@ from groundplane.engine.conditions import Conditions
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
 from groundplane.plan.adoption import Adoptee, match
-from groundplane.plan.choose import next_change
 from groundplane.plan.preflight import Problem, errors
 
 from ..access import Access
@@ -39,6 +38,7 @@ from ..objects import Objects
 from . import holds
 from .deletion import Deletion
 from .operations import make_operation
+from .planning import next_request, propose
 from .scope import ClusterScope, load
 from .status import StatusDraft
 
@@ -136,12 +136,12 @@ class Adoption:
         adoptee = Adoptee(_key(scope), facts, authorities_of(authority))
         problems += match({m.metadata.name: m for m in scope.machines}, surveyed.facts, adoptee)
         draft.adopted(problems)
-        latest, stale = scope.latest, scope.latest is not None and scope.latest.status.phase == "Stale"
+        stale = scope.latest is not None and scope.latest.status.phase == "Stale"
         if errors(problems):
             draft.concluded(None if stale else scope.answer)
             return Advanced(draft.finish(), pending=True)
-        more = latest is not None and latest.status.phase == "Succeeded" and bool(latest.spec.plan.next)
-        if wishes(scope.cluster) and (stale or more or not scope.planned):
+        asked = next_request(scope) is not None
+        if asked or (wishes(scope.cluster) and (stale or scope.unfinished or not scope.planned)):
             return await self._plan(scope, draft, surveyed.facts, facts)
         draft.concluded(None if stale else scope.answer)
         return Advanced(draft.finish())
@@ -162,22 +162,25 @@ class Adoption:
     async def _plan(
         self, scope: ClusterScope, draft: StatusDraft, facts: Mapping[str, MachineFacts], observed: ClusterFacts
     ) -> Advanced:
-        cluster, releases = scope.cluster, scope.distribution.spec.releases if scope.distribution else []
+        cluster = scope.cluster
         try:
             target = resolve_adopted(cluster, None, scope.distribution, scope.machines, Found(facts, observed))
             _require_runnable(scope, target)
             desired = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
-            chosen = next_change(desired, facts, observed, releases)
+            proposal = propose(scope, desired, facts, observed)
         except Refused as error:
+            draft.granted(next_request(scope))
             draft.refused(error)
             return Advanced(draft.finish())
+        chosen = proposal.chosen
         if not chosen.plan.steps:
+            draft.granted(proposal.request)
             draft.planned(scope.inputs())
             draft.concluded(scope.answer)
             return Advanced(draft.finish())
         if not _marked(cluster):
             return Advanced(draft.finish(), protect=True)
-        operation = await make_operation(self._objects, scope, chosen.target, chosen.plan)
+        operation = await make_operation(self._objects, scope, chosen, proposal.request)
         draft.planned(scope.inputs())
         draft.working(operation)
         return Advanced(draft.finish())

@@ -17,6 +17,7 @@ from groundplane.api.meta import ANNOTATION_ABANDON, FINALIZER_CLUSTER
 from groundplane.api.operation import Operation
 from groundplane.api.target import ClusterTarget, Desired, resolve
 from groundplane.engine.loop import Again
+from groundplane.plan.choose import Chosen
 from groundplane.plan.delete import plan_delete
 from groundplane.plan.release import plan_release
 
@@ -82,7 +83,7 @@ class Deletion:
         if not plan.steps:
             await self._finish(scope)
             return None
-        operation = await make_operation(self._objects, scope, target, plan)
+        operation = await make_operation(self._objects, scope, Chosen(plan, target))
         draft.planned(scope.inputs())
         draft.working(operation)
         return Again(LOOK_AGAIN)

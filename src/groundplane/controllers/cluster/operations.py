@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from groundplane.api.meta import (
     ANNOTATION_INPUTS,
     API_VERSION,
@@ -11,18 +13,23 @@ from groundplane.api.meta import (
     OwnerReference,
 )
 from groundplane.api.operation import Operation, OperationSpec, Plan
-from groundplane.api.target import ClusterTarget
+from groundplane.plan.choose import Chosen
 
 from ..objects import Objects
+from .planning import Request, approved_at_once
 from .scope import ClusterScope
 
 
-async def make_operation(objects: Objects, scope: ClusterScope, target: ClusterTarget, plan: Plan) -> Operation:
-    """Create the Operation for `plan`; approved at once unless the Cluster wants a person to approve.
+async def make_operation(
+    objects: Objects, scope: ClusterScope, chosen: Chosen, request: Request | None = None
+) -> Operation:
+    """Create the Operation of a plan; approved at once where nobody has to be asked (planning.approved_at_once).
 
-    What changes an adopted cluster waits for a person always; to let it go is what a person asked for.
+    It carries the `request` that it answers, so that it is answered once.
     """
+    plan, target = chosen.plan, chosen.target
     meta = scope.cluster.metadata
+    answer = {request.annotation: request.answer} if request is not None else {}
     owner = OwnerReference(
         api_version=API_VERSION,
         kind="Cluster",
@@ -31,20 +38,26 @@ async def make_operation(objects: Objects, scope: ClusterScope, target: ClusterT
         controller=True,
         block_owner_deletion=False,
     )
-    automatic = target.change.approval == "Automatic" and (target.origin == "Made" or plan.action == "Release")
     operation = Operation(
         metadata=ObjectMeta(
-            generate_name=f"{meta.name}-{plan.action.lower()}-",
+            generate_name=f"{meta.name}-{_word(plan)}-",
             namespace=meta.namespace,
             labels={LABEL_CLUSTER: meta.name},
-            annotations={ANNOTATION_INPUTS: scope.inputs()},
+            annotations={ANNOTATION_INPUTS: scope.inputs(), **answer},
             owner_references=[owner],
         ),
         spec=OperationSpec(
             cluster_ref=NameReference(name=meta.name),
             target=target,
             plan=plan,
-            approval="Approved" if automatic else "Pending",
+            approval="Approved" if approved_at_once(scope.cluster, target, plan) else "Pending",
         ),
     )
     return await objects.create(operation)
+
+
+def _word(plan: Plan) -> str:
+    """Return the word that an Operation's name says it by."""
+    if plan.rolls_back:
+        return "rollback"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", plan.action).lower()

@@ -21,7 +21,6 @@ from groundplane.engine.conditions import Conditions
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
-from groundplane.plan.create import plan_create
 from groundplane.plan.preflight import check
 
 from ..access import Access
@@ -30,6 +29,7 @@ from ..members import Members, Seen
 from ..objects import Objects
 from . import deletion, holds
 from .operations import make_operation
+from .planning import next_request, propose
 from .scope import ClusterScope, load
 from .status import StatusDraft
 
@@ -91,7 +91,7 @@ class ClusterReconciler:
         if not valid:
             return await self._blocked(scope, draft)
         stale = scope.latest is not None and scope.latest.status.phase == "Stale"
-        if stale or not scope.planned:
+        if stale or scope.unfinished or next_request(scope) or not scope.planned:
             if not self._settled(scope):
                 return Again(SETTLE)
             again = await self._plan(scope, draft)
@@ -163,13 +163,16 @@ class ClusterReconciler:
             return await self._blocked(scope, draft)
         observed = (await self._members.observe(scope.cluster)).facts
         try:
-            plan = plan_create(desired, surveyed.facts, observed)
+            proposal = propose(scope, desired, surveyed.facts, observed)
         except Refused as error:
+            draft.granted(next_request(scope))
             draft.refused(error)
             return await self._blocked(scope, draft)
-        if not plan.steps:
+        chosen = proposal.chosen
+        if not chosen.plan.steps:
+            draft.granted(proposal.request)
             return None
-        operation = await make_operation(self._objects, scope, target, plan)
+        operation = await make_operation(self._objects, scope, chosen, proposal.request)
         draft.planned(scope.inputs())
         draft.working(operation)
         return Again(OBSERVE_EVERY)

@@ -10,7 +10,13 @@ from groundplane.api.cluster import Cluster
 from groundplane.api.distribution import Distribution
 from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
-from groundplane.api.meta import ANNOTATION_ABANDON, ANNOTATION_INPUTS, ANNOTATION_RETRY, LABEL_CLUSTER
+from groundplane.api.meta import (
+    ANNOTATION_ABANDON,
+    ANNOTATION_HOLD_BACK,
+    ANNOTATION_INPUTS,
+    ANNOTATION_RETRY,
+    LABEL_CLUSTER,
+)
 from groundplane.api.operation import FINAL_PHASES, Operation
 from groundplane.api.validation import Runtimes
 from groundplane.catalog import runtimes
@@ -65,6 +71,12 @@ class ClusterScope:
         return latest if made_from == self.inputs() else None
 
     @property
+    def unfinished(self) -> bool:
+        """Whether the newest Operation did well and is only a stop on the way."""
+        latest = self.answer
+        return latest is not None and latest.status.phase == "Succeeded" and bool(latest.spec.plan.next)
+
+    @property
     def planned(self) -> bool:
         """Whether a plan was made from the present inputs, one with steps or one without."""
         return self.answer is not None or self.cluster.status.planned_inputs == self.inputs()
@@ -77,7 +89,7 @@ class ClusterScope:
             str(cluster.generation),
             cluster.annotations.get(ANNOTATION_RETRY, ""),
             "deleting" if cluster.deletion_timestamp else "",
-            *(f"{m.metadata.uid}:{m.metadata.generation}" for m in sorted(self.kept, key=lambda m: m.metadata.name)),
+            *(_member(m) for m in sorted(self.kept, key=lambda m: m.metadata.name)),
             _identity(self.foundation),
             _identity(self.distribution),
         ]
@@ -140,6 +152,11 @@ def belongs(machine: Machine, cluster: Cluster) -> bool:
 
 def _named(candidates: Sequence[Kind], namespace: str, name: str | None) -> Kind | None:
     return next((c for c in candidates if c.metadata.namespace == namespace and c.metadata.name == name), None)
+
+
+def _member(machine: Machine) -> str:
+    meta = machine.metadata
+    return f"{meta.uid}:{meta.generation}:{meta.annotations.get(ANNOTATION_HOLD_BACK, '')}"
 
 
 def _identity(value: Foundation | Distribution | None) -> str:

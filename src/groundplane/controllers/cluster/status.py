@@ -25,6 +25,7 @@ from groundplane.plan.preflight import Problem
 
 from ..members import Seen
 from ..names import kubeconfig_secret
+from .planning import Request
 from .scope import ClusterScope
 
 News = tuple[Literal["Normal", "Warning"], str, str]
@@ -90,6 +91,12 @@ class StatusDraft:
         by_name = {node.name: node for node in nodes}
         members = sorted(self._scope.machines, key=lambda m: (m.spec.role != "ControlPlane", m.metadata.name))
         self._set(nodes=[_summary(machine, by_name.get(machine.metadata.name)) for machine in members])
+
+    def granted(self, request: Request | None) -> None:
+        """A request was answered without an Operation: there was nothing to do, or it was refused."""
+        if request is not None:
+            answered = {**self._status.requests, request.annotation: request.answer}
+            self._set(requests=answered)
 
     def planned(self, inputs: str) -> None:
         """A plan was made for these inputs; it need not be made again."""

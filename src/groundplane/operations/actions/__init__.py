@@ -8,6 +8,7 @@ from types import MappingProxyType
 from ..step import Step
 from ..steps.binaries import Binaries
 from ..steps.claim import Claim
+from ..steps.clean_up import CleanUp
 from ..steps.drain import Drain
 from ..steps.empty_node import EmptyNode
 from ..steps.host_settings import HostSettings
@@ -59,5 +60,6 @@ CHANGE: Mapping[str, Step] = _by_key(
     Uncordon(),
     VerifyChange(),
 )
+CLEAN_UP: Mapping[str, Step] = _by_key(CleanUp())
 DELETE: Mapping[str, Step] = _by_key(Drain(), Reset(), Restore())
 RELEASE: Mapping[str, Step] = _by_key(Release())

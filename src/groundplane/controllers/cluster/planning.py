@@ -1,0 +1,102 @@
+"""What a Cluster needs next, and who has to approve it. Between what was observed and the pure planners.
+
+What a person asked for by an annotation is a request: it is open until an Operation carries its value, whatever came of
+that one. Requests go before what the spec asks for; among them the way back first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.facts import ClusterFacts, MachineFacts
+from groundplane.api.meta import ANNOTATION_CLEAN_UP, ANNOTATION_ROLLBACK
+from groundplane.api.operation import Operation, Plan
+from groundplane.api.target import ClusterTarget, Desired
+from groundplane.plan.choose import Chosen, next_plan
+from groundplane.plan.clean_up import plan_clean_up
+from groundplane.plan.rollback import plan_rollback
+
+from .scope import ClusterScope
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something that a person asked for by an annotation. `about`: the Operation that a rollback takes back."""
+
+    annotation: str
+    value: str
+    about: Operation | None = None
+
+    @property
+    def answer(self) -> str:
+        """What an Operation, or the Cluster's status, says once the request is answered."""
+        return f"{self.about.metadata.name}: {self.value}" if self.about is not None else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A plan with its target, and the request that it answers, if it is for one."""
+
+    chosen: Chosen
+    request: Request | None = None
+
+
+def next_request(scope: ClusterScope) -> Request | None:
+    """Return what was asked for and is not answered yet; of several the one that is done first."""
+    answers = [operation.metadata.annotations for operation in scope.operations]
+    answers.append(scope.cluster.status.requests)
+    return next(
+        (one for one in _requests(scope) if not any(each.get(one.annotation) == one.answer for each in answers)), None
+    )
+
+
+def propose(
+    scope: ClusterScope, desired: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts
+) -> Proposal:
+    """Return what is to be done next; a plan without steps when nothing is. Raises Refused."""
+    request = next_request(scope)
+    if request is None:
+        releases = scope.distribution.spec.releases if scope.distribution is not None else []
+        return Proposal(next_plan(desired, facts, observed, releases))
+    if request.about is not None:
+        return Proposal(plan_rollback(request.about, request.value, desired, facts, observed), request)
+    return Proposal(Chosen(plan_clean_up(desired, facts, observed), desired.target), request)
+
+
+def approved_at_once(cluster: Cluster, target: ClusterTarget, plan: Plan) -> bool:
+    """Tell whether nobody has to approve: the Cluster's own spec asks for it, and its owner wants no questions.
+
+    What removes things for good waits for a person always, as does what changes a cluster that was there before, and
+    what only a Foundation asks of living nodes: editing one must not drain a fleet.
+    """
+    if target.change.approval != "Automatic" or plan.action == "CleanUp":
+        return False
+    if plan.action == "Release":
+        return True
+    if target.origin == "Adopted":
+        return False
+    return plan.action != "Change" or bool(plan.rolls_back) or _asked_for(cluster, plan)
+
+
+def _asked_for(cluster: Cluster, plan: Plan) -> bool:
+    """Tell whether the Cluster itself sets everything that a change is about."""
+    spec, keys = cluster.spec, {step.step for step in plan.steps}
+    asked = {
+        "switch-runtime": spec.runtime is not None,
+        "upgrade-kubelet": bool(spec.kubernetes.version),
+        "upgrade-control-plane": bool(spec.kubernetes.version),
+        "host-settings": spec.settings is not None,
+    }
+    return all(asked.get(key, True) for key in keys)
+
+
+def _requests(scope: ClusterScope) -> Iterator[Request]:
+    """Yield everything that is asked for, answered or not; the way back goes first."""
+    for operation in scope.operations:
+        value = operation.metadata.annotations.get(ANNOTATION_ROLLBACK, "")
+        if value and not operation.spec.plan.rolls_back:
+            yield Request(ANNOTATION_ROLLBACK, value, operation)
+    if value := scope.cluster.metadata.annotations.get(ANNOTATION_CLEAN_UP, ""):
+        yield Request(ANNOTATION_CLEAN_UP, value)

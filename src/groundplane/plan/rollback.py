@@ -1,0 +1,65 @@
+"""The plan that takes a migration back: its nodes go to the runtime that they had, in the same safe order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from groundplane.api.facts import ClusterFacts, MachineFacts
+from groundplane.api.foundation import RuntimeChoice, RuntimeName
+from groundplane.api.operation import Operation
+from groundplane.api.target import Desired
+from groundplane.base.errors import Refused
+
+from .change import plan_change, rolled_back, without_hold
+from .choose import Chosen
+from .way import minor_above
+
+_RUNTIMES: tuple[RuntimeName, ...] = ("docker", "containerd")
+_SWITCH = "switch-runtime"
+_UPGRADES = frozenset({"upgrade-control-plane", "upgrade-kubelet"})
+# The first minor whose kubelet has no dockershim.
+_NO_DOCKER = (1, 24)
+
+
+def plan_rollback(
+    operation: Operation, wanted: str, desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts
+) -> Chosen:
+    """Return the plan that takes `operation` back on `wanted` machines: "all", or names with commas between.
+
+    Raises Refused for what cannot be taken back: an upgrade, a machine that the Operation did not move, and Docker
+    under a Kubernetes that has no dockershim.
+    """
+    name = operation.metadata.name
+    moved = {step.machine: step for step in operation.spec.plan.steps if step.step == _SWITCH}
+    upgraded = [step for step in operation.spec.plan.steps if step.step in _UPGRADES]
+    if upgraded:
+        raise Refused(
+            f"cannot roll back {name}: it upgraded Kubernetes, and a Kubernetes is never taken back",
+            remedy="etcd's snapshot was taken before it; its place is in the Operation's log",
+        )
+    chosen = _chosen(name, wanted, list(moved))
+    former = {change.before for one in chosen for change in moved[one].changes if change.before}
+    runtime: RuntimeName | None = next((known for known in _RUNTIMES if former == {known}), None)
+    if runtime is None:
+        raise Refused(f"cannot roll back {name}: it is not known which runtime the machines had")
+    if runtime == "docker" and minor_above(cluster.version or desired.target.version, _NO_DOCKER):
+        raise Refused(f"cannot roll back {name}: Kubernetes {cluster.version} has no dockershim any more")
+    target = msgspec.structs.replace(desired.target, runtime=RuntimeChoice(name=runtime, handlers=["runc"]))
+    wish = without_hold(msgspec.structs.replace(desired, target=target), chosen)
+    plan = plan_change(wish, facts, cluster)
+    return Chosen(rolled_back(plan, name), target)
+
+
+def _chosen(operation: str, wanted: str, moved: list[str]) -> list[str]:
+    named = [name.strip() for name in wanted.split(",") if name.strip()]
+    chosen = moved if wanted == "all" else named
+    strangers = [name for name in chosen if name not in moved]
+    if strangers or not chosen:
+        words = f"it did not move {', '.join(strangers)}" if strangers else "it moved no machine to another runtime"
+        raise Refused(
+            f"cannot roll back {operation}: {words}",
+            remedy=f"choose among {', '.join(moved)}" if moved else "choose an Operation that migrated a runtime",
+        )
+    return chosen
