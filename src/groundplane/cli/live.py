@@ -24,6 +24,7 @@ _SIGNS: dict[StepState, tuple[str, str]] = {
     "Unchanged": ("=", "green"),
     "Failed": ("✘", "bold red"),
     "Cancelled": ("◼", "yellow"),
+    "Undone": ("↶", "yellow"),
     "Skipped": ("»", "yellow"),
 }
 _CHROME = 8
