@@ -75,6 +75,12 @@ class ReadHost(Protocol):
         The machine has `timeout` seconds from when it was asked; connecting has a limit of its own.
         """
 
+    async def survey_migration(self, *, timeout: float = 60) -> SurveyOutput:
+        """Run the script that looks at what only a change of the runtime must know; `hosts.facts.migration` reads it.
+
+        As with `survey` it is Groundplane's own, only reads, and is one exec.
+        """
+
     async def read(self, path: str) -> bytes | None:
         """Return the content of `path`, or None when there is no such file."""
 

@@ -15,7 +15,7 @@ from .reading import is_reading
 class ReadOnly:
     """The reading half of `host`; implements `hosts.contract.ReadHost` and nothing more."""
 
-    __slots__ = ("_digest", "_query", "_read", "_stat", "_survey", "address", "name")
+    __slots__ = ("_digest", "_query", "_read", "_stat", "_survey", "_survey_migration", "address", "name")
 
     def __init__(self, host: ReadHost) -> None:
         self.name = host.name
@@ -23,6 +23,7 @@ class ReadOnly:
         # The host itself is not kept, so that it cannot be had from here.
         self._query = host.query
         self._survey = host.survey
+        self._survey_migration = host.survey_migration
         self._read = host.read
         self._stat = host.stat
         self._digest = host.digest
@@ -34,6 +35,9 @@ class ReadOnly:
 
     async def survey(self, *, timeout: float = 30) -> SurveyOutput:
         return await self._survey(timeout=timeout)
+
+    async def survey_migration(self, *, timeout: float = 60) -> SurveyOutput:
+        return await self._survey_migration(timeout=timeout)
 
     async def read(self, path: str) -> bytes | None:
         return await self._read(path)

@@ -18,7 +18,7 @@ from .access import HostAccess
 from .channels import Channels, Idle
 from .contract import FileStat, Result, SurveyOutput
 from .errors import CommandFailed, WriteRefused, shown
-from .facts.script import SURVEY
+from .facts.script import MIGRATION, SURVEY
 from .link import Link, Terms
 from .reading import is_reading
 from .transfer import Source, Transfer, check_file
@@ -133,6 +133,10 @@ class Ssh:
     async def survey(self, *, timeout: float = 30) -> SurveyOutput:
         channels = await self._pool.channels(self._access)
         return await channels.survey(SURVEY, timeout=timeout)
+
+    async def survey_migration(self, *, timeout: float = 60) -> SurveyOutput:
+        channels = await self._pool.channels(self._access)
+        return await channels.survey(MIGRATION, timeout=timeout)
 
     async def read(self, path: str) -> bytes | None:
         result = await self._look(shell.READ, path)

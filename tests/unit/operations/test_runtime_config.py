@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,3 +117,23 @@ def test_a_log_driver_that_was_chosen_stays() -> None:
 def test_a_daemon_json_that_cannot_be_understood_is_refused(found: bytes) -> None:
     with pytest.raises(StepRefused, match=r"daemon\.json"):
         docker.edited(found, driver="systemd")
+
+
+@pytest.mark.parametrize(("major", "root"), [(1, CRI2), (2, "io.containerd.cri.v1.runtime")])
+def test_handlers_get_an_entry_in_each_layout(major: int, root: str) -> None:
+    wanted = replace(WANTED, handlers=["runc", "kata", "kata-qemu", "crun", "gvisor"])
+    runtimes = edited(None, major=major, wanted=wanted)["plugins"][root]["containerd"]["runtimes"]
+    assert runtimes["kata"] == {"runtime_type": "io.containerd.kata.v2", "privileged_without_host_devices": True}
+    assert runtimes["kata-qemu"]["runtime_type"] == "io.containerd.kata-qemu.v2"
+    assert runtimes["crun"]["options"] == {"BinaryName": "crun", "SystemdCgroup": True}
+    assert runtimes["gvisor"] == {"runtime_type": "io.containerd.runsc.v1"}
+    assert runtimes["runc"]["options"] == {"SystemdCgroup": True}
+
+
+def test_a_handler_that_is_there_stays_as_it_is_and_an_unknown_one_is_refused() -> None:
+    own = f'version = 2\n[plugins."{CRI2}".containerd.runtimes.own]\nruntime_type = "io.containerd.own.v1"\n'
+    wanted = replace(WANTED, handlers=["runc", "own"])
+    runtimes = edited(own.encode(), wanted=wanted)["plugins"][CRI2]["containerd"]["runtimes"]
+    assert runtimes["own"] == {"runtime_type": "io.containerd.own.v1"}
+    with pytest.raises(StepRefused, match="handler own"):
+        containerd.edited(None, wanted, major=1)

@@ -1,4 +1,4 @@
-"""The facts script as text; it only reads, and ends with a line that says so."""
+"""The facts scripts as text; they only read, and end with a line that says so."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ def _bare(text: str) -> str:
 
 
 SURVEY = _bare((files(__package__) / "survey.sh").read_text(encoding="utf-8"))
+# Run only before the runtime of a living node is changed, so that the survey stays cheap.
+MIGRATION = _bare((files(__package__) / "migration.sh").read_text(encoding="utf-8"))
 
 # What the script picks of a kernel's configuration; what comes packed is picked by the same words.
 _pattern = re.search(r"'(\^CONFIG_[^']*)'", SURVEY)

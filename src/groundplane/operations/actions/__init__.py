@@ -23,6 +23,7 @@ from ..steps.release import Release
 from ..steps.reset import Reset
 from ..steps.restore import Restore
 from ..steps.runtime import RuntimeStep
+from ..steps.runtime_classes import RuntimeClasses
 from ..steps.stage_runtime import StageRuntime
 from ..steps.switch_runtime import SwitchRuntime
 from ..steps.uncordon import Uncordon
@@ -54,6 +55,7 @@ CHANGE: Mapping[str, Step] = _by_key(
     Claim(),
     HostSettings(),
     StageRuntime(),
+    RuntimeClasses(),
     EmptyNode(),
     SwitchRuntime(),
     VerifyNode(),

@@ -88,7 +88,10 @@ async def _configured(scope: ReadScope, host: ReadHost, runtime: Runtime) -> byt
     if runtime is DOCKER:
         return docker.edited(found, driver=driver)
     wanted = containerd.Wanted(
-        systemd_cgroup=driver == "systemd", sandbox_image=sandbox_image_of(scope.target), cni_bin=CNI_BIN
+        systemd_cgroup=driver == "systemd",
+        sandbox_image=sandbox_image_of(scope.target),
+        cni_bin=CNI_BIN,
+        handlers=scope.target.runtime.handlers,
     )
     return containerd.edited(found, wanted, major=await major_of(host, runtime))
 

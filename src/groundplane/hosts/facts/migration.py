@@ -1,0 +1,218 @@
+"""Looks at a machine once more before its container runtime is changed: one script in one exec, one pure parser.
+
+Apart from the survey, which is made often and has to stay cheap (decision 24). What cannot be read is left empty.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+from groundplane.api.migration import (
+    ContainerdFacts,
+    ContainerFacts,
+    CredentialFacts,
+    DaemonFacts,
+    FlagFacts,
+    ImageStoreFacts,
+    MigrationFacts,
+    PlaceFacts,
+    UnitFacts,
+)
+from groundplane.base.documents import printable
+
+from ..contract import ReadHost
+from ..errors import SurveyIncomplete
+from .daemon import daemon_facts, without_user
+from .sections import Sections, number, pairs, split, units_of, values
+
+_UNITS = ("docker.service", "docker.socket", "containerd.service", "cri-docker.service", "kubelet.service")
+_NEEDS = ("BindsTo", "Requires", "PartOf")
+# What config.json has of objects that are no registries.
+_NO_REGISTRY = frozenset(
+    {"auths", "HttpHeaders", "credHelpers", "proxies", "default", "plugins", "aliases", "features"}
+)
+_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"})
+_OUR_CRI = re.compile(r"""["'](?:io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.(?:runtime|images))|cri)["']""")
+
+
+async def look(host: ReadHost) -> MigrationFacts:
+    """Return what a change of the runtime must know of `host`; reads only, in one exec.
+
+    Raises what the door raises, and SurveyIncomplete when the machine's output was cut short.
+    """
+    output = await host.survey_migration()
+    try:
+        return parse(split(output.stdout))
+    except SurveyIncomplete as exc:
+        raise SurveyIncomplete(f"cannot look at {host.name} ({host.address}): {exc}") from exc
+
+
+def parse(sections: Sections) -> MigrationFacts:
+    """Return the facts in the sections of the script's whole output."""
+    seen = pairs(sections.get("seen", ()))
+    outside, sandboxes = _containers(sections.get("containers", ()))
+    return MigrationFacts(
+        docker=_daemon(sections),
+        units=list(_units(sections)),
+        proxies=_proxies(sections.get("docker-environment", ())),
+        credentials=list(_credentials(sections.get("credentials", ()))),
+        authorities=_paths(sections, "authorities"),
+        containers=outside,
+        sandboxes=sandboxes,
+        users=_paths(sections, "users"),
+        pullers=_paths(sections, "pullers"),
+        images=_images(sections),
+        places=[_place(line) for line in values(sections.get("places", ()), "place")],
+        containerd=_containerd(sections.get("containerd", ())),
+        kubelet_flags=_flags(sections.get("kubelet", ())),
+        cloud_provider=printable(next(iter(sections.get("cloud-provider", ())), "")),
+        crictl_endpoint=printable(seen.get("crictl", "").strip("\"'")),
+        kvm=seen.get("kvm") == "yes",
+        virtualisation=seen.get("virtualisation") == "yes",
+        kata=seen.get("kata") == "yes",
+        nvidia=seen.get("nvidia") == "yes",
+        http2=seen.get("http2") == "yes",
+    )
+
+
+def _paths(sections: Sections, name: str) -> list[str]:
+    return sorted({printable(line) for line in sections.get(name, ()) if line})
+
+
+def _daemon(sections: Sections) -> DaemonFacts:
+    content = "\n".join(sections.get("daemon", ())).encode()
+    return daemon_facts(content, sections.get("daemon-flags", ()), pairs(sections.get("docker-info", ())))
+
+
+def _units(sections: Sections) -> Iterator[UnitFacts]:
+    states = units_of(sections.get("units", ())).states
+    for name in _UNITS:
+        state = states.get(name.removesuffix(".service"), {})
+        if state.get("LoadState") not in ("loaded", "masked"):
+            continue
+        yield UnitFacts(
+            name=name,
+            known=True,
+            active=state.get("ActiveState") in ("active", "activating", "reloading"),
+            enabled=state.get("UnitFileState") in ("enabled", "enabled-runtime"),
+            needs=sorted({unit for key in _NEEDS for unit in state.get(key, "").split() if unit in _UNITS}),
+            files=[printable(path) for key in ("FragmentPath", "DropInPaths") for path in state.get(key, "").split()],
+        )
+
+
+def _proxies(lines: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for line in values(lines, "Environment"):
+        for word in _words(line):
+            name, equals, value = word.partition("=")
+            if equals and name.upper() in _PROXIES:
+                found[name] = printable(without_user(value))
+    return found
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def _credentials(lines: Iterable[str]) -> Iterator[CredentialFacts]:
+    path = ""
+    registries: list[str] = []
+    helpers: list[str] = []
+    for line in [*lines, "file="]:
+        name, _, value = line.strip().partition("=")
+        value = printable(value)
+        if name == "file":
+            if path:
+                yield CredentialFacts(path=path, registries=sorted(set(registries)), helpers=sorted(set(helpers)))
+            path, registries, helpers = value, [], []
+        elif name == "object" and value not in _NO_REGISTRY and re.search(r"[.:/]|^localhost$", value):
+            registries.append(value)
+        elif name == "helper":
+            helpers.append(value)
+        elif name == "helped":
+            registry, _, helper = value.partition(" ")
+            registries.append(registry)
+            helpers.append(helper)
+
+
+def _containers(lines: Iterable[str]) -> tuple[list[ContainerFacts], int]:
+    """Return the containers that are not Kubernetes', and how many sandboxes of pods run."""
+    outside, sandboxes = [], 0
+    for line in lines:
+        name, image, status, kind, pod = ([*line.split("|"), "", "", "", "", ""])[:5]
+        runs = status.startswith("Up")
+        if kind or pod:
+            sandboxes += runs and kind == "podsandbox"
+        elif name:
+            outside.append(ContainerFacts(name=printable(name), image=printable(image), running=runs))
+    return outside, sandboxes
+
+
+def _images(sections: Sections) -> ImageStoreFacts:
+    used = set(sections.get("used-images", ()))
+    rows = [line.split("|") for line in sections.get("images", ()) if line.count("|") == 4]
+    local = [tag for _, _, digests, tags, _ in rows if digests == "0" for tag in tags.split()]
+    images = [(tuple(layers.split()), number(size)) for _, size, _, _, layers in rows]
+    carried = [image for image, row in zip(images, rows, strict=True) if row[0] in used or (row[2] == "0" and row[3])]
+    return ImageStoreFacts(
+        count=len(rows),
+        size=_size(images),
+        carried_size=_size(carried),
+        largest=max((size for _, size in carried), default=0),
+        local=sorted({printable(tag) for tag in local}),
+    )
+
+
+def _size(images: Sequence[tuple[tuple[str, ...], int]]) -> int:
+    """Return the bytes of images, where one that is built on another counts for what it adds."""
+    whole: dict[tuple[str, ...], int] = {}
+    total = 0
+    for layers, size in sorted(images, key=lambda image: len(image[0])):
+        base = next((whole[layers[:n]] for n in range(len(layers), 0, -1) if layers[:n] in whole), 0)
+        total += max(size - base, 0)
+        whole[layers] = size
+    return total
+
+
+def _place(line: str) -> PlaceFacts:
+    path, mount, sizes, device, fstab = ([*line.split("|"), "", "", "", "", ""])[:5]
+    block, blocks, free = ([number(word) for word in sizes.split()] + [0, 0, 0])[:3]
+    source, _, filesystem = device.partition(" ")
+    return PlaceFacts(
+        path=printable(path),
+        mount=printable(mount),
+        device=printable(source),
+        filesystem=printable(filesystem),
+        total=block * blocks,
+        available=block * free,
+        fstab=printable(fstab.strip()),
+    )
+
+
+def _containerd(lines: Sequence[str]) -> ContainerdFacts:
+    found = pairs(lines)
+    version = re.search(r"containerd \S+ v?(\S+)", found.get("version", ""))
+    disabled = next((line for line in lines if line.startswith("disabled_plugins")), "")
+    root = re.search(r"""["']([^"']+)["']""", found.get("root", ""))
+    return ContainerdFacts(
+        version=printable(version.group(1)) if version else "",
+        config="config" in found,
+        disabled=bool(_OUR_CRI.search(disabled)),
+        root=printable(root.group(1)) if root else "/var/lib/containerd",
+        imports=bool(re.search(r"""["']""", found.get("imports", ""))),
+    )
+
+
+def _flags(lines: Iterable[str]) -> list[FlagFacts]:
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        path, _, rest = line.partition(":")
+        name = rest.strip().strip("-").rstrip("=: ")
+        if name and name not in found.setdefault(printable(path), []):
+            found[printable(path)].append(printable(name))
+    return [FlagFacts(path=path, names=sorted(names)) for path, names in sorted(found.items())]
