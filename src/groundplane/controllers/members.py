@@ -72,6 +72,12 @@ class Members:
             return Seen(ClusterFacts(kubeconfig_published=True), str(error))
         return Seen(msgspec.structs.replace(facts, kubeconfig_published=True))
 
+    async def door(self, cluster: Cluster) -> KubernetesDoor | None:
+        """Return an open door to the managed cluster, to be closed by the caller; None without a kubeconfig."""
+        meta = cluster.metadata
+        kubeconfig = await self.kubeconfig(meta.namespace, meta.name, uid=meta.uid)
+        return KubernetesDoor(kubeconfig) if kubeconfig is not None else None
+
     async def survey(self, cluster: Cluster, *, changed_at: str = "") -> ClusterFacts | None:
         """Look at everything when that is due; None when it is not, or when it could not be finished.
 

@@ -37,6 +37,7 @@ from ..access import Access
 from ..objects import Objects
 from . import holds
 from .deletion import Deletion
+from .inspecting import OpenDoor, inspect, with_warnings
 from .operations import make_operation
 from .planning import next_request, propose
 from .scope import ClusterScope, load
@@ -74,6 +75,14 @@ class Advanced:
     status: ClusterStatus
     pending: bool = False
     protect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the cluster answered: `facts` with its nodes. `authority` is the CA (PEM) that the kubeconfig trusts."""
+
+    facts: ClusterFacts
+    authority: bytes = b""
 
 
 class Adoption:
@@ -118,12 +127,10 @@ class Adoption:
         return draft.finish()
 
     async def advance(
-        self, scope: ClusterScope, status: ClusterStatus, facts: ClusterFacts, authority: bytes = b""
+        self, scope: ClusterScope, status: ClusterStatus, found: Answered, open_door: OpenDoor
     ) -> Advanced:
-        """Match the Machines, and make the Operation that the spec asks for.
-
-        `facts` has its nodes. `authority` is the CA (PEM) that the kubeconfig trusts.
-        """
+        """Match the Machines, and make the Operation that the spec asks for."""
+        facts = found.facts
         if _marked(scope.cluster):
             await holds.hold(self._objects, scope)
         draft = self._draft(scope, status)
@@ -133,7 +140,7 @@ class Adoption:
             return Advanced(draft.finish())
         surveyed = await self._access.survey(scope.machines)
         problems = [*_unreached(surveyed.errors), *_claimed(scope)]
-        adoptee = Adoptee(_key(scope), facts, authorities_of(authority))
+        adoptee = Adoptee(_key(scope), facts, authorities_of(found.authority))
         problems += match({m.metadata.name: m for m in scope.machines}, surveyed.facts, adoptee)
         draft.adopted(problems)
         stale = scope.latest is not None and scope.latest.status.phase == "Stale"
@@ -142,7 +149,7 @@ class Adoption:
             return Advanced(draft.finish(), pending=True)
         asked = next_request(scope) is not None
         if asked or (wishes(scope.cluster) and (stale or scope.unfinished or not scope.planned)):
-            return await self._plan(scope, draft, surveyed.facts, facts)
+            return await self._plan(scope, draft, (surveyed.facts, facts), open_door)
         draft.concluded(None if stale else scope.answer)
         return Advanced(draft.finish())
 
@@ -160,8 +167,13 @@ class Adoption:
         await self._objects.patch(Cluster, meta.namespace, meta.name, patch)
 
     async def _plan(
-        self, scope: ClusterScope, draft: StatusDraft, facts: Mapping[str, MachineFacts], observed: ClusterFacts
+        self,
+        scope: ClusterScope,
+        draft: StatusDraft,
+        seen: tuple[Mapping[str, MachineFacts], ClusterFacts],
+        open_door: OpenDoor,
     ) -> Advanced:
+        facts, observed = seen
         cluster = scope.cluster
         try:
             target = resolve_adopted(cluster, None, scope.distribution, scope.machines, Found(facts, observed))
@@ -178,6 +190,11 @@ class Adoption:
             draft.planned(scope.inputs())
             draft.concluded(scope.answer)
             return Advanced(draft.finish())
+        standing = await inspect(self._access, open_door, chosen, desired, seen)
+        draft.preflight(standing)
+        if errors(standing):
+            return Advanced(draft.finish(), pending=True)
+        chosen = with_warnings(chosen, standing)
         if not _marked(cluster):
             return Advanced(draft.finish(), protect=True)
         operation = await make_operation(self._objects, scope, chosen, proposal.request)

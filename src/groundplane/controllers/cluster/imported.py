@@ -42,7 +42,7 @@ from groundplane.kube.kubeconfig import Access, KubeconfigInvalid
 from ..assessing import Assessor
 from ..objects import Objects
 from . import imported_status
-from .adopted import Adoption
+from .adopted import Adoption, Answered
 from .identities import Claim, Identities, claim_of
 from .scope import ClusterScope
 from .trouble import AlreadyImported, ClusterReplaced, KubeconfigMissing, trouble_of
@@ -154,7 +154,11 @@ class ImportedReconciler:
         if scope is None:
             await self._answer(look, imported_status.without_machines(cluster, status, self._now()))
             return self._again(look, failed=False)
-        advanced = await self._adoption.advance(scope, status, facts, access.ca)
+
+        async def open_door() -> KubernetesDoor:
+            return KubernetesDoor(_kubeconfig(cluster, secret), timeout=SILENCE, commands=self._commands)
+
+        advanced = await self._adoption.advance(scope, status, Answered(facts, access.ca), open_door)
         if advanced.protect:
             await self._adoption.protect(scope)
             # What was read is not the newest any more.

@@ -21,13 +21,14 @@ from groundplane.engine.conditions import Conditions
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
-from groundplane.plan.preflight import check
+from groundplane.plan.preflight import check, errors
 
 from ..access import Access
 from ..assessing import Assessor
 from ..members import Members, Seen
 from ..objects import Objects
 from . import deletion, holds
+from .inspecting import inspect, with_warnings
 from .operations import make_operation
 from .planning import next_request, propose
 from .scope import ClusterScope, load
@@ -172,6 +173,13 @@ class ClusterReconciler:
         if not chosen.plan.steps:
             draft.granted(proposal.request)
             return None
+        seen = (surveyed.facts, observed)
+        standing = await inspect(self._access, lambda: self._members.door(scope.cluster), chosen, desired, seen)
+        if standing:
+            draft.preflight([*problems, *standing])
+        if errors(standing):
+            return await self._blocked(scope, draft)
+        chosen = with_warnings(chosen, standing)
         operation = await make_operation(self._objects, scope, chosen, proposal.request)
         draft.planned(scope.inputs())
         draft.working(operation)

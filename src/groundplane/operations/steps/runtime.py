@@ -20,7 +20,7 @@ from ..places import CNI_BIN, NOTES
 from ..runtimes import DOCKER, Runtime, runtime_of
 from ..scope import ReadScope, Scope
 
-_VERSION = re.compile(r"\bv?(\d+)\.\d+")
+_VERSION = re.compile(r"\bv?(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 class RuntimeStep:
@@ -96,10 +96,16 @@ async def _configured(scope: ReadScope, host: ReadHost, runtime: Runtime) -> byt
     return containerd.edited(found, wanted, major=await major_of(host, runtime))
 
 
+async def version_of(host: ReadHost, runtime: Runtime) -> tuple[int, ...]:
+    """Return the version of the runtime that is installed, as far as it says; major and minor at least."""
+    said = (await host.query([runtime.program, "--version"])).text
+    found = _VERSION.search(said)
+    return tuple(int(part) for part in found.groups() if part) if found else (1, 6)
+
+
 async def major_of(host: ReadHost, runtime: Runtime) -> int:
     """Return the major version of the runtime that is installed; 1 when it does not say."""
-    version = _VERSION.search((await host.query([runtime.program, "--version"])).text)
-    return int(version.group(1)) if version else 1
+    return (await version_of(host, runtime))[0]
 
 
 async def _docker_driver(scope: ReadScope, host: ReadHost) -> list[PlannedChange]:

@@ -15,13 +15,15 @@ from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import ReadHost
 
 from .. import before, containerd, cri, docker, ledger, living, runtimes, systemd
+from ..carry import PROXY, Carried
 from ..carry_images import carry_to_containerd, missing_in_containerd
+from ..carrying import carried_from, lacking
 from ..errors import StepRefused
 from ..install_runtime import install
 from ..retire import other
 from ..runtimes import CONTAINERD, DOCKER, Runtime, runtime_of
 from ..scope import ReadScope, Scope
-from .runtime import major_of
+from .runtime import major_of, version_of
 
 _NOTE = "staged-runtime"
 _POD = "groundplane-proof"
@@ -42,9 +44,12 @@ class StageRuntime:
             return []
         if not await runtimes.installed(host, runtime):
             return [PlannedChange(what=runtime.name, after="installed, set up, proven")]
+        carried = await _carried(scope, runtime)
         changes = []
-        if await _configured(scope, runtime) is not None:
+        if await _configured(scope, runtime, carried) is not None:
             changes.append(PlannedChange(what=runtime.config, after="set up for kubelet"))
+        for path in await lacking(host, carried.files, ours=[PROXY]):
+            changes.append(PlannedChange(what=path, after="as Docker had it"))
         if (await ledger.note(host, _NOTE) or {}).get("proof") != await _proof(host, runtime):
             changes.append(PlannedChange(what=runtime.name, before="not proven", after="proven"))
         return changes
@@ -57,9 +62,17 @@ class StageRuntime:
         await before.save(host, left, runtime.config)
         if not await runtimes.installed(host, runtime):
             await install(scope, runtime)
-        edited = await _configured(scope, runtime)
-        if edited is not None:
+        carried = await _carried(scope, runtime)
+        for said in carried.said:
+            scope.log(said)
+        edited = await _configured(scope, runtime, carried)
+        files = await lacking(scope.host, carried.files, ours=[PROXY])
+        if edited is not None or PROXY in files:
             await ledger.write_note(host, _NOTE, {"restart": "due"})
+        for path, (content, mode) in files.items():
+            await before.save(host, left, path)
+            await host.write(path, content, mode=mode)
+        if edited is not None:
             await host.write(runtime.config, edited)
         await (_stage_docker(scope) if runtime is DOCKER else _stage_containerd(scope))
         await ledger.write_note(host, _NOTE, {"proof": await _proof(scope.host, runtime)})
@@ -168,7 +181,16 @@ async def _bond(host: ReadHost) -> str:
     return next((name for name, _, value in found if "containerd.service" in value.split()), "")
 
 
-async def _configured(scope: ReadScope, runtime: Runtime) -> bytes | None:
+async def _carried(scope: ReadScope, runtime: Runtime) -> Carried:
+    """Return what of Docker's settings goes to containerd; Docker needs nothing of containerd's."""
+    host = scope.host
+    if runtime is DOCKER or not await runtimes.installed(host, runtime):
+        return Carried()
+    version = await version_of(host, runtime)
+    return await carried_from(host, version=version, systemd_cgroup=await living.cgroup_driver(host) == "systemd")
+
+
+async def _configured(scope: ReadScope, runtime: Runtime, carried: Carried) -> bytes | None:
     """Return the configuration to write, or None when the one that is there is right."""
     host = scope.host
     found, driver = await host.read(runtime.config), await living.cgroup_driver(host)
@@ -178,6 +200,8 @@ async def _configured(scope: ReadScope, runtime: Runtime) -> bytes | None:
         systemd_cgroup=driver == "systemd",
         sandbox_image=await living.sandbox_image(scope),
         cni_bin=(await living.cni_folders(host)).partition(":")[0],
+        handlers=scope.target.runtime.handlers,
+        carried=carried.config,
     )
     return containerd.edited(found, wanted, major=await major_of(host, runtime))
 

@@ -16,12 +16,14 @@ from groundplane.base.errors import Unavailable
 from groundplane.hosts.contract import Host, ReadHost
 
 from .. import before, kubelet_flags, living, nodes, systemd
+from ..carrying import carried_from
 from ..errors import NotReached, StepRefused
 from ..kubeadm.versions import cri_socket, minor_of
 from ..retire import other, retire, unit_names
 from ..runtimes import CONTAINERD, DOCKER, Runtime, runtime_of
 from ..scope import ReadScope, Scope
 from ..waiting import wait_until
+from .runtime import version_of
 from .stage_runtime import kept_of, last_words
 
 _KUBELET = "kubelet.service"
@@ -52,11 +54,12 @@ class SwitchRuntime:
         host, runtime = scope.door, runtime_of(scope.target)
         minor = await _minor(scope)
         if await _host_changes(scope.host, runtime, minor):
-            for path in (kubelet_flags.PATH, living.CRICTL, living.INSTANCE_CONFIG):
+            for path in (kubelet_flags.PATH, living.KUBELET_CONFIG, living.CRICTL, living.INSTANCE_CONFIG):
                 await before.save(host, kept_of(other(runtime)), path)
             await host.run(["systemctl", "stop", _KUBELET], timeout=180)
             await _leave(scope, other(runtime))
             await _write(host, runtime, minor)
+            await _take_log_limits(scope, runtime)
             await _units_back(host, runtime)
             await _start_runtime(scope, runtime)
             await _start_kubelet(host)
@@ -144,6 +147,19 @@ async def _write(host: Host, runtime: Runtime, minor: int) -> None:
     if runtime is CONTAINERD and await host.stat(living.CRICTL) is None:
         lines = [f"{key}: {kubelet_flags.CONTAINERD_SOCKET}\n" for key in _FILES[living.CRICTL]]
         await host.write(living.CRICTL, "".join(lines).encode())
+
+
+async def _take_log_limits(scope: Scope, runtime: Runtime) -> None:
+    """Have kubelet limit logs as Docker did, where its configuration says nothing of it; on the way back it is gone."""
+    host = scope.door
+    if runtime is DOCKER:
+        return
+    carried = await carried_from(scope.host, version=await version_of(scope.host, runtime), systemd_cgroup=True)
+    document = await living.kubelet_config(scope.host)
+    missing = {key: value for key, value in carried.kubelet.items() if key not in document}
+    if document and missing:
+        content = yaml.safe_dump({**document, **missing}, sort_keys=False).encode()
+        await host.write(living.KUBELET_CONFIG, content)
 
 
 async def _leave(scope: Scope, runtime: Runtime) -> None:
