@@ -57,13 +57,18 @@ class CredentialFacts(Struct, frozen=True):
     helpers: Annotated[list[str], says("programs that it asks for credentials")] = []
 
 
+class ImageFacts(Struct, frozen=True):
+    names: Annotated[list[str], says("its names")]
+    size: Annotated[int, says("bytes of all its layers")] = 0
+    adds: Annotated[int, says("bytes of what it does not share with one before it in the list")] = 0
+
+
 class ImageStoreFacts(Struct, frozen=True):
     """Docker's images. Sizes are of what is unpacked, shared layers counted once where that can be told."""
 
     count: Annotated[int, says("how many images there are")] = 0
     size: Annotated[int, says("bytes of all of them")] = 0
-    carried_size: Annotated[int, says("bytes of those that containers run from, or that no registry has")] = 0
-    largest: Annotated[int, says("bytes of the largest of these")] = 0
+    carried: Annotated[list[ImageFacts], says("those that containers run from, or that no registry has")] = []
     local: Annotated[list[str], says("images that no registry is known for: only this machine has them")] = []
 
 

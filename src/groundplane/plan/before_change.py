@@ -32,6 +32,7 @@ NEVER_ACCEPTED = frozenset(
         "CriDockerd",
         "BoundToContainerd",
         "KubeletFlags",
+        "KubeletUnit",
         "KataVirtualisation",
     }
 )

@@ -14,7 +14,7 @@ from groundplane.catalog.runtimes import containerd_supported, docker_supported
 
 from .deltas import Delta
 from .preflight import Problem
-from .view import View
+from .view import View, plain_image
 
 # An image that is carried over is stored as the tar that it came in, and unpacked.
 COPIES = 2
@@ -146,16 +146,19 @@ def _part_of(one: ContainerFacts) -> str:
 
 def room(node: Node) -> Iterator[Problem]:
     """Room for a second image store, where containerd will have it, and for the tar on the way."""
-    images, places = node.facts.images, {place.path: place for place in node.facts.places}
-    store = places.get(node.facts.containerd.root)
-    way = places.get("/var/lib/groundplane")
+    places = {place.path: place for place in node.facts.places}
+    store, way = places.get(node.facts.containerd.root), places.get("/var/lib/groundplane")
     if store is None:
         return
-    need = COPIES * images.carried_size + SPARE
+    # What an earlier try has carried over needs no more room.
+    there = {plain_image(name) for name in node.survey.runtime("containerd").images}
+    images = [one for one in node.facts.images.carried if not {plain_image(name) for name in one.names} <= there]
+    need = COPIES * sum(one.adds for one in images) + SPARE
+    largest = max((one.size for one in images), default=0)
     if way is not None and _same(store, way):
-        need += images.largest
-    elif way is not None and way.available < images.largest:
-        yield _lacks(node, way, images.largest, "the largest image on its way to containerd")
+        need += largest
+    elif way is not None and way.available < largest:
+        yield _lacks(node, way, largest, "the largest image on its way to containerd")
     if store.available < need:
         yield _lacks(node, store, need, "the images that are carried over")
 
@@ -268,10 +271,18 @@ def cgroups(node: Node) -> Iterator[Problem]:
 def activation(node: Node) -> Iterator[Problem]:
     """Who brings Docker up again, or calls it, while it is to be off."""
     facts = node.facts
-    if facts.pullers:
+    own = [path for path in facts.pullers if "/kubelet.service" in path]
+    if own:
+        yield node.error(
+            "KubeletUnit",
+            f"kubelet's unit brings Docker up with it ({listed(own)}), so that it would run again after the change",
+            "take docker out of Requires, Wants and BindsTo with `systemctl edit --full kubelet.service`",
+        )
+    others = [path for path in facts.pullers if path not in own]
+    if others:
         yield node.error(
             "SocketActivation",
-            f"units that start Docker with them would bring it up again: {listed(facts.pullers)}",
+            f"units that start Docker with them would bring it up again: {listed(others)}",
             "take Requires, Wants or BindsTo of docker out of them, or accept that they fail",
         )
     if facts.users:

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundplane.api.migration import ContainerFacts, CredentialFacts, FlagFacts, MigrationFacts, PlaceFacts, UnitFacts
+from groundplane.api.migration import (
+    ContainerFacts,
+    CredentialFacts,
+    FlagFacts,
+    ImageFacts,
+    MigrationFacts,
+    PlaceFacts,
+    UnitFacts,
+)
 from groundplane.hosts.errors import SurveyIncomplete
 from groundplane.hosts.facts import migration
 from groundplane.hosts.facts.daemon import daemon_facts, settings_of
@@ -112,6 +120,8 @@ OUTPUT = b"""Welcome to this machine
  /var/lib/kubelet/kubeadm-flags.env:--network-plugin=
  /etc/default/kubelet:--container-runtime=
  /etc/default/kubelet:--container-runtime=
+ /usr/lib/systemd/system/kubelet.service.d/a.conf:--docker=
+ /lib/systemd/system/kubelet.service.d/a.conf:--docker=
  /var/lib/kubelet/config.yaml:cgroupDriver:
 
 @@ cloud-provider
@@ -157,7 +167,10 @@ def test_layers_that_images_share_are_counted_once() -> None:
     assert (images.count, images.size) == (4, 100 + 30 + 40 + 7)
     assert images.local == ["local:1", "local:2"]
     # Used, or in no registry; one without a name can be carried nowhere.
-    assert (images.carried_size, images.largest) == (130 + 40, 130)
+    assert images.carried == [
+        ImageFacts(names=["local:1", "local:2"], size=40, adds=40),
+        ImageFacts(names=["web:1"], size=130, adds=130),
+    ]
 
 
 def test_units_say_what_they_stand_on() -> None:
@@ -204,6 +217,7 @@ def test_places_containerd_and_kubelets_flags() -> None:
     assert (containerd.root, containerd.imports) == ("/data/containerd", True)
     assert found.kubelet_flags == [
         FlagFacts(path="/etc/default/kubelet", names=["container-runtime"]),
+        FlagFacts(path="/lib/systemd/system/kubelet.service.d/a.conf", names=["docker"]),
         FlagFacts(path="/var/lib/kubelet/config.yaml", names=["cgroupDriver"]),
         FlagFacts(path="/var/lib/kubelet/kubeadm-flags.env", names=["network-plugin"]),
     ]

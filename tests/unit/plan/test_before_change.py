@@ -19,6 +19,7 @@ from groundplane.api.migration import (
     CredentialFacts,
     DaemonFacts,
     FlagFacts,
+    ImageFacts,
     ImageStoreFacts,
     MigrationFacts,
     PlaceFacts,
@@ -41,7 +42,14 @@ QUIET = MigrationFacts(
         version="20.10.24", data_root="/var/lib/docker", cgroup_driver="systemd", log_driver="json-file"
     ),
     units=[UnitFacts(name="docker.service", known=True, active=True, enabled=True, needs=["docker.socket"])],
-    images=ImageStoreFacts(count=3, size=3 * GIB, carried_size=GIB, largest=GIB // 2),
+    images=ImageStoreFacts(
+        count=3,
+        size=3 * GIB,
+        carried=[
+            ImageFacts(names=["base:1", "base:2"], size=GIB // 2, adds=GIB // 2),
+            ImageFacts(names=["web:1"], size=GIB, adds=GIB // 2),
+        ],
+    ),
     places=[
         PlaceFacts(path=path, mount="/", device="/dev/vda1", total=90 * GIB, available=40 * GIB)
         for path in ("/var/lib/docker", "/var/lib/containerd", "/var/lib/groundplane")
@@ -135,6 +143,7 @@ OF_ONE_MACHINE = [
     (docker(log_options={"max-size": "1m", "labels": ""}), "LogDriver", "Warning"),
     (docker(cgroup_driver="cgroupfs"), "CgroupDriver", "Warning"),
     (replace(QUIET, pullers=["/etc/systemd/system/x.service"]), "SocketActivation", "Error"),
+    (replace(QUIET, pullers=["/lib/systemd/system/kubelet.service"]), "KubeletUnit", "Error"),
     (replace(QUIET, users=["/etc/cron.d/prune"]), "DockerUsers", "Error"),
     (docker(hosts=["fd://", "tcp://0.0.0.0:2375"]), "DockerUsers", "Warning"),
     (unit("containerd.service"), "BoundToContainerd", "Error"),
@@ -161,13 +170,23 @@ def test_containers_that_do_not_run_or_are_docker_s_of_kubernetes_stand_against_
 
 
 def test_room_counts_the_tar_where_it_shares_the_file_system() -> None:
-    need = migration_checks.COPIES * GIB + migration_checks.SPARE + GIB // 2
+    need = migration_checks.COPIES * GIB + migration_checks.SPARE + GIB
     enough = replace(QUIET, places=[replace(p, available=need) for p in QUIET.places])
     assert problems(enough) == []
     lacks = replace(QUIET, places=[replace(p, available=need - 1) for p in QUIET.places])
     found = problems(lacks)
     assert only(found) == ("RoomForImages", "Error")
     assert "free 1 MiB" in found[0].remedy
+
+
+def test_images_that_an_earlier_try_carried_over_need_no_more_room() -> None:
+    full = replace(QUIET, places=[replace(p, available=migration_checks.SPARE) for p in QUIET.places])
+    some = RuntimeFacts(
+        name="containerd", version="1.6.20", images=["docker.io/library/base:1", "docker.io/library/web:1"]
+    )
+    assert only(problems(full, survey=node_facts(NAME, runtimes=[some]))) == ("RoomForImages", "Error")
+    all_there = replace(some, images=[*some.images, "docker.io/library/base:2"])
+    assert problems(full, survey=node_facts(NAME, runtimes=[all_there])) == []
 
 
 def test_room_is_measured_where_containerd_is_told_to_store() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from groundplane.api.migration import (
     ContainerdFacts,
@@ -15,6 +16,7 @@ from groundplane.api.migration import (
     CredentialFacts,
     DaemonFacts,
     FlagFacts,
+    ImageFacts,
     ImageStoreFacts,
     MigrationFacts,
     PlaceFacts,
@@ -155,28 +157,39 @@ def _containers(lines: Iterable[str]) -> tuple[list[ContainerFacts], int]:
 
 def _images(sections: Sections) -> ImageStoreFacts:
     used = set(sections.get("used-images", ()))
-    rows = [line.split("|") for line in sections.get("images", ()) if line.count("|") == 4]
-    local = [tag for _, _, digests, tags, _ in rows if digests == "0" for tag in tags.split()]
-    images = [(tuple(layers.split()), number(size)) for _, size, _, _, layers in rows]
-    carried = [image for image, row in zip(images, rows, strict=True) if row[0] in used or (row[2] == "0" and row[3])]
+    rows = [_Image.of(line) for line in sections.get("images", ()) if line.count("|") == 4]
+    carried = [row for row in rows if row.names and (row.id in used or not row.pulled)]
     return ImageStoreFacts(
         count=len(rows),
-        size=_size(images),
-        carried_size=_size(carried),
-        largest=max((size for _, size in carried), default=0),
-        local=sorted({printable(tag) for tag in local}),
+        size=sum(image.adds for image in _sized(rows)),
+        carried=_sized(carried),
+        local=sorted({name for row in rows if not row.pulled for name in row.names}),
     )
 
 
-def _size(images: Sequence[tuple[tuple[str, ...], int]]) -> int:
-    """Return the bytes of images, where one that is built on another counts for what it adds."""
+@dataclass(frozen=True, slots=True)
+class _Image:
+    id: str
+    size: int
+    pulled: bool
+    names: list[str]
+    layers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, line: str) -> _Image:
+        ident, size, digests, names, layers = line.split("|")
+        return cls(ident, number(size), digests != "0", printable(names).split(), tuple(layers.split()))
+
+
+def _sized(rows: Sequence[_Image]) -> list[ImageFacts]:
+    """Return the images, the smallest chain of layers first; one that is built on another adds what is on top."""
     whole: dict[tuple[str, ...], int] = {}
-    total = 0
-    for layers, size in sorted(images, key=lambda image: len(image[0])):
-        base = next((whole[layers[:n]] for n in range(len(layers), 0, -1) if layers[:n] in whole), 0)
-        total += max(size - base, 0)
-        whole[layers] = size
-    return total
+    found = []
+    for row in sorted(rows, key=lambda one: (len(one.layers), one.names)):
+        base = next((whole[row.layers[:n]] for n in range(len(row.layers), 0, -1) if row.layers[:n] in whole), 0)
+        whole[row.layers] = row.size
+        found.append(ImageFacts(names=row.names, size=row.size, adds=max(row.size - base, 0)))
+    return found
 
 
 def _place(line: str) -> PlaceFacts:
@@ -212,6 +225,8 @@ def _flags(lines: Iterable[str]) -> list[FlagFacts]:
     found: dict[str, list[str]] = {}
     for line in lines:
         path, _, rest = line.partition(":")
+        # Where /lib is /usr/lib, a file shows up under both names.
+        path = path.removeprefix("/usr") if path.startswith("/usr/lib/") else path
         name = rest.strip().strip("-").rstrip("=: ")
         if name and name not in found.setdefault(printable(path), []):
             found[printable(path)].append(printable(name))

@@ -116,12 +116,15 @@ if [ -r /etc/containerd/config.toml ]; then
 fi
 
 section kubelet
-grep -s -H -o -E -e '--(container-runtime|container-runtime-endpoint|image-service-endpoint|network-plugin|cni-conf-dir|cni-bin-dir|cni-cache-dir|network-plugin-mtu|docker|docker-endpoint|docker-root|image-pull-progress-deadline|pod-infra-container-image|cgroup-driver|runtime-cgroups)[= ]' \
-  -e '^ *(containerRuntimeEndpoint|imageServiceEndpoint|cgroupDriver):' \
-  /var/lib/kubelet/kubeadm-flags.env /etc/default/kubelet /etc/sysconfig/kubelet /etc/systemd/system/kubelet.service \
-  /etc/systemd/system/kubelet.service.d/*.conf /usr/lib/systemd/system/kubelet.service \
-  /usr/lib/systemd/system/kubelet.service.d/*.conf /lib/systemd/system/kubelet.service \
-  /lib/systemd/system/kubelet.service.d/*.conf /var/lib/kubelet/config.yaml /var/lib/kubelet/instance-config.yaml | lines
+for f in /var/lib/kubelet/kubeadm-flags.env /etc/default/kubelet /etc/sysconfig/kubelet \
+  /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/*.conf \
+  /usr/lib/systemd/system/kubelet.service /usr/lib/systemd/system/kubelet.service.d/*.conf \
+  /lib/systemd/system/kubelet.service /lib/systemd/system/kubelet.service.d/*.conf \
+  /var/lib/kubelet/config.yaml /var/lib/kubelet/instance-config.yaml; do
+  [ ! -r "$f" ] || sed '/^ *[#;]/d' "$f" 2>/dev/null | grep -o -E \
+    -e '--(container-runtime|container-runtime-endpoint|image-service-endpoint|network-plugin|cni-conf-dir|cni-bin-dir|cni-cache-dir|network-plugin-mtu|docker|docker-endpoint|docker-root|image-pull-progress-deadline|pod-infra-container-image|cgroup-driver|runtime-cgroups)[= ]' \
+    -e '^(containerRuntimeEndpoint|imageServiceEndpoint|cgroupDriver):' | sed "s#^# $f:#"
+done
 section cloud-provider
 if have pidof; then pid=$(pidof kubelet 2>/dev/null); else pid=""; fi
 pid=${pid%% *}
