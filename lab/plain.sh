@@ -1,16 +1,20 @@
 #!/bin/bash
 # One Kubernetes cluster on the machines of a lab, as a plain script of kubeadm and image commands makes it.
 #
-# The peer of the benchmark `create_cluster`, and the proof that the lab's machines can carry a cluster. It has no
-# checks, no repair, no undo and no second run: it needs fresh machines. Parallel where a shell makes that easy.
+# The peer of the benchmark `create_cluster`, and the cluster of somebody else that `groundplane_lab.plain` makes. It has
+# no checks, no repair, no undo and no second run: it needs fresh machines. Parallel where a shell makes that easy.
 #
-# usage: plain.sh LAB.JSON ARTIFACTS-FOLDER [containerd|docker]
+# usage: plain.sh LAB.JSON ARTIFACTS-FOLDER [containerd|docker [CONTROL-PLANES ENDPOINT]]
+# The first machines are the control planes, behind ENDPOINT (address:port) when there are several.
+# PLAIN_WORKLOAD=no leaves out the workload that proves the cluster.
 # Prints the seconds of each phase on standard output, as "phase seconds"; everything else on standard error.
 set -euo pipefail
 
 lab=$1
 artifacts=$2
 runtime=${3:-containerd}
+planes=${4:-1}
+endpoint=${5:-}
 pod_network=10.244.0.0/16
 work=$(mktemp -d)
 trap 'close_connections; rm -rf "$work"' EXIT
@@ -155,6 +159,7 @@ apiVersion: kubeadm.k8s.io/v1beta2
 kind: ClusterConfiguration
 kubernetesVersion: v1.20.2
 networking: {podSubnet: $pod_network, serviceSubnet: 10.96.0.0/16}
+${endpoint:+controlPlaneEndpoint: "$endpoint"}
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -166,22 +171,33 @@ conntrack: {maxPerCore: 0, min: 0}
 YAML
 }
 
-join_config() { # NAME TOKEN HASH
+join_config() { # INDEX TOKEN HASH
     cat <<YAML
 apiVersion: kubeadm.k8s.io/v1beta2
 kind: JoinConfiguration
-discovery: {bootstrapToken: {token: $2, apiServerEndpoint: "${addresses[0]}:6443", caCertHashes: ["$3"]}}
-nodeRegistration: {name: $1, criSocket: $socket, ignorePreflightErrors: $ignored}
+discovery: {bootstrapToken: {token: $2, apiServerEndpoint: "${endpoint:-${addresses[0]}:6443}", caCertHashes: ["$3"]}}
+nodeRegistration: {name: ${names[$1]}, criSocket: $socket, ignorePreflightErrors: $ignored}
 YAML
+    if [ "$1" -lt "$planes" ]; then
+        echo "controlPlane: {localAPIEndpoint: {advertiseAddress: ${addresses[$1]}}, certificateKey: $certificate_key}"
+    fi
 }
 
 kubectl() { on "${addresses[0]}" kubectl --kubeconfig=/etc/kubernetes/admin.conf "$@"; }
 
 join() { # INDEX TOKEN HASH
-    join_config "${names[$1]}" "$2" "$3" | on "${addresses[$1]}" 'cat > /root/join.yaml && kubeadm join --config /root/join.yaml' >&2
+    local without=
+    [ "$1" -ge "$planes" ] || without=--skip-phases=preflight
+    join_config "$1" "$2" "$3" \
+        | on "${addresses[$1]}" "cat > /root/join.yaml && kubeadm join --config /root/join.yaml $without" >&2
 }
 
-write_pod_network() { # OWN-RANGE, then lines "RANGE ADDRESS" of the other machines on standard input
+join_control_planes() { # TOKEN HASH: one after another, for etcd takes one new member at a time
+    local index
+    for index in $(seq 1 $((planes - 1))); do join "$index" "$1" "$2"; done
+}
+
+write_pod_network() { # OWN-RANGE, then lines "RANGE ADDRESS" of the other machines on standard input; kept at a restart
     mkdir -p /etc/cni/net.d
     cat > /etc/cni/net.d/10-pods.conflist <<JSON
 {"cniVersion": "0.3.1", "name": "pods", "plugins": [
@@ -189,7 +205,22 @@ write_pod_network() { # OWN-RANGE, then lines "RANGE ADDRESS" of the other machi
    "ipam": {"type": "host-local", "ranges": [[{"subnet": "$1"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 JSON
-    while read -r range address; do ip route replace "$range" via "$address"; done
+    cat > /etc/systemd/system/pod-routes.service <<UNIT
+[Unit]
+Description=Routes to the pods of the other machines
+After=network.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh /usr/local/sbin/pod-routes
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+    while read -r range address; do echo "ip route replace $range via $address"; done > /usr/local/sbin/pod-routes
+    sh -e /usr/local/sbin/pod-routes
+    systemctl enable --quiet --no-reload pod-routes
 }
 
 connect_pods() {
@@ -228,17 +259,21 @@ eval "$(read_lab)"
 control_plane=(pause etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy echo)
 worker=(pause kube-proxy echo)
 
-prepare "${addresses[0]}" "${control_plane[@]}" &
-for address in "${addresses[@]:1}"; do prepare "$address" "${worker[@]}" & done
+for address in "${addresses[@]:0:$planes}"; do prepare "$address" "${control_plane[@]}" & done
+for address in "${addresses[@]:$planes}"; do prepare "$address" "${worker[@]}" & done
 wait_all
 phase prepare
 
 init_config | on "${addresses[0]}" "cat > /root/init.yaml && kubeadm init --config /root/init.yaml --skip-phases=$skipped" >&2
+if [ "$planes" -gt 1 ]; then
+    certificate_key=$(on "${addresses[0]}" kubeadm init phase upload-certs --upload-certs | tail -1)
+fi
 phase init
 
 read -r token hash < <(on "${addresses[0]}" kubeadm token create --print-join-command \
     | awk '{for (i = 1; i < NF; i++) { if ($i == "--token") t = $(i + 1); if ($i ~ /ca-cert-hash/) h = $(i + 1) } print t, h}')
-for index in $(seq 1 $((${#addresses[@]} - 1))); do join "$index" "$token" "$hash" & done
+join_control_planes "$token" "$hash" &
+for index in $(seq "$planes" $((${#addresses[@]} - 1))); do join "$index" "$token" "$hash" & done
 wait_all
 phase join
 
@@ -246,6 +281,7 @@ connect_pods
 kubectl wait --for=condition=Ready nodes --all --timeout=120s >&2
 phase ready
 
+[ "${PLAIN_WORKLOAD:-yes}" = yes ] || exit 0
 workload | kubectl apply -f - >&2
 kubectl rollout status deployment/echo --timeout=120s >&2
 service=$(kubectl get service echo -o "jsonpath={.spec.clusterIP}")

@@ -14,6 +14,7 @@ from groundplane_lab.artifacts import ensure_artifacts
 from groundplane_lab.errors import LabError
 from groundplane_lab.machines import running
 from groundplane_lab.model import LabSpec, find, load
+from groundplane_lab.plain import Runtime, plain_cluster
 from groundplane_lab.prerequisites import ensure_prerequisites
 
 _DEFAULT = LabSpec()
@@ -73,6 +74,15 @@ def status() -> None:
 def artifacts() -> None:
     """Make the Kubernetes binaries and images available, and print their folder."""
     click.echo(str(ensure_artifacts()))
+
+
+@lab.command()
+@click.option("--name", default=_DEFAULT.name, show_default=True, help="The lab; it is up, and its machines are fresh.")
+@click.option("--runtime", type=click.Choice(["docker", "containerd"]), default="docker", show_default=True)
+@click.option("--control-planes", type=click.IntRange(1, 3), default=1, show_default=True, help="The first machines.")
+def plain(name: str, runtime: Runtime, control_planes: int) -> None:
+    """Make a cluster by plain kubeadm, without Groundplane, and print its kubeconfig's path."""
+    click.echo(str(plain_cluster(load(name), runtime=runtime, control_planes=control_planes).kubeconfig))
 
 
 @lab.command()

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 
-from groundplane_lab import machines
+from groundplane_lab import balancer, machines
 from groundplane_lab.errors import LabError
 from groundplane_lab.image import ensure_machine_image
 from groundplane_lab.model import LABEL, Lab, LabMachine, LabSpec, find, save, state_folder
@@ -50,6 +50,7 @@ def down(name: str, report: Report = to_stderr) -> None:
                 for kind, ids in left.items():
                     if ids:
                         docker(*_REMOVE[kind], *ids)
+        balancer.stop(name)
         shutil.rmtree(state_folder(name), ignore_errors=True)
 
 
