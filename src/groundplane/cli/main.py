@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "down": ("groundplane.cli.up", "down", "Stop the Groundplane that `up --detach` started."),
     "apply": ("groundplane.cli.apply", "apply", "Create or change objects from manifests."),
     "import": ("groundplane.cli.imports", "import_clusters", "Import clusters that exist, from a kubeconfig."),
+    "adopt": ("groundplane.cli.adopt", "adopt", "Make an imported kubeadm cluster changeable."),
     "get": ("groundplane.cli.get", "get", "Show objects."),
     "delete": ("groundplane.cli.change", "delete", "Delete an object."),
     "fleet": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from groundplane.api.cluster import Cluster
+from groundplane.api.meta import is_true
 from groundplane.api.operation import Operation, Plan, PlannedChange, PlannedStep
 
 from .progress import CLUSTER_WIDE
@@ -66,6 +67,7 @@ def _change(change: PlannedChange) -> str:
 
 
 _IMPORTED = "it is imported: Groundplane reads it and changes nothing on it"
+_ADOPTED = "it is adopted: nothing but what its spec asks for is changed, and only after approval"
 
 
 def without_operation(cluster: Cluster) -> list[str]:
@@ -73,9 +75,11 @@ def without_operation(cluster: Cluster) -> list[str]:
     name, status = cluster.metadata.name, cluster.status
     if status.observed_generation < cluster.metadata.generation:
         return [f"cluster {name}: its newest change has not been looked at yet; ask again in a moment"]
-    problems = [condition for condition in status.conditions if condition.status == "False" and condition.message]
+    unmet = [condition for condition in status.conditions if condition.status == "False" and condition.message]
+    problems = [one for one in unmet if cluster.spec.provider != "Imported" or one.reason != "Done"]
+    whose = _ADOPTED if is_true(status.conditions, "Adopted") else _IMPORTED
     if cluster.spec.provider == "Imported" and not problems:
-        return [f"cluster {name} is {status.phase or 'Pending'}; {_IMPORTED}", *_where_to_read(cluster)]
+        return [f"cluster {name} is {status.phase or 'Pending'}; {whose}", *_where_to_read(cluster)]
     if not problems:
         return [f"cluster {name} is {status.phase or 'Pending'}: there is nothing to do"]
     lines = [f"cluster {name} is {status.phase or 'Pending'}; there is no open operation:"]
@@ -85,7 +89,7 @@ def without_operation(cluster: Cluster) -> list[str]:
             lines.append(f"{condition.type} ({condition.reason}):")
             lines.extend(f"  - {part}" for part in condition.message.split("; "))
         seen.add(condition.message)
-    return [*lines, _IMPORTED, *_where_to_read(cluster)] if cluster.spec.provider == "Imported" else lines
+    return [*lines, whose, *_where_to_read(cluster)] if cluster.spec.provider == "Imported" else lines
 
 
 def _where_to_read(cluster: Cluster) -> list[str]:

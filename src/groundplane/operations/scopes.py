@@ -1,29 +1,36 @@
 """Makes the scopes of an Operation's steps: who may look, who may change, and the doors between.
 
 The cluster's door is opened from the admin kubeconfig on a control plane, not from the published one: what is on the
-machine is true also while the cluster is being made. It is opened anew when that file changes.
+machine is true also while the cluster is being made. It is opened anew when that file changes. Of several control
+planes the first whose API server answers is taken, so that one that is away, or is being changed, stops nobody.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import yaml
 
 from groundplane.api.operation import PlannedStep
 from groundplane.api.target import Desired
+from groundplane.base.errors import Unavailable
 from groundplane.clusters.api import KubernetesDoor
+from groundplane.clusters.errors import CertificateUntrusted, ClusterDenied, ClusterRefused, ClusterUnavailable
 from groundplane.hosts.contract import Host, ReadHost
 from groundplane.hosts.readonly import ReadOnly
-from groundplane.plan.view import api_port
+from groundplane.plan.view import DEFAULT_API_PORT, api_port
 
 from .places import ADMIN_CONF
 from .scope import ClusterDoor, Delivery, Journal, ReadScope, Scope
 from .waiting import Clock, SystemClock
 
+# An API server that is up says its version at once; one behind a dead address says nothing.
+PROBE = 5.0
 GetKubeconfig = Callable[[], Awaitable[bytes | None]]
 PutKubeconfig = Callable[[bytes], Awaitable[None]]
 
@@ -56,6 +63,7 @@ class Scopes:
             {name: ReadOnly(host) for name, host in doors.hosts.items()}
         )
         self._clusters: dict[str, KubernetesDoor] = {}
+        self._answered = ""
 
     async def __aenter__(self) -> Scopes:
         return self
@@ -99,19 +107,73 @@ class Scopes:
         )
 
     async def cluster(self) -> ClusterDoor | None:
-        """Return the cluster's door, or None when no control plane has an admin kubeconfig."""
-        for name in self._desired.target.control_planes:
-            content = await self._readers[name].read(ADMIN_CONF)
-            if content is not None:
-                return self._open(content, self._desired.machines[name].spec.address)
-        return None
+        """Return the cluster's door, or None when no control plane has an admin kubeconfig.
 
-    def _open(self, content: bytes, address: str) -> KubernetesDoor:
-        """Open the API server of the machine itself: an endpoint before it may not be up yet."""
-        key = f"{address} {hashlib.sha256(content).hexdigest()}"
+        When several have one and none answers, it is the first one's: whoever uses it hears why.
+        """
+        planes, doors, away = self._desired.target.control_planes, list[KubernetesDoor](), None
+        # The one that answered last is asked first: those that are away cost time.
+        for name in sorted(planes, key=lambda plane: plane != self._answered):
+            try:
+                content = await self._readers[name].read(ADMIN_CONF)
+            except Unavailable as error:
+                away = away or error
+                continue
+            own = [self._open(content, server) for server in self._servers(name, content)] if content else []
+            doors += own
+            if len(planes) == len(own) == 1:
+                return own[0]
+            for door in own:
+                if await _answers(door):
+                    self._answered = name
+                    return door
+        if not doors and away is not None:
+            # Whether there is a cluster is not known: that is another thing than that there is none.
+            raise away
+        return doors[0] if doors else None
+
+    def _servers(self, name: str, content: bytes) -> list[_Server]:
+        """Return where the API server of a control plane is asked, in order; an endpoint before it may not be up yet.
+
+        That of an adopted cluster has the certificate and perhaps the port that its owner chose: the file names both.
+        """
+        target, address = self._desired.target, self._desired.machines[name].spec.address
+        own = _Server(f"https://{address}:{api_port(target)}")
+        if target.origin == "Made":
+            return [own]
+        named = urlsplit(yaml.safe_load(content)["clusters"][0]["cluster"]["server"])
+        tls = named.hostname or ""
+        there = _Server(f"https://{address}:{named.port or DEFAULT_API_PORT}", tls)
+        found = [replace(own, tls_name=tls), there, _Server(named.geturl())]
+        return list({server.url: server for server in reversed(found)}.values())[::-1]
+
+    def _open(self, content: bytes, server: _Server) -> KubernetesDoor:
+        key = f"{server.url} {server.tls_name} {hashlib.sha256(content).hexdigest()}"
         if key not in self._clusters:
             config = yaml.safe_load(content)
             for cluster in config["clusters"]:
-                cluster["cluster"]["server"] = f"https://{address}:{api_port(self._desired.target)}"
+                cluster["cluster"]["server"] = server.url
+                if server.tls_name:
+                    cluster["cluster"]["tls-server-name"] = server.tls_name
             self._clusters[key] = KubernetesDoor(yaml.safe_dump(config).encode())
         return self._clusters[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """An address of an API server; `tls_name` is what its certificate is for, empty: the address."""
+
+    url: str
+    tls_name: str = ""
+
+
+async def _answers(door: KubernetesDoor) -> bool:
+    """Tell whether it is an API server of the cluster that answers; one that lets us in no further does, too."""
+    try:
+        async with asyncio.timeout(PROBE):
+            await door.get("/version")
+    except (ClusterUnavailable, CertificateUntrusted, TimeoutError):
+        return False
+    except (ClusterDenied, ClusterRefused):
+        return True
+    return True

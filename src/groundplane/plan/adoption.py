@@ -9,7 +9,7 @@ what a change does to it. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groundplane.api.facts import ClusterFacts, MachineFacts, NodeFacts
 from groundplane.api.machine import Machine
@@ -42,7 +42,7 @@ class Adoptee:
 
 
 def match(machines: Mapping[str, Machine], facts: Mapping[str, MachineFacts], adoptee: Adoptee) -> list[Problem]:
-    """Return every reason why these Machines may not be used to change this cluster; empty when they may.
+    """Return every reason why these Machines may not be used to change this cluster; no Errors when they may.
 
     Machines without facts are left out: why they could not be looked at is for the caller to say.
     """
@@ -91,12 +91,14 @@ def _machine(machine: Machine, facts: MachineFacts, adoptee: Adoptee) -> Iterato
     yield from _role(machine, facts)
     called = facts.kubelet.node_name
     if called not in ("", name):
-        yield _of(
+        # Some cloud providers name Nodes by themselves, so this alone is no contradiction.
+        hint = _of(
             name,
             "kubelet-name",
-            f"its kubelet goes by the name {called}: started anew, it might register as another Node",
-            f"set its host name, or the kubelet's --hostname-override, to {name}",
+            f"its host name would have the kubelet register as {called}",
+            f"unless a cloud provider names Nodes, set its host name, or --hostname-override, to {name}",
         )
+        yield replace(hint, severity="Warning")
 
 
 def _identity(name: str, facts: MachineFacts, node: NodeFacts, adoptee: Adoptee) -> Iterator[Problem]:

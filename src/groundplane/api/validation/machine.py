@@ -10,7 +10,7 @@ from ..machine import Machine, MachineSpec, SSHAccess
 from . import values
 from .cluster import inside
 from .contract import AdmittingWorld, World
-from .shared import find, frozen, key_of, metadata_causes, repeated, same_object, with_index
+from .shared import find, frozen, key_of, repeated, same_object, with_index
 
 # Kubernetes' own components keep these; kubeadm and the kubelet set them by role and host.
 _KEPT_LABELS = frozenset(
@@ -27,7 +27,10 @@ _KEPT_LABELS = frozenset(
 def admit_machine(machine: Machine, old: Machine | None, world: AdmittingWorld) -> Verdict:
     """Judge a Machine that is created, or changed from `old`."""
     spec = machine.spec
-    verdict = Verdict(metadata_causes(machine.metadata.name, machine.metadata.generate_name))
+    meta = machine.metadata
+    # Its Node may have been named by a host's full name.
+    named = values.dns_name("metadata.name", meta.name) if meta.name or not meta.generate_name else None
+    verdict = Verdict([named] if named else [])
     if not spec.address:
         verdict.add(required("spec.address", "Groundplane reaches the host by it; give its IPv4 address"))
     elif cause := values.address("spec.address", spec.address):

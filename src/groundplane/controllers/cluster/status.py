@@ -21,7 +21,7 @@ from groundplane.base.errors import GroundplaneError
 from groundplane.base.words import counted
 from groundplane.clusters.changes import changes
 from groundplane.engine.conditions import Conditions
-from groundplane.plan.preflight import Problem
+from groundplane.plan.preflight import Problem, errors
 
 from ..members import Seen
 from ..names import kubeconfig_secret
@@ -78,13 +78,13 @@ class StatusDraft:
 
     def adopted(self, problems: Iterable[Problem]) -> None:
         """Say whether the Machines of an imported cluster are its Nodes; if not, every reason with its remedy."""
-        listed, count = list(problems), len(self._scope.machines)
-        if listed:
-            message = "; ".join(f"{p.message} ({p.remedy})" for p in listed)
-            self._conditions.set("Adopted", "False", _why_not(listed), message)
+        listed = sorted(problems, key=lambda problem: problem.severity)
+        message = "; ".join(f"{p.message} ({p.remedy})" for p in listed)
+        if errors(listed):
+            self._conditions.set("Adopted", "False", _why_not(errors(listed)), message)
             return
-        message = f"{counted(count, 'Machine')} matched by name, machine-id and address; nothing was changed"
-        self._conditions.set("Adopted", "True", "Matched", message)
+        matched = f"{counted(len(self._scope.machines), 'Machine')} matched by name, machine-id and address"
+        self._conditions.set("Adopted", "True", "Matched", f"{matched}; {message}" if message else matched)
 
     def members(self, nodes: Iterable[NodeFacts]) -> None:
         """Say how the Nodes of the Machines are."""
