@@ -10,13 +10,15 @@ from typing import Any
 from groundplane.api.cluster import Cluster
 from groundplane.api.machine import Machine
 from groundplane.api.meta import FINALIZER_CLUSTER, FINALIZER_IN_USE, find_condition
+from groundplane.api.operation import Operation
 from groundplane.client.contract import Object
 from groundplane.client.informer import Name, ObjectChange
-from groundplane.client.typed import RESOURCES
+from groundplane.client.typed import RESOURCES, SECRETS
 from support.member import Member, node
 
 from .site import CONTROL_PLANE, Host
 from .test_imported import imported, kubeconfig, look, message, reasons
+from .test_manager import managed, until
 from .world import NAMESPACE, World, distribution, secret, world
 
 PLANE, WORKER = "shop-1", "shop-2"
@@ -38,16 +40,11 @@ class Adopted:
         self.site, self.member = site, member
         self.hosts: dict[str, Host] = {}
 
-    async def add(self, *names: str, **machine: Any) -> None:
+    async def add(self, *names: str) -> None:
         for name in names:
             number = 1 + len(self.hosts)
-            host = await self.site.site.add(name, f"198.18.9.{10 + number}")
-            host.captured, host.worker = CONTROL_PLANE, number > 1
-            self.hosts[name] = host
-            document = self.site.machine(host, "prod", "Worker" if number > 1 else "ControlPlane")
-            document["spec"] |= machine
-            await self.site.add(document)
-            self.member.nodes.append(member_node(name, host.address))
+            self.hosts[name] = host = await add_host(self.site, self.member, name, number)
+            await self.site.add(self.site.machine(host, "prod", "Worker" if number > 1 else "ControlPlane"))
             await self.tell(name)
 
     async def tell(self, name: str) -> None:
@@ -62,6 +59,56 @@ class Adopted:
         await self.site.patch(Cluster, "prod", spec=spec)
         await look(self.site)
         await look(self.site)
+
+
+async def add_host(site: World, member: Member, name: str, number: int) -> Host:
+    """Switch a host on that is a node of the cluster, the first its control plane."""
+    host = await site.site.add(name, f"198.18.9.{10 + number}")
+    host.captured, host.worker = CONTROL_PLANE, number > 1
+    member.nodes.append(member_node(name, host.address))
+    return host
+
+
+async def until_adopted(site: World, status: str, reason: str) -> None:
+    async def done() -> bool:
+        conditions = (await site.get(Cluster, "prod")).status.conditions
+        found = find_condition(conditions, "Adopted")
+        return found is not None and (found.status, found.reason) == (status, reason)
+
+    await until(site, Cluster, done)
+
+
+async def test_each_change_that_may_make_it_fit_is_looked_at_at_once(tmp_path: Path) -> None:
+    async with Member(version="v1.20.2", nodes=[]) as member, managed(tmp_path) as site:
+        first, second = [await add_host(site, member, name, n) for n, name in enumerate((PLANE, WORKER), 1)]
+        await site.add(secret(), secret("other", "wrong"), kubeconfig(member), imported())
+        await site.add(site.machine(first, "prod", "ControlPlane"))
+        await until_adopted(site, "False", "NodesWithoutMachine")
+        # A Machine, its spec, and the Secret that it logs in with.
+        await site.add(site.machine(second, "prod", "ControlPlane", "other"))
+        await until_adopted(site, "False", "MachinesUnreachable")
+        await site.client.patch(SECRETS, NAMESPACE, "other", {"data": secret()["data"]})
+        await until_adopted(site, "False", "NotMatched")
+        await site.patch(Machine, WORKER, spec={"role": "Worker"})
+        await until_adopted(site, "True", "Matched")
+
+
+async def test_an_operation_and_its_end_are_seen_at_once(tmp_path: Path) -> None:
+    async with Member(version="v1.20.2", nodes=[]) as member, managed(tmp_path) as site:
+        host = await add_host(site, member, PLANE, 1)
+        await site.add(secret(), distribution(), kubeconfig(member), imported(runtime={"name": "containerd"}))
+        await site.add(site.machine(host, "prod", "ControlPlane"))
+
+        async def reason(wanted: str) -> bool:
+            found = find_condition((await site.get(Cluster, "prod")).status.conditions, "Progressing")
+            return found is not None and found.reason == wanted
+
+        await until(site, Cluster, lambda: reason("AwaitingApproval"))
+        operation = await site.only_operation("Change")
+        await site.patch(Operation, operation.metadata.name, spec={"cancel": "Requested"})
+        await until(site, Cluster, lambda: reason("OperationCancelled"))
+        assert (await site.get(Cluster, "prod")).status.phase == "Ready"
+        await site.only_operation("Change")
 
 
 @asynccontextmanager
