@@ -38,6 +38,7 @@ class PlannedStep(Struct, frozen=True):
     step: Annotated[str, says("key of the step")]
     title: Annotated[str, says("the step in words")]
     machine: Annotated[str, says("Machine that it works on; empty: the cluster as a whole")] = ""
+    among: Annotated[list[str], says("Machines that a step of the whole cluster is about; empty: all of them")] = []
     unit: Annotated[str, says("steps with the same unit are kept, or taken back, together; empty: on its own")] = ""
     after: Annotated[list[str], says("steps that must have succeeded before")] = []
     changes: Annotated[list[PlannedChange], says("what it is going to change")] = []

@@ -27,7 +27,8 @@ class ClusterTarget(Struct, frozen=True):
     """The wanted state of one cluster, complete: nothing in it is left to a default.
 
     `endpoint` has its host filled in (the first control plane's address when the spec names none). `control_planes`
-    and `workers` are machine names in a stable order (creation by name); the first control plane runs kubeadm init.
+    and `workers` are machine names in a stable order, by name. The first control plane runs kubeadm init; of a cluster
+    that lives it is one that lives (plan.planes.rooted), and new members stem from it.
     """
 
     namespace: Annotated[str, says("namespace of the Cluster")]
@@ -46,12 +47,15 @@ class ClusterTarget(Struct, frozen=True):
     addons: Annotated[Addons, says("what is installed beside Kubernetes")]
     kubeadm: Annotated[Kubeadm, says("escape hatches")]
     change: Annotated[Change, says("how changes are made")]
-    control_planes: Annotated[list[str], says("Machines with the control plane; the first runs kubeadm init")]
+    control_planes: Annotated[
+        list[str], says("Machines with the control plane; the first runs kubeadm init, or lives already")
+    ]
     workers: Annotated[list[str], says("the other Machines")]
     origin: Annotated[
         Literal["Made", "Adopted"],
         says("Made: by Groundplane; Adopted: it was there, and its components and network stay its owner's"),
     ] = "Made"
+    leaving: Annotated[list[str], says("Machines that are taken out of the cluster; they are no members any more")] = []
 
     @property
     def key(self) -> str:
@@ -60,7 +64,7 @@ class ClusterTarget(Struct, frozen=True):
 
     @property
     def first(self) -> str:
-        """The control plane that runs kubeadm init."""
+        """The control plane that the others stem from: it runs kubeadm init, or did, or joined long ago."""
         return self.control_planes[0]
 
     @property

@@ -4,7 +4,7 @@ A controller makes the scopes (`make_scopes`) from the wanted state and the door
 (`Runner(plan, steps=CREATE, …).run()`), and gets an `Outcome`; its `Recorder` hears of every step meanwhile.
 """
 
-from .actions import CHANGE, CLEAN_UP, CREATE, DELETE, RELEASE
+from .actions import ACTIONS, CHANGE, CLEAN_UP, CREATE, DELETE, RELEASE, REMOVE
 from .errors import DiskFull, ForeignMachine, JobFailed, NotReached, NotYet, StepRefused
 from .runner import Limits, Outcome, Recorder, Runner, ScopeFactory
 from .scope import ClusterDoor, Delivery, Journal, ReadScope, Scope
@@ -13,11 +13,13 @@ from .step import Step
 from .waiting import Clock, SystemClock, wait_until
 
 __all__ = [
+    "ACTIONS",
     "CHANGE",
     "CLEAN_UP",
     "CREATE",
     "DELETE",
     "RELEASE",
+    "REMOVE",
     "Clock",
     "ClusterDoor",
     "Delivery",

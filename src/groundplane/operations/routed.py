@@ -66,23 +66,34 @@ def conflist(network: Routed) -> bytes:
 
 
 def script(network: Routed) -> bytes:
-    """Return the script that sets routes and rules (`up`) and takes them away (`down`); both may be run again."""
+    """Return the script that sets routes and rules (`up`), routes alone (`routes`), or takes all away (`down`).
+
+    Each may be run again.
+    """
     lines = [
         "#!/bin/sh",
         "# Written by groundplane: routes to the other nodes' pods, and rules for traffic of pods.",
         "set -eu",
         f'if [ "${{1:-up}}" = down ]; then ip route flush proto {PROTOCOL} || true; fi',
     ]
+    lines += ['if [ "${1:-up}" != routes ]; then']
     for (table, chain, parent), rules in network.chains.items():
         lines += _chain(table, chain, parent, rules)
     lines += [
+        "fi",
         'if [ "${1:-up}" = down ]; then exit 0; fi',
         f"wanted='{' '.join(sorted(network.peers))}'",
         f"ip -4 route show proto {PROTOCOL} | while read -r range rest; do",
         '    case " $wanted " in *" $range "*) ;; *) ip route del "$range" proto ' + PROTOCOL + " ;; esac",
         "done",
     ]
-    lines += [f"ip route replace {range_} via {via} proto {PROTOCOL}" for range_, via in sorted(network.peers.items())]
+    lines += [
+        f'have="$(ip -4 route show proto {PROTOCOL})"',
+        "route() {",
+        '    case "$have" in *"$1 via $2 "*) ;; *) ip route replace "$1" via "$2" proto ' + PROTOCOL + " ;; esac",
+        "}",
+    ]
+    lines += [f"route {range_} {via}" for range_, via in sorted(network.peers.items())]
     return ("\n".join(lines) + "\n").encode()
 
 

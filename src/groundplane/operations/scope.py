@@ -6,8 +6,8 @@ keeps nothing between calls. What cannot be observed afterwards goes into the jo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from groundplane.api.distribution import Artifact
@@ -59,7 +59,7 @@ class ClusterDoor(Protocol):
 class ReadScope:
     """`machine` is None for a cluster-wide step. `hosts` and `machines` are keyed by machine name.
 
-    `log` takes one line of text for people who follow the step; never a secret.
+    `log` takes one line of text for people who follow the step; never a secret. `among` narrows a cluster-wide step.
     """
 
     target: ClusterTarget
@@ -71,6 +71,12 @@ class ReadScope:
     clock: Clock
     cluster: Callable[[], Awaitable[ClusterDoor | None]]
     published_kubeconfig: Callable[[], Awaitable[bytes | None]]
+    among: Sequence[str] = field(default=(), kw_only=True)
+
+    @property
+    def concerned(self) -> list[str]:
+        """The members that a cluster-wide step is about: those that the plan names, else all."""
+        return [name for name in self.target.members if name in self.among or not self.among]
 
     @property
     def own(self) -> Machine:

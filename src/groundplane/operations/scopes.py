@@ -86,6 +86,7 @@ class Scopes:
             clock=doors.clock,
             cluster=self.cluster,
             published_kubeconfig=doors.published_kubeconfig,
+            among=step.among,
         )
 
     def write(self, step: PlannedStep) -> Scope:
@@ -101,6 +102,7 @@ class Scopes:
             clock=read.clock,
             cluster=read.cluster,
             published_kubeconfig=read.published_kubeconfig,
+            among=read.among,
             writable=doors.hosts,
             delivery=doors.delivery,
             publish_kubeconfig=doors.publish_kubeconfig,

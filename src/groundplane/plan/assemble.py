@@ -5,10 +5,13 @@ from __future__ import annotations
 from groundplane.api.facts import NodeFacts
 from groundplane.api.machine import MachineSpec, Taint
 from groundplane.api.operation import PlannedChange
+from groundplane.base.words import counted
 
 from .view import View
 
 CNI_CONFIG = "groundplane"
+_UNKNOWN = ("", "")
+_NAMED = 5
 
 
 def init(view: View, name: str) -> list[PlannedChange]:
@@ -40,21 +43,61 @@ def network_manifest(view: View, _: str) -> list[PlannedChange]:
 
 
 def pod_network(view: View, name: str) -> list[PlannedChange]:
-    """The CNI configuration and one route per other machine, for the routed plugin only."""
-    if view.target.network.plugin != "routed":
+    """The CNI configuration and one route per other machine, for the routed plugin and machines that have neither."""
+    if view.target.network.plugin != "routed" or connected(view, name):
         return []
-    changes = []
-    if not (view.member(name) and any(CNI_CONFIG in config for config in view.of(name).network.cni_configs)):
-        changes.append(PlannedChange(what="CNI configuration", after="bridge in the node's pod range"))
+    changes = [PlannedChange(what="CNI configuration", after="bridge in the node's pod range")]
     for other in view.target.members:
         if other != name:
             changes += _route(view, name, other)
     return changes
 
 
+def connected(view: View, name: str) -> bool:
+    """Tell whether the machine has its part of the pod network, so that only routes can be missing."""
+    return view.member(name) and any(CNI_CONFIG in config for config in view.of(name).network.cni_configs)
+
+
+def without_routes(view: View) -> list[str]:
+    """Return the connected machines that lack a route to another one."""
+    if view.target.network.plugin != "routed":
+        return []
+    members = view.target.members
+    there = {name: view.of(name).network.routes for name in members if connected(view, name)}
+    wanted = {name: _wanted_route(view, name) for name in members}
+    if not all(wanted.values()):
+        return list(there)
+    pairs = {name: route for name, route in wanted.items() if route is not None and route != _UNKNOWN}
+    return [
+        name
+        for name, routes in there.items()
+        if any(routes.get(cidr, "") != via for other, (cidr, via) in pairs.items() if other != name)
+    ]
+
+
+def routes(view: View, _: str) -> list[PlannedChange]:
+    """What the connected machines have to learn of the others."""
+    lacking = without_routes(view)
+    new = [name for name in view.target.members if _wanted_route(view, name) is None]
+    to = f" of {', '.join(new)}" if 0 < len(new) <= _NAMED else ""
+    on = f"set on {', '.join(lacking) if len(lacking) <= _NAMED else counted(len(lacking), 'node')}"
+    return [PlannedChange(what=f"routes to the pods{to}", after=on)] if lacking else []
+
+
 def node_labels(view: View, _: str) -> list[PlannedChange]:
     """Labels and taints that the Machines want and the Nodes do not have; others are left alone."""
     return [change for name in view.target.members for change in _marks(view, name)]
+
+
+def marked(view: View) -> list[str]:
+    """Return the members whose Nodes differ in labels or taints."""
+    return [name for name in view.target.members if _marks(view, name)]
+
+
+def unready(view: View) -> list[str]:
+    """Return the members that are not known to be Ready."""
+    ready = {node.name for node in view.cluster.nodes if node.ready}
+    return [name for name in view.target.members if name not in ready]
 
 
 def not_ready(view: View) -> list[PlannedChange]:
@@ -69,6 +112,15 @@ def not_ready(view: View) -> list[PlannedChange]:
         pending = ", ".join(sorted(view.cluster.system_pods_pending))
         changes.append(PlannedChange(what="system pods", before=f"not running: {pending}", after="running"))
     return changes
+
+
+def _wanted_route(view: View, name: str) -> tuple[str, str] | None:
+    """Return range and address of a machine's pods; None when its Node is still to come and every route to it lacks."""
+    node = view.node(name)
+    if not view.member(name) or (node is not None and not node.pod_cidr):
+        return None
+    # A member without a Node here means that the API is down now: nothing says that its route is missing.
+    return _UNKNOWN if node is None else (node.pod_cidr, view.spec(name).spec.address)
 
 
 def _route(view: View, name: str, other: str) -> list[PlannedChange]:

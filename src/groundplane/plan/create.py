@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import ClusterTarget, Desired
@@ -15,6 +17,7 @@ from groundplane.base.words import counted
 
 from . import assemble, prepare, supported
 from .fingerprint import fingerprint
+from .planes import rooted
 from .rule import Rule, build
 from .view import View
 
@@ -56,6 +59,13 @@ RULES: tuple[Rule, ...] = (
         after_all=("init", "kubeconfig", "join"),
     ),
     Rule(
+        "routes",
+        "Set the routes of the nodes that are there",
+        "Cluster",
+        assemble.routes,
+        after_all=("init", "kubeconfig", "join"),
+    ),
+    Rule(
         "node-labels",
         "Set labels and taints of the nodes",
         "Cluster",
@@ -64,6 +74,9 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 VERIFY = "verify"
+# Steps that change something for all nodes.
+_WHOLE = ("kubeconfig", "network-manifest")
+_NAMED = 5
 
 
 def plan_create(desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts) -> Plan:
@@ -72,30 +85,47 @@ def plan_create(desired: Desired, facts: Mapping[str, MachineFacts], cluster: Cl
     Raises Unavailable when a machine has not been surveyed, Refused when the way there is not one that a create
     may go (a machine of another cluster, an upgrade, a migration).
     """
-    view = View(desired, facts, cluster)
-    supported.require_facts(view)
+    supported.require_facts(View(desired, facts, cluster))
+    view = View(rooted(desired, facts, cluster), facts, cluster)
     supported.require_create(view)
-    target = desired.target
-    steps = build(RULES, view, target.members)
+    steps = [_narrowed(view, step) for step in build(RULES, view, view.target.members)]
     steps += _verify(view, steps)
+    on = {step.machine for step in steps}
     return Plan(
         action="Create",
         steps=steps,
-        fingerprints={name: fingerprint(facts[name]) for name in target.members},
+        fingerprints={name: fingerprint(facts[name]) for name in view.target.members if name in on},
         summary=_summary(view, steps),
     )
 
 
+def _narrowed(view: View, step: PlannedStep) -> PlannedStep:
+    """Have a step of the whole cluster look only at the machines that it is about."""
+    if step.step == "routes":
+        return msgspec.structs.replace(step, among=assemble.without_routes(view))
+    if step.step == "node-labels":
+        return msgspec.structs.replace(step, among=assemble.marked(view))
+    return step
+
+
 def _verify(view: View, steps: list[PlannedStep]) -> list[PlannedStep]:
-    changes = assemble.not_ready(view)
-    if not steps and not changes:
+    """What was proven once is not proven again because a node came: only what is new, and what does not look well."""
+    members, changes = view.target.members, assemble.not_ready(view)
+    new = {step.machine for step in steps if step.machine}
+    about = new or {name for step in steps if step.step == "routes" for name in step.among}
+    about |= set(assemble.unready(view))
+    among = [name for name in members if name in about]
+    if not among and not changes and not any(step.step in _WHOLE for step in steps):
         return []
-    proof = PlannedChange(what="cluster", after="nodes Ready, system pods running, test pod reachable")
+    whole = not among or len(among) == len(members)
+    what = "cluster" if whole else ", ".join(among) if len(among) <= _NAMED else counted(len(among), "node")
+    proof = PlannedChange(what=what, after="nodes Ready, system pods running, test pod reachable")
     return [
         PlannedStep(
             name=VERIFY,
             step=VERIFY,
             title="Verify the cluster",
+            among=[] if whole else among,
             after=[step.name for step in steps],
             changes=[*changes, proof],
         )

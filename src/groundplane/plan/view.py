@@ -44,7 +44,9 @@ class View:
         return self.desired.machines[name]
 
     def role(self, name: str) -> Role:
-        """What the machine is to be."""
+        """What the machine is to be, or is until it has left."""
+        if name in self.target.leaving:
+            return self.spec(name).spec.role or "Worker"
         return "ControlPlane" if name in self.target.control_planes else "Worker"
 
     def ours(self, name: str) -> bool:

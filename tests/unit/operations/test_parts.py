@@ -140,7 +140,7 @@ def test_the_network_script_is_a_shell_script_and_the_same_each_time() -> None:
     assert subprocess.run([shell, "-n"], input=text, check=False).returncode == 0
     again = Routed(own=NETWORK.own, pods=NETWORK.pods, peers=dict(reversed(list(NETWORK.peers.items()))))
     assert script(again) == text
-    assert b"ip route replace 10.244.1.0/24 via 192.0.2.12 proto 157" in text
+    assert b"\nroute 10.244.1.0/24 192.0.2.12\n" in text
 
 
 def test_no_rule_of_others_is_flushed() -> None:

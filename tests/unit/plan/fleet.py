@@ -195,6 +195,9 @@ class Fleet:
 
     def run(self, step: PlannedStep) -> None:
         """Do the whole step; raise Disorder when the machine could not."""
+        if step.step == "routes":
+            self.do_routes(step.among)
+            return
         action = getattr(self, "do_" + step.step.replace("-", "_"))
         if step.machine and step.step != "claim":
             self.need(self.machines[step.machine].kubeadm.owner == KEY, f"{step.name}: not claimed")
@@ -326,6 +329,14 @@ class Fleet:
         routes = {node.pod_cidr: node.address for node in self.nodes.values() if node.name != name}
         configs = sorted({*network.cni_configs, "10-groundplane.conflist"})
         self._set(name, network=replace(network, routes={**network.routes, **routes}, cni_configs=configs))
+
+    def do_routes(self, among: list[str]) -> None:
+        self.need_all_joined("routes")
+        for name in among:
+            network = self.machines[name].network
+            self.need(network.cni_configs != [], f"{name}: routes before the pod network")
+            routes = {node.pod_cidr: node.address for node in self.nodes.values() if node.name != name}
+            self._set(name, network=replace(network, routes=routes))
 
     def do_node_labels(self) -> None:
         self.need_all_joined("labels")

@@ -251,22 +251,19 @@ def test_a_member_whose_image_was_collected_or_runtime_tuned_is_left_alone() -> 
     assert [one.name for one in plan_of(fleet).steps] == ["runtime/w-1", "verify"]
 
 
-def test_a_missing_or_wrong_route_is_planned_with_its_next_hop() -> None:
+def test_a_missing_or_wrong_route_is_set_on_the_machine_that_lacks_it_and_nowhere_else() -> None:
     fleet = finished(desired(1, 2))
     network = fleet.machines["w-1"].network
     change_machine(fleet, "w-1", network=replace(network, routes={"10.244.0.0/24": "198.18.1.99"}))
     plan = plan_of(fleet)
-    assert lines(step(plan, "pod-network/w-1")) == [
-        "route 10.244.0.0/24: via 198.18.1.99 → via 198.18.1.11",
-        "route 10.244.2.0/24:  → via 198.18.1.13",
-    ]
-    assert [one.name for one in plan.steps] == ["pod-network/w-1", "verify"]
+    assert lines(step(plan, "routes")) == ["routes to the pods:  → set on w-1"]
+    assert [(one.name, one.among) for one in plan.steps] == [("routes", ["w-1"]), ("verify", ["w-1"])]
 
 
 def test_a_node_without_a_pod_range_yet_still_needs_its_route() -> None:
     fleet = finished(desired(1, 1))
     fleet.nodes["w-1"] = replace(fleet.nodes["w-1"], pod_cidr="")
-    assert lines(step(plan_of(fleet), "pod-network/cp-1")) == ["route to the pods of w-1:  → via 198.18.1.12"]
+    assert lines(step(plan_of(fleet), "routes")) == ["routes to the pods of w-1:  → set on cp-1, w-1"]
 
 
 def test_a_cni_configuration_that_is_gone_is_written_again() -> None:

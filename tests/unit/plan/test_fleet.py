@@ -196,7 +196,10 @@ def test_new_workers_are_prepared_and_joined_without_touching_the_old(fleet: Fle
     fleet.wish = grown
     fleet.machines |= {name: bare(name) for name in grown.target.members if name not in old}
     plan = create(fleet)
-    assert {step.step for step in plan.steps if step.machine in old} <= {"pod-network"}
+    assert not any(step.machine in old for step in plan.steps)
+    assert plan.fingerprints.keys() == set(fleet.target.members) - old
+    verified = {name for step in plan.steps if step.step == "verify" for name in step.among}
+    assert verified.isdisjoint(old)
     assert plan.summary.startswith("complete cluster shop")
     execute(fleet, plan, rng)
     fleet.finished()

@@ -19,6 +19,7 @@ from groundplane.api.target import ClusterTarget, Desired, resolve
 from groundplane.engine.loop import Again
 from groundplane.plan.choose import Chosen
 from groundplane.plan.delete import plan_delete
+from groundplane.plan.planes import with_leaving
 from groundplane.plan.release import plan_release
 
 from ..access import Access
@@ -127,6 +128,8 @@ def _target(scope: ClusterScope) -> ClusterTarget | None:
     needed = frozen.members if frozen.origin == "Adopted" else frozen.control_planes
     if not members & set(needed):
         return None
+    # What was leaving when the whole cluster was deleted may not have left.
+    frozen = with_leaving(frozen, [m.metadata.name for m in scope.machines if m.spec.role == "ControlPlane"])
     kept = {m.metadata.name for m in scope.kept}
     return msgspec.structs.replace(
         frozen,

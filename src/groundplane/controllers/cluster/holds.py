@@ -8,6 +8,7 @@ that did, and for what is only read (Secrets, Foundations, Distributions) as soo
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -79,6 +80,14 @@ async def hold(objects: Objects, scope: ClusterScope) -> None:
             await _set(objects, one, [*one.meta.finalizers, FINALIZER_IN_USE])
         elif one.held and one.key not in pointed_at and one.resource != RESOURCES[Machine]:
             await _let_go(objects, one)
+
+
+async def release_left(objects: Objects, scope: ClusterScope, names: Collection[str]) -> None:
+    """Let go of Machines that have left a Cluster which stays: they disappear."""
+    for machine in scope.machines:
+        candidate = _Candidate(RESOURCES[Machine], machine.metadata)
+        if machine.metadata.name in names and machine.metadata.deletion_timestamp and candidate.held:
+            await _let_go(objects, candidate)
 
 
 async def release(objects: Objects, scope: ClusterScope) -> None:

@@ -13,12 +13,10 @@ from groundplane.artifacts.delivery import ArtifactDelivery, Slots
 from groundplane.artifacts.sources import Depot
 from groundplane.client.contract import Object
 from groundplane.hosts.contract import Host
-from groundplane.operations import CHANGE, CLEAN_UP, CREATE, DELETE, RELEASE, Doors, Outcome, Runner, make_scopes
+from groundplane.operations import ACTIONS, Doors, Outcome, Runner, make_scopes
 
 from ..members import Members
 from .record import Record
-
-_STEPS = {"Create": CREATE, "Delete": DELETE, "Change": CHANGE, "CleanUp": CLEAN_UP, "Release": RELEASE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class Execution:
         async with make_scopes(desired, doors) as scopes:
             runner = Runner(
                 spec.plan,
-                steps=_STEPS[spec.plan.action],
+                steps=ACTIONS[spec.plan.action],
                 scopes=scopes,
                 recorder=self.record,
                 cancel=cancel,

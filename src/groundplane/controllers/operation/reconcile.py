@@ -93,7 +93,9 @@ class OperationReconciler:
             await self._wait_for_machines(operation, str(error))
             return Again(LOOK_AGAIN)
         if not operation.status.started_at:
-            surveyed = await self._access.survey(machines)
+            # Only what the plan rests on: machines that it does not touch are left in peace.
+            rests_on = operation.spec.plan.fingerprints
+            surveyed = await self._access.survey([m for m in machines if m.metadata.name in rests_on])
             if surveyed.errors:
                 words = "; ".join(f"{name}: {error}" for name, error in sorted(surveyed.errors.items()))
                 await self._wait_for_machines(operation, words)
@@ -111,7 +113,7 @@ class OperationReconciler:
         return Again()
 
     async def _machines(self, operation: Operation) -> list[Machine]:
-        members = set(operation.spec.target.members)
+        members = {*operation.spec.target.members, *operation.spec.target.leaving}
         machines = await self._objects.all(Machine, namespace=operation.metadata.namespace)
         return [machine for machine in machines if machine.metadata.name in members]
 

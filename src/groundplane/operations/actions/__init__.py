@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from groundplane.api.operation import Action
+
 from ..step import Step
 from ..steps.binaries import Binaries
 from ..steps.claim import Claim
 from ..steps.clean_up import CleanUp
+from ..steps.delete_node import DeleteNode
 from ..steps.drain import Drain
+from ..steps.drain_leaving import DrainLeaving
 from ..steps.empty_node import EmptyNode
+from ..steps.etcd_member import EtcdMember
 from ..steps.host_settings import HostSettings
 from ..steps.images import Images
 from ..steps.init import Init
@@ -22,6 +27,7 @@ from ..steps.pod_network import PodNetwork
 from ..steps.release import Release
 from ..steps.reset import Reset
 from ..steps.restore import Restore
+from ..steps.routes import Routes
 from ..steps.runtime import RuntimeStep
 from ..steps.runtime_classes import RuntimeClasses
 from ..steps.stage_runtime import StageRuntime
@@ -47,6 +53,7 @@ CREATE: Mapping[str, Step] = _by_key(
     Join(),
     NetworkManifest(),
     PodNetwork(),
+    Routes(),
     NodeLabels(),
     Verify(),
 )
@@ -65,3 +72,15 @@ CHANGE: Mapping[str, Step] = _by_key(
 CLEAN_UP: Mapping[str, Step] = _by_key(CleanUp())
 DELETE: Mapping[str, Step] = _by_key(Drain(), Reset(), Restore())
 RELEASE: Mapping[str, Step] = _by_key(Release())
+REMOVE: Mapping[str, Step] = _by_key(Claim(), DrainLeaving(), EtcdMember(), Reset(), DeleteNode(), Restore(), Routes())
+
+ACTIONS: Mapping[Action, Mapping[str, Step]] = MappingProxyType(
+    {
+        "Create": CREATE,
+        "Change": CHANGE,
+        "Remove": REMOVE,
+        "CleanUp": CLEAN_UP,
+        "Delete": DELETE,
+        "Release": RELEASE,
+    }
+)

@@ -1,6 +1,6 @@
 """join: a worker or a further control plane, by kubeadm.
 
-The bootstrap token is made on the first control plane for this join alone, reaches kubeadm in a file that only root
+The bootstrap token is made on a living control plane for this join alone, reaches kubeadm in a file that only root
 reads on tmpfs, and is deleted afterwards. A half-finished join of ours is cleared away and begun again.
 """
 
@@ -11,7 +11,7 @@ import secrets
 from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import Host
 
-from .. import control_plane, nodes
+from .. import control_plane, etcd, nodes, planes
 from ..control_plane import preflight_skipped, remove_config, run_with_config, taken
 from ..errors import NotYet
 from ..kubeadm import Join as JoinWith
@@ -50,13 +50,16 @@ class Join:
             return await _missing(scope)
 
         await wait_until(missing, what=f"node {scope.name}", seconds=120, clock=scope.clock)
+        if scope.name in scope.target.control_planes and await etcd.stacked(scope.host):
+            # The next one may only come when etcd can do without any single member again.
+            await planes.etcd_well(scope, f"etcd with {scope.name}")
         await control_plane.end(scope, "join")
 
 
 async def _missing(scope: ReadScope) -> str:
     """Return why the machine is no member of this cluster, or ""."""
-    first = scope.hosts[scope.target.first]
-    if await scope.host.read(CA) != await first.read(CA):
+    source = scope.hosts[await planes.source(scope)]
+    if await scope.host.read(CA) != await source.read(CA):
         return "it has not the cluster's certificate authority"
     found = await nodes.node(await nodes.door(scope), scope.name)
     if found is None:
@@ -80,14 +83,15 @@ async def _plane_missing(scope: ReadScope, node: nodes.Object) -> str:
 
 
 async def _join(scope: Scope) -> None:
-    first = scope.writable[scope.target.first]
+    name = await planes.source(scope)
+    source = scope.writable[name]
     await control_plane.begin(scope, "join")
-    token = await _make_token(first)
+    token = await _make_token(source)
     try:
-        key = await _upload_certificates(scope, first) if scope.name in scope.target.control_planes else ""
-        ca = await scope.hosts[scope.target.first].read(CA)
+        key = await _upload_certificates(scope, name) if scope.name in scope.target.control_planes else ""
+        ca = await source.read(CA)
         if ca is None:
-            raise NotYet(f"cannot read {CA} on host {first.name}: it is not there")
+            raise NotYet(f"cannot read {CA} on host {source.name}: it is not there")
         await _write_discovery(scope, ca)
         join = JoinWith(token, discovery=_DISCOVERY, certificate_key=key)
         documents = join_documents(scope.target, scope.own, join, ignore=await control_plane.ignored(scope))
@@ -95,7 +99,7 @@ async def _join(scope: Scope) -> None:
     finally:
         await remove_config(scope.door, "join")
         await scope.door.run(["rm", "-f", _DISCOVERY])
-        await _delete_token(first, token)
+        await _delete_token(source, token)
     if scope.name in scope.target.control_planes:
         await (await nodes.door(scope)).delete(_CERTIFICATES)
 
@@ -114,28 +118,28 @@ async def _options(scope: Scope) -> list[str]:
     return ["--skip-phases=preflight"]
 
 
-async def _make_token(first: Host) -> Token:
-    made = await first.run([f"{BIN}/kubeadm", "--kubeconfig", ADMIN_CONF, "token", "create", "--ttl", "30m"])
+async def _make_token(source: Host) -> Token:
+    made = await source.run([f"{BIN}/kubeadm", "--kubeconfig", ADMIN_CONF, "token", "create", "--ttl", "30m"])
     return Token(made.text.strip().splitlines()[-1])
 
 
-async def _delete_token(first: Host, token: Token) -> None:
+async def _delete_token(source: Host, token: Token) -> None:
     # The id, the part before the dot, is public: kubeadm prints it in listings.
     public = token.value.partition(".")[0]
-    await first.run([f"{BIN}/kubeadm", "--kubeconfig", ADMIN_CONF, "token", "delete", public], check=False)
+    await source.run([f"{BIN}/kubeadm", "--kubeconfig", ADMIN_CONF, "token", "delete", public], check=False)
 
 
-async def _upload_certificates(scope: Scope, first: Host) -> str:
-    """Have the first control plane share its certificates, sealed with a new key; return the key."""
+async def _upload_certificates(scope: Scope, name: str) -> str:
+    """Have a living control plane share its certificates, sealed with a new key; return the key."""
     key, path = secrets.token_hex(32), f"{RUN}/kubeadm-certs.yaml"
-    machine = scope.machines[scope.target.first]
+    source, machine = scope.writable[name], scope.machines[name]
     unused = Token("abcdef.0123456789abcdef", ttl="1s")
     documents = init_documents(scope.target, machine, token=unused, certificate_key=key)
-    await first.run(["mkdir", "-p", "-m", "700", RUN])
-    await first.write(path, render(documents), mode=0o600)
+    await source.run(["mkdir", "-p", "-m", "700", RUN])
+    await source.write(path, render(documents), mode=0o600)
     try:
         phase = ["init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print", "--config", path]
-        await first.run([f"{BIN}/kubeadm", *phase])
+        await source.run([f"{BIN}/kubeadm", *phase])
     finally:
-        await first.run(["rm", "-f", path])
+        await source.run(["rm", "-f", path])
     return key

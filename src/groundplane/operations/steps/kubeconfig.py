@@ -6,7 +6,8 @@ import yaml
 
 from groundplane.api.operation import PlannedChange
 
-from ..errors import StepRefused
+from .. import planes
+from ..errors import NotYet
 from ..places import ADMIN_CONF
 from ..scope import ReadScope, Scope
 
@@ -29,11 +30,11 @@ class Kubeconfig:
 
 async def _wanted(scope: ReadScope) -> bytes:
     target = scope.target
-    content = await scope.hosts[target.first].read(ADMIN_CONF)
+    name = await planes.source(scope)
+    content = await scope.hosts[name].read(ADMIN_CONF)
     if content is None:
-        raise StepRefused(
-            f"cannot publish the kubeconfig of cluster {target.name}: host {target.first} has no {ADMIN_CONF}",
-            remedy="look at step init",
+        raise NotYet(
+            f"cannot publish the kubeconfig of cluster {target.name}: host {name} has no {ADMIN_CONF} any more"
         )
     config = yaml.safe_load(content)
     for cluster in config["clusters"]:

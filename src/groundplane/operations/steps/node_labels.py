@@ -38,7 +38,7 @@ async def _patches(scope: ReadScope) -> dict[str, tuple[Object, str]]:
     """Return for each Node that differs the merge patch and what it does in words."""
     cluster = await nodes.door(scope)
     patches = {}
-    for name in scope.target.members:
+    for name in scope.concerned:
         found = await nodes.need_node(cluster, name)
         labels, taints = _labels(scope.machines[name], found), _taints(scope.machines[name], found)
         if labels or taints is not None:

@@ -1,9 +1,10 @@
 """verify: the cluster as a whole works: nodes Ready, system pods running, a test pod on every node reachable.
 
 The test pods run the release's pause image, which every node has, and are reached from every machine by ping: that
-shows the pod network across nodes without an image of its own, and that the scheduler works. They live in
-kube-system, which is always there, and are gone afterwards. What was proven is noted in the journal, so that a run
-that was cut off behind it does not prove it again.
+shows the pod network across nodes without an image of its own, and that the scheduler works. When the plan is about
+some nodes only, such as new ones, those are proven, against one that was there: the others are asked nothing. They
+live in kube-system, which is always there, and are gone afterwards. What was proven is noted in the journal, so that
+a run that was cut off behind it does not prove it again.
 """
 
 from __future__ import annotations
@@ -68,19 +69,19 @@ class Verify:
 
 def _proof(scope: ReadScope) -> str:
     """What the journal says once it is proven: it does not hold for other members or another version."""
-    seen = json.dumps([scope.target.key, scope.target.version, scope.target.members])
+    seen = json.dumps([scope.target.key, scope.target.version, scope.concerned])
     return hashlib.sha256(seen.encode()).hexdigest()
 
 
 async def _nodes_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
     """Return which members are not Ready, or "". Without a network plugin a node cannot be: it has to be there."""
     found = {item["metadata"]["name"]: item for item in await nodes.items(cluster, nodes.NODES)}
-    absent = [name for name in scope.target.members if name not in found]
+    absent = [name for name in scope.concerned if name not in found]
     if absent:
         return f"{', '.join(absent)} not registered"
     if scope.target.network.plugin == "none":
         return ""
-    waiting = [name for name in scope.target.members if not nodes.has_condition(found[name], "Ready")]
+    waiting = [name for name in scope.concerned if not nodes.has_condition(found[name], "Ready")]
     return f"{', '.join(waiting)} not Ready" if waiting else ""
 
 
@@ -88,9 +89,16 @@ async def pods_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
     """Return which system pods do not run and why, or ""; without a network plugin of its own a cluster has to wait."""
     if scope.target.network.plugin == "none" and scope.target.origin == "Made":
         return ""
-    pods = [pod for pod in await nodes.items(cluster, _SYSTEM_PODS) if LABEL not in nodes.meta(pod, "labels")]
+    found = await nodes.items(cluster, _SYSTEM_PODS)
+    pods = [pod for pod in found if LABEL not in nodes.meta(pod, "labels") and _concerns(scope, pod)]
     waiting = [f"{pod['metadata']['name']} {_why(pod)}" for pod in pods if not runs(pod)]
     return ", ".join(sorted(waiting)) or ("" if pods else "no pod in kube-system")
+
+
+def _concerns(scope: ReadScope, pod: dict[str, Any]) -> bool:
+    """Tell whether the pod is of the nodes that are verified; what waits for a place is only when all of them are."""
+    node = (pod.get("spec") or {}).get("nodeName")
+    return not scope.among or node in scope.concerned
 
 
 def _why(pod: dict[str, Any]) -> str:
@@ -106,5 +114,13 @@ async def _probe(scope: Scope, cluster: ClusterDoor) -> None:
     if not image:
         scope.log("no test pod: the release has no pause image to run")
         return
-    members = scope.target.members
-    await probe(scope, cluster, Probe(image, on=members, seen_from=members))
+    known = await _known(scope, cluster)
+    names = [*scope.concerned, *known]
+    await probe(scope, cluster, Probe(image, on=names, seen_from=names))
+
+
+async def _known(scope: Scope, cluster: ClusterDoor) -> list[str]:
+    """Return one Ready node that was there before, for new ones to be reached from; none when all are verified."""
+    ready = {n["metadata"]["name"] for n in await nodes.items(cluster, nodes.NODES) if nodes.has_condition(n, "Ready")}
+    others = [name for name in scope.target.members if name not in scope.concerned and name in ready]
+    return others[:1]

@@ -1,0 +1,42 @@
+"""Control planes that an Operation may ask about the cluster, other than the machine at hand."""
+
+from __future__ import annotations
+
+from groundplane.base.errors import Unavailable
+
+from . import etcd
+from .errors import NotYet
+from .places import ADMIN_CONF
+from .scope import ReadScope
+from .waiting import wait_until
+
+
+async def source(scope: ReadScope) -> str:
+    """Return a control plane that answers and has an admin kubeconfig; NotYet when there is none.
+
+    The first of the target is preferred; one that is down is passed over.
+    """
+    why = "there is no other"
+    for name in scope.target.control_planes:
+        if scope.machine is not None and name == scope.name:
+            continue
+        try:
+            if await scope.hosts[name].read(ADMIN_CONF) is not None:
+                return name
+            why = f"host {name} has no {ADMIN_CONF}"
+        except Unavailable as error:
+            why = error.message
+    raise NotYet(f"cannot find a control plane of cluster {scope.target.name} to ask: {why}")
+
+
+async def etcd_well(scope: ReadScope, what: str) -> None:
+    """Wait until every member of etcd answers and knows a leader."""
+    host = scope.hosts[await source(scope)]
+
+    async def missing() -> str:
+        try:
+            return await etcd.unwell(host, await etcd.members(host))
+        except NotYet as error:
+            return error.message
+
+    await wait_until(missing, what=f"{what} well", seconds=120, clock=scope.clock)
