@@ -208,6 +208,11 @@ def _node(collected: _Steps, delta: Delta, before: Sequence[str]) -> str:
 
 
 def _finish(collected: _Steps, deltas: Sequence[Delta]) -> None:
+    handlers = [name for name in collected.view.target.runtime.handlers if name != "runc"]
+    if handlers and any(delta.runtime for delta in deltas):
+        made = [PlannedChange(what=f"RuntimeClass {name}", after="made") for name in handlers]
+        after = [step.name for step in collected.steps]
+        collected.add("runtime-classes", "Make the RuntimeClasses of the handlers", made, after=after)
     if any(delta.disturbs for delta in deltas):
         proof = PlannedChange(what="cluster", after="all nodes Ready, system pods running, no cordon of ours left")
         collected.add(VERIFY, "Verify the cluster", [proof], after=[step.name for step in collected.steps])
