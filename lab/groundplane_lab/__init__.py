@@ -2,6 +2,7 @@
 
     lab = up(LabSpec(name="demo"))          machines with systemd and sshd, ready to be logged in to
     folder = ensure_artifacts()             kubeadm, kubelet, kubectl, the images, and distribution.yaml
+    ensure_stamped()                        the same, stamped with later versions: the distribution `tke`
     power_off(lab, "demo-2")                what can happen to a host, happens
     down("demo")                            and nothing of it is left
 
@@ -38,6 +39,7 @@ from groundplane_lab.lab import (
 )
 from groundplane_lab.model import PASSWORD, Lab, LabMachine, LabSpec, load
 from groundplane_lab.prerequisites import ensure_prerequisites
+from groundplane_lab.stamped import ensure_stamped
 
 __all__ = [
     "PASSWORD",
@@ -50,6 +52,7 @@ __all__ = [
     "down_all",
     "ensure_artifacts",
     "ensure_prerequisites",
+    "ensure_stamped",
     "execute",
     "fresh",
     "fresh_all",

@@ -16,6 +16,7 @@ from groundplane_lab.machines import running
 from groundplane_lab.model import LabSpec, find, load
 from groundplane_lab.plain import Runtime, plain_cluster
 from groundplane_lab.prerequisites import ensure_prerequisites
+from groundplane_lab.stamped import ensure_stamped
 
 _DEFAULT = LabSpec()
 
@@ -72,8 +73,9 @@ def status() -> None:
 
 @lab.command()
 def artifacts() -> None:
-    """Make the Kubernetes binaries and images available, and print their folder."""
+    """Make the Kubernetes binaries and images available, and print the folders of both distributions."""
     click.echo(str(ensure_artifacts()))
+    click.echo(str(ensure_stamped()))
 
 
 @lab.command()

@@ -36,7 +36,7 @@ from groundplane.operations import CHANGE, CREATE, DELETE, Doors, Limits, Outcom
 from groundplane.plan.change import plan_change
 from groundplane.plan.create import plan_create
 from groundplane.plan.delete import plan_delete
-from groundplane_lab import Lab, ensure_artifacts, load
+from groundplane_lab import Lab, ensure_artifacts, ensure_stamped, load
 
 _IGNORED = [
     "SystemVerification",
@@ -46,9 +46,10 @@ _IGNORED = [
 ]
 
 
-def distribution() -> Distribution:
-    """The lab's distribution; its artifacts are made when they are not there."""
-    text = (ensure_artifacts() / "distribution.yaml").read_text()
+def distribution(name: str = "native") -> Distribution:
+    """A distribution of the lab's, native or tke; its artifacts are made when they are not there."""
+    folder = ensure_stamped() if name == "tke" else ensure_artifacts()
+    text = (folder / "distribution.yaml").read_text()
     return msgspec.convert(yaml.safe_load(text), Distribution)
 
 
@@ -88,7 +89,7 @@ def desired(
         )
         for index, machine in enumerate(lab.machines)
     ]
-    target = resolve(cluster, Foundation(), distribution(), machines)
+    target = resolve(cluster, Foundation(), distribution(cluster.spec.kubernetes.distribution), machines)
     return Desired(target=target, machines={machine.metadata.name: machine for machine in machines})
 
 

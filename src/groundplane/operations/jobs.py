@@ -36,11 +36,15 @@ _BODY = 'umask 022; "$@" >>"$0/log" 2>&1 </dev/null; echo $? >"$0/status.new"; m
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`name` is unique on the machine; `argv` must hold no secret, for process lists show it."""
+    """`name` is unique on the machine; `argv` must hold no secret, for process lists show it.
+
+    `path` is a folder that programs are looked for in when they are nowhere else.
+    """
 
     name: str
     argv: Sequence[str]
     seconds: float = 600
+    path: str = ""
 
     @property
     def unit(self) -> str:
@@ -60,7 +64,7 @@ async def run_job(scope: ReadScope, host: Host, job: Job) -> None:
     """Start the job, or follow the one that runs already, to its end; JobFailed when it ends with an error."""
     if await running(host, job):
         scope.log(f"{job.argv[0]} still runs from before: following it")
-    command = join(["env", f"PATH={PATH}", *job.argv])
+    command = join(["env", f"PATH={PATH}:{job.path}" if job.path else f"PATH={PATH}", *job.argv])
     await host.script(
         _START.format(unit=job.unit, folder=job.folder, run=RUN, body=quote(_BODY), command=command), timeout=60
     )

@@ -30,9 +30,12 @@ from ..steps.restore import Restore
 from ..steps.routes import Routes
 from ..steps.runtime import RuntimeStep
 from ..steps.runtime_classes import RuntimeClasses
+from ..steps.stage_kubernetes import StageKubernetes
 from ..steps.stage_runtime import StageRuntime
 from ..steps.switch_runtime import SwitchRuntime
 from ..steps.uncordon import Uncordon
+from ..steps.upgrade_control_plane import UpgradeControlPlane
+from ..steps.upgrade_kubelet import UpgradeKubelet
 from ..steps.verify import Verify
 from ..steps.verify_change import VerifyChange
 from ..steps.verify_node import VerifyNode
@@ -63,8 +66,11 @@ CHANGE: Mapping[str, Step] = _by_key(
     HostSettings(),
     StageRuntime(),
     RuntimeClasses(),
+    StageKubernetes(),
     EmptyNode(),
     SwitchRuntime(),
+    UpgradeControlPlane(),
+    UpgradeKubelet(),
     VerifyNode(),
     Uncordon(),
     VerifyChange(),

@@ -31,21 +31,29 @@ class Images:
         return scope.machine is not None
 
     async def plan(self, scope: ReadScope) -> list[PlannedChange]:
-        name = runtime_of(scope.target).name
-        return [PlannedChange(what=f"image {a.image}", after=f"loaded into {name}") for a in await _missing(scope)]
+        return await images_missing(scope, runtime_of(scope.target))
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
-        runtime = runtime_of(scope.target)
-        missing = await _missing(scope)
-        await _note_found(scope, runtime, missing)
-        await together([_load(scope, runtime, artifact) for artifact in missing], limit=_AT_ONCE)
-        await _note_loaded(scope, runtime, missing)
+        await load_images(scope, runtime_of(scope.target))
 
 
-async def _missing(scope: ReadScope) -> list[Artifact]:
-    runtime = runtime_of(scope.target)
+async def images_missing(scope: ReadScope, runtime: Runtime) -> list[PlannedChange]:
+    """Return the images of the release that a runtime of the machine has not, as changes."""
+    missing = await _missing(scope, runtime)
+    return [PlannedChange(what=f"image {a.image}", after=f"loaded into {runtime.name}") for a in missing]
+
+
+async def load_images(scope: Scope, runtime: Runtime) -> None:
+    """Load what is missing of the release's images into a runtime of the machine."""
+    missing = await _missing(scope, runtime)
+    await _note_found(scope, runtime, missing)
+    await together([_load(scope, runtime, artifact) for artifact in missing], limit=_AT_ONCE)
+    await _note_loaded(scope, runtime, missing)
+
+
+async def _missing(scope: ReadScope, runtime: Runtime) -> list[Artifact]:
     held = await runtimes.images(scope.host, runtime)
-    noted = await _noted(scope)
+    noted = await _noted(scope, runtime)
     return [
         artifact
         for artifact in await needed(scope.host, scope.target, "Image")
@@ -54,9 +62,9 @@ async def _missing(scope: ReadScope) -> list[Artifact]:
     ]
 
 
-async def _noted(scope: ReadScope) -> dict[str, dict[str, Any]]:
+async def _noted(scope: ReadScope, runtime: Runtime) -> dict[str, dict[str, Any]]:
     note = await ledger.note(scope.host, _NOTE) or {}
-    images: dict[str, dict[str, Any]] = note.get(runtime_of(scope.target).name, {})
+    images: dict[str, dict[str, Any]] = note.get(runtime.name, {})
     return images
 
 

@@ -1,0 +1,208 @@
+"""upgrade-control-plane: the static pods of one control plane, by the new release's own kubeadm, as a job.
+
+Before it begins, the manifests are kept aside. kubeadm brings a component that does not come up back by itself; what it
+could not finish is taken back from our copies. A control plane that serves the new version is never taken back: its
+store may hold what the old version cannot read, and its old kubelet is allowed beside it. etcd stays on its new image
+for the same reason.
+"""
+
+from __future__ import annotations
+
+from groundplane.api.operation import PlannedChange
+from groundplane.base.errors import Unavailable
+from groundplane.clusters.api import runs
+from groundplane.hosts.contract import ReadHost
+
+from .. import before, etcd_store, living, nodes, programs
+from ..control_plane import has_crictl
+from ..errors import NotReached, StepRefused
+from ..jobs import Job, run_job
+from ..kubeadm import clean_ignores
+from ..kubeadm import upgrade as kubeadm
+from ..places import ADMIN_CONF, STAGE
+from ..scope import ReadScope, Scope
+from ..waiting import wait_until
+
+SYSTEM = "/api/v1/namespaces/kube-system"
+CONFIG_MAP = f"{SYSTEM}/configmaps/kubeadm-config"
+_PATIENCE = 300.0
+# Not below /run, from which some systems let nothing be executed.
+_SHIM = f"{STAGE}/kubeadm-path"
+# kubeadm before v1.31 asks crictl for images; where there is none, this answers it from containerd's own tool.
+_CRICTL = b"""#!/bin/sh
+# Written by groundplane: answers kubeadm's questions where crictl is not installed.
+for last; do :; done
+case " $* " in
+*" inspecti "*) ctr -n k8s.io images ls -q "name==$last" | grep -q . ;;
+*" info "*|*" version "*) ctr version >/dev/null ;;
+*) echo "crictl is not on this machine" >&2; exit 1 ;;
+esac
+"""
+
+
+class UpgradeControlPlane:
+    name = "upgrade-control-plane"
+    title = "Upgrade the control plane"
+
+    def wanted(self, scope: ReadScope) -> bool:
+        return scope.machine is not None and scope.name in scope.target.control_planes
+
+    async def plan(self, scope: ReadScope) -> list[PlannedChange]:
+        version = scope.target.version
+        changes = [
+            PlannedChange(what=component, before=tag or "nothing", after=version)
+            for component, tag in (await _tags(scope.host)).items()
+            if tag != kubeadm.image_tag(version)
+        ]
+        serving = await served(scope)
+        if serving != version:
+            changes.append(PlannedChange(what="API server", before=serving or "no answer", after=f"serves {version}"))
+        if not changes and scope.name == scope.target.first:
+            noted = kubeadm.version_in(await configuration(scope))
+            if noted != version:
+                changes.append(PlannedChange(what="kubeadm-config", before=noted, after=version))
+        return changes
+
+    async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
+        host, kept = scope.door, kept_of(scope.target.version)
+        for component in (*kubeadm.COMPONENTS, "etcd"):
+            await before.save(host, kept, kubeadm.manifest_path(component))
+        await before.save(host, kept, living.KUBELET_CONFIG)
+        await _put_back_lost(scope)
+        await run_job(scope, host, await _job(scope))
+        await _settle(scope, scope.target.version)
+        if await etcd_store.is_stacked(scope.host):
+            await etcd_store.require_health(scope)
+
+    async def undo(self, scope: Scope) -> None:
+        """Bring a control plane that kubeadm left in the middle back to its old manifests; a whole one stays."""
+        host, kept = scope.door, kept_of(scope.target.version)
+        if not await before.exists(host, kept):
+            return
+        await host.run(["systemctl", "stop", Job(name=_JOB, argv=()).unit], check=False)
+        version = scope.target.version
+        tags = set((await _tags(scope.host)).values())
+        if tags == {kubeadm.image_tag(version)} and await served(scope) == version:
+            scope.log(
+                f"the control plane of {scope.name} stays at {version}: it serves it, and an API server is never taken"
+                " back; kubelets may be older"
+            )
+            return
+        for path in (*map(kubeadm.manifest_path, kubeadm.COMPONENTS), living.KUBELET_CONFIG):
+            if await host.read(path) != await before.copy_of(host, kept, path):
+                await before.put_back(host, kept, below=path)
+        await _put_back_lost(scope)
+        old = _version_of(await before.copy_of(host, kept, kubeadm.manifest_path("kube-apiserver")))
+        await _settle(scope, old)
+        await _note_old(scope, old)
+        await before.forget(host, kept)
+        scope.log(f"the control plane of {scope.name} is as it was, at {old}")
+
+
+def kept_of(version: str) -> str:
+    """Return the name under which the manifests before an upgrade to `version` are kept."""
+    return f"control-plane-{version}"
+
+
+async def configuration(scope: ReadScope) -> str:
+    """Return the cluster's ClusterConfiguration as text; StepRefused when there is none."""
+    found = await (await nodes.door(scope)).get(CONFIG_MAP) or {}
+    data = found.get("data")
+    if not isinstance(data, dict) or "ClusterConfiguration" not in data:
+        raise StepRefused(
+            f"cannot upgrade cluster {scope.target.name}: kubeadm keeps no ClusterConfiguration in ConfigMap"
+            " kube-system/kubeadm-config",
+            remedy="put it there: kubeadm init phase upload-config kubeadm --config FILE",
+        )
+    return str(data["ClusterConfiguration"])
+
+
+async def served(scope: ReadScope) -> str:
+    """Return the version that the API server on this very machine serves, "" when it does not answer."""
+    host = scope.host
+    port = kubeadm.flags_of(await host.read(kubeadm.manifest_path("kube-apiserver"))).get("secure-port", "6443")
+    server = f"https://{scope.own.spec.address}:{port}"
+    ask = ["kubectl", f"--kubeconfig={ADMIN_CONF}", f"--server={server}", "--request-timeout=5s"]
+    answer = await host.query([*ask, "get", "--raw=/version"], timeout=20)
+    return etcd_store.json_of(answer.text).get("gitVersion", "") if answer.ok else ""
+
+
+_JOB = "kubeadm-upgrade"
+
+
+async def _job(scope: Scope) -> Job:
+    host, version = scope.door, scope.target.version
+    program = programs.staged(version, "kubeadm")
+    if await host.stat(program) is None:
+        program = (await programs.program(scope.host, "kubeadm")).now
+    ignore = clean_ignores(scope.target, await _ignored(scope))
+    first = scope.name == scope.target.first
+    argv = kubeadm.apply_command(program, version, ignore) if first else kubeadm.node_command(program, ignore)
+    if await has_crictl(scope.host):
+        return Job(name=_JOB, argv=argv, seconds=2400)
+    await host.write(f"{_SHIM}/crictl", _CRICTL, mode=0o755)
+    return Job(name=_JOB, argv=argv, seconds=2400, path=_SHIM)
+
+
+async def _ignored(scope: Scope) -> list[str]:
+    dns = await (await nodes.door(scope)).get(f"{SYSTEM}/configmaps/coredns")
+    return [*kubeadm.IGNORED, *(kubeadm.IGNORED_WITHOUT_DNS if dns is None else ())]
+
+
+async def _put_back_lost(scope: Scope) -> None:
+    """A run that was cut off between two renames of kubeadm's left no manifest where one belongs."""
+    for component in (*kubeadm.COMPONENTS, "etcd"):
+        path = kubeadm.manifest_path(component)
+        if await scope.host.stat(path) is None:
+            await before.put_back(scope.door, kept_of(scope.target.version), below=path)
+
+
+async def _tags(host: ReadHost) -> dict[str, str]:
+    found = {}
+    for component in kubeadm.COMPONENTS:
+        found[component] = _version_of(await host.read(kubeadm.manifest_path(component)))
+    return found
+
+
+def _version_of(manifest: bytes | None) -> str:
+    return kubeadm.tag_of(kubeadm.image_of(manifest))
+
+
+async def _settle(scope: Scope, version: str) -> None:
+    """Wait until this machine's API server serves the version and its control plane's pods run."""
+
+    async def missing() -> str:
+        found = await served(scope)
+        if found != version:
+            return f"the API server serves {found}" if found else "the API server does not answer"
+        try:
+            pods = [f"{SYSTEM}/pods/{component}-{scope.name}" for component in kubeadm.COMPONENTS]
+            cluster = await nodes.door(scope)
+            shown = [await cluster.get(path) for path in pods]
+        except Unavailable as error:
+            return error.message
+        late = [path.rpartition("/")[2] for path, pod in zip(pods, shown, strict=True) if pod is None or not runs(pod)]
+        return f"not running: {late[0]}" if late else ""
+
+    try:
+        await wait_until(
+            missing, what=f"{scope.name} serve {version}", seconds=_PATIENCE, clock=scope.clock, interval=0.5
+        )
+    except NotReached as error:
+        raise NotReached(
+            error.message,
+            remedy="look at the containers of kube-apiserver and etcd there, and at `journalctl -u kubelet`",
+        ) from error
+
+
+async def _note_old(scope: Scope, old: str) -> None:
+    """Have kubeadm-config name the old version again, unless another control plane is at the new one."""
+    others = [name for name in scope.target.control_planes if name != scope.name]
+    wanted = kubeadm.image_tag(scope.target.version)
+    for name in others:
+        if wanted in (await _tags(scope.hosts[name])).values():
+            return
+    text = await configuration(scope)
+    if kubeadm.version_in(text) != old:
+        patch: nodes.Object = {"data": {"ClusterConfiguration": kubeadm.with_version(text, old)}}
+        await (await nodes.door(scope)).patch(CONFIG_MAP, patch)

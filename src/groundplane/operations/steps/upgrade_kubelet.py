@@ -1,0 +1,151 @@
+"""upgrade-kubelet: kubeadm, kubelet and kubectl of one drained node, with the cluster's kubelet configuration.
+
+What is replaced is kept aside first. Each program gets its name in one rename, so that a run that is cut off leaves the
+old or the new one, never a part. The step ends when the Node itself reports the new version and is Ready.
+"""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from groundplane.api.operation import PlannedChange
+from groundplane.base.errors import Unavailable
+from groundplane.hosts.contract import Host
+
+from .. import before, kubelet_flags, living, nodes, programs
+from ..errors import NotReached
+from ..jobs import Job, run_job
+from ..kubeadm import minor_of
+from ..kubeadm import upgrade as kubeadm
+from ..scope import ReadScope, Scope
+from ..waiting import wait_until
+from .stage_kubernetes import released
+from .stage_runtime import last_words
+
+_KUBELET = "kubelet.service"
+_PATIENCE = 240.0
+_PLACE = """set -eu
+install -m 0755 {source} {place}.groundplane-new
+sync {place}.groundplane-new 2>/dev/null || sync
+mv -T {place}.groundplane-new {place}
+"""
+
+
+class UpgradeKubelet:
+    name = "upgrade-kubelet"
+    title = "Upgrade kubelet"
+
+    def wanted(self, scope: ReadScope) -> bool:
+        return scope.machine is not None
+
+    async def plan(self, scope: ReadScope) -> list[PlannedChange]:
+        version = scope.target.version
+        changes = [PlannedChange(what=place, after=version) for place in (await _differing(scope)).values()]
+        node = await nodes.need_node(await nodes.door(scope), scope.name)
+        if missing := _not_at(node, version):
+            changes.append(PlannedChange(what=f"node {scope.name}", before=missing, after=f"Ready at {version}"))
+        return changes
+
+    async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
+        host, version = scope.door, scope.target.version
+        differing = await _differing(scope)
+        if differing:
+            found = [await programs.program(scope.host, name) for name in programs.NAMES]
+            for path in (*(one.place for one in found), programs.DROPIN, living.KUBELET_CONFIG, kubelet_flags.PATH):
+                await before.save(host, kept_of(version), path)
+            await _configure(scope)
+            # kubelet goes last: as long as it differs, the rest is done again.
+            for name, place in sorted(differing.items(), key=lambda one: one[0] == "kubelet"):
+                await _divert(scope, next(one for one in found if one.name == name))
+                source = programs.staged(version, name)
+                await host.script(_PLACE.format(source=quote(source), place=quote(place)))
+        await _restart(host)
+        await _settle(scope, version)
+        await host.run(["rm", "-rf", programs.stage_folder(version)])
+
+    async def undo(self, scope: Scope) -> None:
+        """Bring the old programs and files back and wait until the Node is Ready with them."""
+        host, kept = scope.door, kept_of(scope.target.version)
+        if not await before.exists(host, kept):
+            return
+        await host.run(["systemctl", "stop", _job(scope, "").unit], check=False)
+        await before.put_back(host, kept)
+        await _restart(host)
+        said = await host.run([(await programs.program(scope.host, "kubelet")).now, "--version"])
+        old = said.text.rpartition(" ")[2]
+        await _settle(scope, old)
+        await before.forget(host, kept)
+        scope.log(f"kubelet of {scope.name} is at {old} again")
+
+
+def kept_of(version: str) -> str:
+    """Return the name under which what was there before an upgrade to `version` is kept."""
+    return f"kubelet-{version}"
+
+
+async def _differing(scope: ReadScope) -> dict[str, str]:
+    """Return the programs that are not the release's, by name: where the new ones go."""
+    found = {}
+    for name, artifact in (await released(scope)).items():
+        place = (await programs.program(scope.host, name)).place
+        if await scope.host.digest(place) != artifact.sha256:
+            found[name] = place
+    return found
+
+
+def _job(scope: ReadScope, program: str) -> Job:
+    return Job(name="kubeadm-kubelet-config", argv=kubeadm.kubelet_command(program), seconds=180)
+
+
+async def _configure(scope: Scope) -> None:
+    """Give the node the cluster's kubelet configuration, and take out the flags that the new kubelet refuses."""
+    host, version = scope.door, scope.target.version
+    await run_job(scope, host, _job(scope, programs.staged(version, "kubeadm")))
+    flags = await host.read(kubelet_flags.PATH)
+    if flags is not None and (changed := kubeadm.without_removed_flags(flags, minor_of(version))) is not None:
+        await host.write(kubelet_flags.PATH, changed)
+
+
+async def _divert(scope: Scope, found: programs.Program) -> None:
+    """Say that a package's program is left alone, and have kubelet's unit start ours."""
+    if not found.package:
+        return
+    scope.log(f"{found.now} belongs to package {found.package} and stays; {found.place} is used from now on")
+    if found.name == "kubelet":
+        await scope.door.write(programs.DROPIN, await programs.dropin(scope.host, found.place))
+
+
+async def _restart(host: Host) -> None:
+    await host.run(["systemctl", "daemon-reload"])
+    await host.run(["systemctl", "reset-failed", _KUBELET], check=False)
+    await host.run(["systemctl", "restart", _KUBELET], timeout=180)
+
+
+async def _settle(scope: Scope, version: str) -> None:
+    """Wait until the Node reports the version and is Ready. The API may be on this node, and away meanwhile."""
+
+    async def missing() -> str:
+        try:
+            cluster = await scope.cluster()
+            node = await nodes.node(cluster, scope.name) if cluster is not None else None
+        except Unavailable as error:
+            return f"the cluster's API does not answer: {error.message}"
+        return _not_at(node, version) if node is not None else "it is not registered"
+
+    what = f"node {scope.name} Ready at {version}"
+    try:
+        await wait_until(missing, what=what, seconds=_PATIENCE, clock=scope.clock, interval=0.5)
+    except NotReached as error:
+        words = await last_words(scope.host, _KUBELET)
+        raise NotReached(
+            f"{error.message}; kubelet says: {words}", remedy="see `journalctl -u kubelet` there"
+        ) from error
+
+
+def _not_at(node: nodes.Object, version: str) -> str:
+    """Return why the Node is not Ready at the version, or ""."""
+    info = (node.get("status") or {}).get("nodeInfo") or {}
+    found = str(info.get("kubeletVersion", ""))
+    if found != version:
+        return f"at {found or 'no version that is known'}"
+    return "" if nodes.has_condition(node, "Ready") else "not Ready"
