@@ -7,6 +7,7 @@ Run as a program it makes or deletes the cluster of a lab by hand:
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -32,7 +33,7 @@ from groundplane.base.clock import utc_now
 from groundplane.clusters.api import KubernetesDoor, observe
 from groundplane.hosts.facts import survey
 from groundplane.hosts.ssh import HostAccess, HostPool
-from groundplane.operations import CHANGE, CREATE, DELETE, Doors, Limits, Outcome, Runner, Scopes, make_scopes
+from groundplane.operations import ACTIONS, Doors, Limits, Outcome, Runner, Scopes, make_scopes
 from groundplane.plan.change import plan_change
 from groundplane.plan.create import plan_create
 from groundplane.plan.delete import plan_delete
@@ -102,6 +103,7 @@ class Record:
     lines: list[tuple[str, str]] = field(default_factory=list)
     kubeconfig: bytes | None = None
     verbose: bool = False
+    journal: Path | None = None
     began: float = field(default_factory=time.monotonic)
 
     def get(self, key: str) -> str | None:
@@ -109,6 +111,8 @@ class Record:
 
     async def put(self, key: str, value: str) -> None:
         self.notes[key] = value
+        if self.journal is not None:
+            self.journal.write_text(json.dumps(self.notes))
 
     async def step(self, status: StepStatus) -> None:
         self.steps[status.name] = status
@@ -157,7 +161,7 @@ class Site:
     def runner(self, plan: Plan, *, cancel: asyncio.Event | None = None, limits: Limits | None = None) -> Runner:
         return Runner(
             plan,
-            steps=_STEPS[plan.action],
+            steps=ACTIONS[plan.action],
             scopes=self.scopes,
             recorder=self.record,
             cancel=cancel,
@@ -182,9 +186,6 @@ class Site:
         """What the planner makes of what is there now."""
         facts, cluster = await self.look()
         return plan_change(self.wanted, facts, cluster)
-
-
-_STEPS = {"Create": CREATE, "Delete": DELETE, "Change": CHANGE}
 
 
 def only(plan: Plan, *keys: str) -> Plan:
@@ -221,17 +222,32 @@ async def site(lab: Lab, *, record: Record | None = None, **spec: Any) -> AsyncI
             yield Site(wanted, doors, scopes, record)
 
 
+async def _frozen(opened: Site, path: Path) -> Plan:
+    """The plan of the run that was cut off, or a new one."""
+    if path.exists():
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    plan = await opened.plan_change()
+    path.write_bytes(msgspec.json.encode(plan))
+    return plan
+
+
 async def _by_hand(action: str, name: str, runtime: str, control_planes: int) -> None:
-    record, kept = Record(verbose=True), Path(f"/tmp/{name}.kubeconfig")
+    """Keep what an Operation leaves behind beside the lab: a run that is killed is gone on with by the next one."""
+    home = state_folder(name)
+    record, kept = Record(verbose=True, journal=home / "driver.journal"), home / "driver.kubeconfig"
     record.kubeconfig = kept.read_bytes() if kept.exists() and action == "change" else None
+    if action == "change" and record.journal is not None and record.journal.exists():
+        record.notes = json.loads(record.journal.read_text())
     async with site(load(name), record=record, runtime=runtime, control_planes=control_planes) as opened:
         if action == "change":
-            plan = await opened.plan_change()
+            plan = await _frozen(opened, home / "driver.plan")
             sys.stdout.write(f"{plan.summary}\n")
-            outcome = await opened.runner(only(plan, *CHANGE)).run()
+            outcome = await opened.runner(plan).run()
         else:
             outcome = await opened.run("Create" if action == "create" else "Delete")
         sys.stdout.write(f"{outcome.phase}: {outcome.message} {outcome.remedy}\n")
+        for path in (home / "driver.journal", home / "driver.plan"):
+            path.unlink(missing_ok=True)
         if opened.record.kubeconfig:
             kept.write_bytes(opened.record.kubeconfig)
 

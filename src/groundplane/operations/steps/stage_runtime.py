@@ -12,7 +12,7 @@ import hashlib
 import json
 
 from groundplane.api.operation import PlannedChange
-from groundplane.hosts.contract import ReadHost
+from groundplane.hosts.contract import Host, ReadHost
 
 from .. import before, containerd, cri, docker, ledger, living, runtimes, systemd
 from ..carry import PROXY, Carried
@@ -20,6 +20,7 @@ from ..carry_images import carry_to_containerd, missing_in_containerd
 from ..carrying import carried_from, lacking
 from ..errors import StepRefused
 from ..install_runtime import install
+from ..places import STAGE
 from ..retire import other
 from ..runtimes import CONTAINERD, DOCKER, Runtime, runtime_of
 from ..scope import ReadScope, Scope
@@ -73,9 +74,46 @@ class StageRuntime:
             await before.save(host, left, path)
             await host.write(path, content, mode=mode)
         if edited is not None:
+            await _try_out(host, runtime, edited)
             await host.write(runtime.config, edited)
-        await (_stage_docker(scope) if runtime is DOCKER else _stage_containerd(scope))
+        try:
+            await (_stage_docker(scope) if runtime is DOCKER else _stage_containerd(scope))
+        except StepRefused:
+            # Docker may stand on this containerd: it gets back the configuration that it ran with.
+            await _unstage(scope, runtime)
+            raise
         await ledger.write_note(host, _NOTE, {"proof": await _proof(scope.host, runtime)})
+
+
+async def _try_out(host: Host, runtime: Runtime, content: bytes) -> None:
+    """Have containerd read the configuration before it depends on it."""
+    if runtime is DOCKER:
+        return
+    path = f"{STAGE}/config.toml"
+    await host.run(["mkdir", "-p", "-m", "700", STAGE])
+    await host.write(path, content, mode=0o600)
+    tried = await host.run(["containerd", "--config", path, "config", "dump"], check=False)
+    await host.run(["rm", "-f", path])
+    if not tried.ok:
+        words = tried.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise StepRefused(
+            f"cannot set up containerd on host {host.name}: it does not take its configuration:"
+            f" {words[-1] if words else 'no reason given'}",
+            remedy=f"mend {runtime.config} on the machine, or move it away; nothing was changed",
+        )
+
+
+async def _unstage(scope: Scope, runtime: Runtime) -> None:
+    """Bring the runtime's files back as they were found, and have it run with them again if it ran."""
+    host, kept = scope.door, kept_of(other(runtime))
+    unit = next((one for one in await before.units(host, kept) if one.name == runtime.unit), None)
+    for path in ("/etc/containerd/", "/etc/docker/", "/etc/systemd/"):
+        await before.put_back(host, kept, below=path)
+    await host.run(["systemctl", "daemon-reload"])
+    await host.run(["systemctl", "reset-failed", runtime.unit], check=False)
+    verb = "restart" if unit is not None and unit.active else "stop"
+    await host.run(["systemctl", verb, runtime.unit], check=False, timeout=180)
+    scope.log(f"{runtime.name} has the configuration that it was found with")
 
 
 def kept_of(runtime: Runtime) -> str:

@@ -87,8 +87,14 @@ def _not_anew(pod: dict[str, Any], runtime: str) -> str:
     scheme = runtime.partition("://")[0]
     containers = (pod.get("status") or {}).get("containerStatuses") or []
     if any(not str(one.get("containerID", "")).startswith(f"{scheme}://") for one in containers) or not containers:
-        return f"does not run on {scheme} yet"
+        return f"does not run on {scheme} yet{_waiting(containers)}"
     return "" if runs(pod) else "is not ready"
+
+
+def _waiting(containers: list[dict[str, Any]]) -> str:
+    """Return in brackets what the containers wait for, such as ImagePullBackOff."""
+    states = [((one.get("state") or {}).get("waiting") or {}).get("reason", "") for one in containers]
+    return f" ({', '.join(sorted(set(filter(None, states))))})" if any(states) else ""
 
 
 async def _api_silent(scope: ReadScope) -> str:
