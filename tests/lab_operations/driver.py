@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -34,10 +35,11 @@ from groundplane.clusters.api import KubernetesDoor, observe
 from groundplane.hosts.facts import survey
 from groundplane.hosts.ssh import HostAccess, HostPool
 from groundplane.operations import ACTIONS, Doors, Limits, Outcome, Runner, Scopes, make_scopes
-from groundplane.plan.change import plan_change
+from groundplane.plan.change import plan_change, without_hold
 from groundplane.plan.create import plan_create
 from groundplane.plan.delete import plan_delete
 from groundplane_lab import Lab, ensure_artifacts, ensure_stamped, load
+from groundplane_lab.model import state_folder
 
 _IGNORED = [
     "SystemVerification",
@@ -240,6 +242,8 @@ async def _by_hand(action: str, name: str, runtime: str, control_planes: int) ->
         record.notes = json.loads(record.journal.read_text())
     async with site(load(name), record=record, runtime=runtime, control_planes=control_planes) as opened:
         if action == "change":
+            held = os.environ.get("HELD_BACK", "").split()
+            opened.wanted = without_hold(opened.wanted, [name for name in opened.wanted.machines if name not in held])
             plan = await _frozen(opened, home / "driver.plan")
             sys.stdout.write(f"{plan.summary}\n")
             outcome = await opened.runner(plan).run()
