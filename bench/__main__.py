@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import api_server, assess, create_cluster, members, survey
+from bench import api_server, assess, create_cluster, members, migrate, survey
 from bench.figures import save, table
 
 BENCHMARKS = {
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "members": members.run,
     "survey": survey.run,
     "create_cluster": create_cluster.run,
+    "migrate": migrate.run,
     "api_server": api_server.run,
 }
 

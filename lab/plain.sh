@@ -19,35 +19,8 @@ pod_network=10.244.0.0/16
 work=$(mktemp -d)
 trap 'close_connections; rm -rf "$work"' EXIT
 
-read_lab() {
-    python3 - "$lab" <<'PY'
-import json, sys
-lab = json.load(open(sys.argv[1]))
-print("key=" + lab["privateKey"])
-print("addresses=(" + " ".join(m["address"] for m in lab["machines"]) + ")")
-print("names=(" + " ".join(m["name"] for m in lab["machines"]) + ")")
-PY
-    python3 -c 'import json, sys
-for m in json.load(open(sys.argv[1]))["machines"]: print(m["address"], m["hostKey"])' "$lab" > "$work/known_hosts"
-}
-
-on() { # ADDRESS COMMAND…: runs a command line on a machine, over one kept connection for each
-    local address=$1
-    shift
-    ssh -i "$key" -o UserKnownHostsFile="$work/known_hosts" -o ControlMaster=auto -o ControlPath="$work/%h" \
-        -o ControlPersist=60 -o LogLevel=ERROR "root@$address" "$@"
-}
-
-close_connections() {
-    for address in "${addresses[@]}"; do
-        ssh -o ControlPath="$work/%h" -O exit "root@$address" 2> "$work/exit" || true
-    done
-}
-
-wait_all() { # fails when any background job failed
-    local job
-    for job in $(jobs -p); do wait "$job"; done
-}
+# shellcheck source=lab/machines.sh
+source "$(dirname "$0")/machines.sh"
 
 started=$EPOCHREALTIME
 phase_started=$started
@@ -64,23 +37,6 @@ write_host_settings() {
     printf '%s\n' net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1 \
         > /etc/sysctl.d/99-kubernetes.conf
     sysctl -q --system
-}
-
-start_containerd() {
-    cat > /etc/containerd/config.toml <<'TOML'
-version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-  restrict_oom_score_adj = true
-  sandbox_image = "k8s.gcr.io/pause:3.2"
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/opt/cni/bin"
-    conf_dir = "/etc/cni/net.d"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-      SystemdCgroup = true
-TOML
-    systemctl enable --now containerd
 }
 
 start_docker() {

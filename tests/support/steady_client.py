@@ -77,7 +77,7 @@ class Record:
 
 
 class SteadyClient:
-    """Threads that ask until the end of the `with` block. Read `balanced` and `by_node` after it."""
+    """Threads that ask until the end of the `with` block. Read `balanced`, `by_node` and `api_away` (s) after it."""
 
     def __init__(self, kubeconfig: Path, addresses: Mapping[str, str], *, port: int) -> None:
         """`addresses` are those of the nodes by name; `port` is the NodePort."""
@@ -89,6 +89,7 @@ class SteadyClient:
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
         self._began = time.monotonic()
+        self.api_away = 0.0
         self.balanced = Record()
         self.by_node = {name: Record() for name in addresses}
 
@@ -110,7 +111,7 @@ class SteadyClient:
 
     def report(self) -> str:
         """What happened, for people."""
-        rows = [f"{BALANCED}: {self.balanced}"]
+        rows = [f"{BALANCED}: {self.balanced}", f"the API was away for {self.api_away:.1f} s"]
         return "\n".join([*rows, *(f"only {name}: {record}" for name, record in self.by_node.items())])
 
     def _balance(self) -> None:
@@ -144,13 +145,16 @@ class SteadyClient:
 
     def _watch_nodes(self) -> None:
         """Keep who is Ready and not cordoned; while the API is away, what was last known counts."""
-        eyes = Eyes(self._kubeconfig)
+        eyes, before = Eyes(self._kubeconfig), self._now()
         while not self._over.wait(_CHECK_EVERY):
-            found = eyes.nodes()
-            if found is not None:
+            found, now = eyes.nodes(), self._now()
+            if found is None:
+                self.api_away += now - before
+            else:
                 self._usable = frozenset(
                     name for name, node in found.items() if node_ready(node) and not node["spec"].get("unschedulable")
                 )
+            before = now
         eyes.close()
 
     def _now(self) -> float:
