@@ -85,7 +85,7 @@ class SteadyClient:
         self._addresses = dict(addresses)
         self._port = port
         self._usable = frozenset(addresses)
-        self._rotation = list(addresses)
+        self.rotation = tuple(addresses)
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
         self._began = time.monotonic()
@@ -117,7 +117,7 @@ class SteadyClient:
     def _balance(self) -> None:
         turn = 0
         while not self._over.wait(_BALANCED_EVERY):
-            rotation = self._rotation
+            rotation = self.rotation
             if not rotation:
                 self.balanced.add(Request(self._now(), "none", 0.0, "no node is in rotation"), "")
                 continue
@@ -141,7 +141,7 @@ class SteadyClient:
                 for name, address in self._addresses.items()
                 if _get(address, _HEALTH_PORT, path="/healthz", timeout=1.0)[0] == 200
             ]
-            self._rotation = [name for name in healthy if name in self._usable]
+            self.rotation = tuple(name for name in healthy if name in self._usable)
 
     def _watch_nodes(self) -> None:
         """Keep who is Ready and not cordoned; while the API is away, what was last known counts."""
