@@ -141,6 +141,36 @@ def spoil_one_by_one(world: World) -> None:
     adopt(world)
 
 
+def ready(kubeconfig: Path) -> list[bool]:
+    nodes = json.loads(cluster_kubectl(kubeconfig, "get", "nodes", "-o", "json").stdout)["items"]
+    return [node_ready(node) for node in nodes]
+
+
+def let_go_after_a_change(world: World, admin: Path) -> None:
+    """Imported again and changed, so that the mark is on its machines: it goes with the Cluster, and nothing else."""
+    world.engine.cli("import", "--kubeconfig", str(admin), "--name", "e2e")
+    adopt(world)
+    wanted = {"swap": "Ignored", "timeSync": "Ignored", "modules": [], "sysctls": {"net.ipv4.tcp_fin_timeout": "59"}}
+    patch(world, "cluster", "e2e", settings=wanted)
+    change = wait_for("the Operation", lambda: world.operation("Change"), otherwise=lambda: conditions(world))
+    assert [step["step"] for step in change["spec"]["plan"]["steps"]] == ["claim", "host-settings"] * 3
+    world.engine.cli("approve", change["metadata"]["name"])
+    assert world.finished("Change")["status"]["phase"] == "Succeeded"
+    marks = ["/etc/groundplane/machine.json", "/var/lib/groundplane"]
+    assert all(seen(world, path) == 3 for path in marks)
+
+    world.engine.kubectl("delete", "cluster", "e2e", "--timeout=120s")
+    assert [seen(world, path) for path in (*marks, "/etc/groundplane")] == [0, 0, 0]
+    assert seen(world, "/etc/sysctl.d/90-groundplane.conf") == 3
+    assert ready(admin) == [True] * 3
+
+
+def seen(world: World, path: str) -> int:
+    """On how many machines the path is."""
+    found = [execute(world.lab, machine.name, ["sh", "-c", f"ls -d {path} || true"]) for machine in world.lab.machines]
+    return sum(bool(one.strip()) for one in found)
+
+
 def test_a_plain_cluster_is_adopted_unchanged_and_what_does_not_fit_is_refused(world: World, admin: Path) -> None:
     before = look(world, admin)
     world.engine.cli("import", "--kubeconfig", str(admin), "--name", "e2e")
@@ -156,8 +186,10 @@ def test_a_plain_cluster_is_adopted_unchanged_and_what_does_not_fit_is_refused(w
     assert (endpoint["host"], endpoint["provider"]) == (world.lab.machines[0].address, "None")
     assert look(world, admin) == before
 
-    # Forgotten, and running on.
+    # Without a mark on any machine it is forgotten at once.
     world.engine.kubectl("delete", "cluster", "e2e", "--timeout=60s")
+    assert [one for one in world.operations() if one["spec"]["plan"]["action"] == "Release"] == []
     assert look(world, admin) == before
-    nodes = json.loads(cluster_kubectl(admin, "get", "nodes", "-o", "json").stdout)["items"]
-    assert [node_ready(node) for node in nodes] == [True] * 3
+    assert ready(admin) == [True] * 3
+
+    let_go_after_a_change(world, admin)

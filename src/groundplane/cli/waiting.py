@@ -29,7 +29,7 @@ from .live import View, open_view, summary
 from .session import Api
 
 ClusterKey = tuple[str, str]
-_NEEDED = ("SpecValid", "MachinesReachable", "PreflightPassed", "Reachable", "Imported")
+_NEEDED = ("SpecValid", "MachinesReachable", "PreflightPassed", "Reachable", "Imported", "Adopted")
 # Times of the API are whole seconds, and the server's clock need not be ours.
 _CLOCK_SLACK = timedelta(seconds=5)
 

@@ -33,7 +33,9 @@ class Files:
 
     def __init__(self, name: str, admin: bytes | None, *, away: bool = False) -> None:
         self.name, self.address, self.reads, self._admin, self._away = name, name, 0, admin, away
-        self.query = self.survey = self.stat = self.digest = self.refuse
+
+    def __getattr__(self, name: str) -> Any:
+        return self.refuse
 
     async def read(self, path: str) -> bytes | None:
         self.reads += 1
