@@ -23,6 +23,8 @@ from .world import NAMESPACE, World, distribution, secret, world
 
 PLANE, WORKER = "shop-1", "shop-2"
 RUNS = "docker://19.3.15"
+LEFT = {"swap": "Ignored", "timeSync": "Ignored", "modules": []}
+TUNED = {**LEFT, "sysctls": {"net.ipv4.tcp_fin_timeout": "59"}}
 
 
 def member_node(name: str, address: str, *, machine_id: str = "", **info: str) -> Object:
@@ -96,7 +98,7 @@ async def test_each_change_that_may_make_it_fit_is_looked_at_at_once(tmp_path: P
 async def test_an_operation_and_its_end_are_seen_at_once(tmp_path: Path) -> None:
     async with Member(version="v1.20.2", nodes=[]) as member, managed(tmp_path) as site:
         host = await add_host(site, member, PLANE, 1)
-        await site.add(secret(), distribution(), kubeconfig(member), imported(runtime={"name": "containerd"}))
+        await site.add(secret(), distribution(), kubeconfig(member), imported(settings=TUNED))
         await site.add(site.machine(host, "prod", "ControlPlane"))
 
         async def reason(wanted: str) -> bool:
@@ -192,11 +194,11 @@ async def test_without_machines_nothing_is_said_of_an_adoption(tmp_path: Path) -
 
 async def test_a_wish_becomes_one_operation_that_waits_for_a_person(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
-        await found.wish(runtime={"name": "containerd"})
+        await found.wish(settings=TUNED)
         operation = await found.site.only_operation("Change")
         assert operation.spec.approval == "Pending"
         assert operation.spec.target.origin == "Adopted"
-        assert (operation.spec.target.runtime.name, operation.spec.target.version) == ("containerd", "v1.20.2")
+        assert (operation.spec.target.runtime.name, operation.spec.target.version) == ("docker", "v1.20.2")
         assert await found.site.finalizers(Cluster, "prod") == [FINALIZER_CLUSTER]
         assert await found.site.finalizers(Machine, WORKER) == [FINALIZER_IN_USE]
         assert await found.site.finalizers("Secret", "key") == [FINALIZER_IN_USE]
@@ -210,7 +212,7 @@ async def test_a_wish_becomes_one_operation_that_waits_for_a_person(tmp_path: Pa
 
 async def test_a_failed_operation_is_not_repeated_before_somebody_asks(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
-        await found.wish(runtime={"name": "containerd"})
+        await found.wish(settings=TUNED)
         await found.site.end(await found.site.only_operation(), "Failed")
         await look(found.site)
         await found.site.only_operation()
@@ -221,9 +223,27 @@ async def test_a_failed_operation_is_not_repeated_before_somebody_asks(tmp_path:
         assert len(await found.site.operations("Change")) == 2
 
 
+async def test_what_was_given_up_before_it_began_holds_nothing(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(settings=TUNED)
+        assert await found.site.finalizers("Secret", "key") == [FINALIZER_IN_USE]
+        await found.site.end(await found.site.only_operation(), "Cancelled", started=False)
+        await look(found.site)
+        await look(found.site)
+        assert await found.site.finalizers(Cluster, "prod") == []
+        assert await found.site.finalizers(Machine, WORKER) == []
+        assert await found.site.finalizers("Secret", "key") == []
+        assert (await reasons(found.site))["Progressing"] == ("False", "OperationCancelled")
+        await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "1")
+        await look(found.site)
+        await look(found.site)
+        assert await found.site.finalizers(Cluster, "prod") == [FINALIZER_CLUSTER]
+        assert len(await found.site.operations("Change")) == 2
+
+
 async def test_a_stale_operation_is_planned_anew(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
-        await found.wish(runtime={"name": "containerd"})
+        await found.wish(settings=TUNED)
         await found.site.end(await found.site.only_operation(), "Stale", started=False)
         await look(found.site)
         assert len(await found.site.operations("Change")) == 2
@@ -232,7 +252,7 @@ async def test_a_stale_operation_is_planned_anew(tmp_path: Path) -> None:
 async def test_what_runs_is_wanted_where_the_spec_says_nothing(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
         found.member.nodes[1]["status"]["nodeInfo"]["kubeletVersion"] = "v1.19.7"
-        await found.wish(settings={"swap": "Ignored", "timeSync": "Ignored", "modules": [], "sysctls": {}})
+        await found.wish(settings={**LEFT, "sysctls": {}})
         assert await found.site.operations() == []
         assert (await reasons(found.site))["Progressing"] == ("False", "Done")
 
@@ -275,7 +295,7 @@ async def test_an_adopted_cluster_without_a_mark_is_forgotten_at_once(tmp_path: 
 
 async def test_an_operation_that_never_started_leaves_nothing_to_take_away(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
-        await found.wish(runtime={"name": "containerd"})
+        await found.wish(settings=TUNED)
         await found.site.end(await found.site.only_operation(), "Cancelled", started=False)
         await delete(found.site)
         assert await gone(found.site)
@@ -285,7 +305,7 @@ async def test_an_operation_that_never_started_leaves_nothing_to_take_away(tmp_p
 
 async def test_a_cluster_whose_machines_carry_its_mark_is_let_go_and_not_taken_apart(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
-        await found.wish(runtime={"name": "containerd"})
+        await found.wish(settings=TUNED)
         await found.site.end(await found.site.only_operation(), "Failed")
         found.hosts[WORKER].owner = f"{NAMESPACE}/prod"
         await delete(found.site)

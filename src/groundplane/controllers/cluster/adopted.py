@@ -36,7 +36,7 @@ from groundplane.plan.preflight import Problem, errors
 from ..access import Access
 from ..objects import Objects
 from . import holds
-from .deletion import Deletion
+from .deletion import Deletion, touched
 from .inspecting import OpenDoor, inspect, with_warnings
 from .operations import make_operation
 from .planning import next_request, propose
@@ -70,11 +70,15 @@ def _cluster_of(machine: Object) -> ObjectKey | None:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """What a look came to. `pending`: look again soon. `protect`: nothing goes on before the finalizer is there."""
+    """What a look came to. `pending`: look again soon.
+
+    `protect`: nothing goes on before the finalizer is there; `unprotect`: no machine was touched, so it is of no use.
+    """
 
     status: ClusterStatus
     pending: bool = False
     protect: bool = False
+    unprotect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ class Adoption:
         if asked or (wishes(scope.cluster) and (stale or scope.unfinished or not scope.planned)):
             return await self._plan(scope, draft, (surveyed.facts, facts), open_door)
         draft.concluded(None if stale else scope.answer)
-        return Advanced(draft.finish())
+        return Advanced(draft.finish(), unprotect=_marked(scope.cluster) and not touched(scope))
 
     async def delete(self, scope: ClusterScope) -> tuple[Again, ClusterStatus] | None:
         """Let the cluster go, which runs on; None when the finalizer is gone and there is no status to write."""
@@ -165,6 +169,10 @@ class Adoption:
         finalizers = [*meta.finalizers, FINALIZER_CLUSTER]
         patch = {"metadata": {"finalizers": finalizers, "resourceVersion": meta.resource_version}}
         await self._objects.patch(Cluster, meta.namespace, meta.name, patch)
+
+    async def unprotect(self, scope: ClusterScope) -> None:
+        """Let the Machines and their Secrets go again: what was wished for was given up before it began."""
+        await self._deletion.finish(scope)
 
     async def _plan(
         self,

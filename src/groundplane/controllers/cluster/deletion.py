@@ -58,7 +58,7 @@ class Deletion:
         latest = scope.latest
         if latest is not None and latest.spec.plan.action in _ENDS:
             if latest.status.phase == "Succeeded":
-                await self._finish(scope)
+                await self.finish(scope)
                 return None
             if latest.status.phase != "Stale" and scope.planned:
                 draft.settled(latest, await self._members.observe(scope.cluster))
@@ -68,13 +68,13 @@ class Deletion:
     async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
         target = _target(scope)
         if target is None:
-            if _touched(scope):
+            if touched(scope):
                 draft.lost(_APPLY_AGAIN)
                 return Again(LOOK_AGAIN)
-            await self._finish(scope)
+            await self.finish(scope)
             return None
         surveyed = await self._access.survey(scope.kept)
-        if surveyed.errors and _touched(scope):
+        if surveyed.errors and touched(scope):
             draft.unreachable(surveyed.errors, remedy=_ABANDON)
             return Again(LOOK_AGAIN)
         desired = Desired(target=target, machines={m.metadata.name: m for m in scope.kept})
@@ -82,7 +82,7 @@ class Deletion:
         plan_end = plan_release if target.origin == "Adopted" else plan_delete
         plan = plan_end(desired, surveyed.facts, seen.facts)
         if not plan.steps:
-            await self._finish(scope)
+            await self.finish(scope)
             return None
         operation = await make_operation(self._objects, scope, Chosen(plan, target))
         draft.planned(scope.inputs())
@@ -93,7 +93,8 @@ class Deletion:
         meta = operation.metadata
         await self._objects.patch(Operation, meta.namespace, meta.name, {"spec": {"cancel": "Requested"}})
 
-    async def _finish(self, scope: ClusterScope) -> None:
+    async def finish(self, scope: ClusterScope) -> None:
+        """Let go what was held, and the Cluster itself."""
         meta = scope.cluster.metadata
         async with self._finishing:
             fresh = await load(self._objects, meta.namespace, meta.name)
@@ -107,7 +108,7 @@ class Deletion:
                 await self._objects.patch(Cluster, meta.namespace, meta.name, patch)
 
 
-def _touched(scope: ClusterScope) -> bool:
+def touched(scope: ClusterScope) -> bool:
     """Tell whether something of the Cluster may be on a machine: an Operation started, or one is not there any more."""
     reference = scope.cluster.status.operation_ref
     names = {operation.metadata.name for operation in scope.operations}

@@ -159,8 +159,8 @@ class ImportedReconciler:
             return KubernetesDoor(_kubeconfig(cluster, secret), timeout=SILENCE, commands=self._commands)
 
         advanced = await self._adoption.advance(scope, status, Answered(facts, access.ca), open_door)
-        if advanced.protect:
-            await self._adoption.protect(scope)
+        if advanced.protect or advanced.unprotect:
+            await (self._adoption.protect(scope) if advanced.protect else self._adoption.unprotect(scope))
             # What was read is not the newest any more.
             return Again(0.0)
         await self._answer(look, advanced.status)
