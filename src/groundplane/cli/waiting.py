@@ -29,6 +29,8 @@ from .live import View, open_view, summary
 from .session import Api
 
 ClusterKey = tuple[str, str]
+# What takes a Cluster away: off its machines, or, an adopted one, our mark off them.
+_ENDS = ("Delete", "Release")
 _NEEDED = ("SpecValid", "MachinesReachable", "PreflightPassed", "Reachable", "Imported", "Adopted")
 # Times of the API are whole seconds, and the server's clock need not be ours.
 _CLOCK_SLACK = timedelta(seconds=5)
@@ -264,11 +266,11 @@ async def _show_deletion(client: Client, key: ClusterKey, view: View) -> None:
             if _concerned({key: wait}, item) is None:
                 continue
             # Operations of the cluster's earlier life are of no interest now.
-            if isinstance(item, Operation) and item.spec.plan.action != "Delete" and progress.is_final(item):
+            if isinstance(item, Operation) and item.spec.plan.action not in _ENDS and progress.is_final(item):
                 continue
             wait.see(item, view)
             failed = wait.failed()
-            if failed is not None and failed.spec.plan.action == "Delete":
+            if failed is not None and failed.spec.plan.action in _ENDS:
                 _finish(failed)
 
 
