@@ -7,17 +7,23 @@ import json
 import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from groundplane.clusters import before_change
 from groundplane.hosts.contract import Host
 from groundplane.hosts.facts import migration
 from groundplane.hosts.readonly import ReadOnly
 from groundplane.hosts.ssh import HostAccess, HostPool
+from groundplane.kube.kubeconfig import Access
 from groundplane.operations import containerd
 from groundplane.operations.carry import PROXY, Carried
 from groundplane.operations.carrying import carried_from, lacking
 from groundplane_lab import Lab, LabSpec, down, ensure_artifacts, up
+from support.real_kube import real_kube
+
+from .test_cluster_steps import cluster
 
 pytestmark = pytest.mark.lab
 
@@ -155,3 +161,33 @@ async def take_over(host: Host, carried: Carried) -> None:
     environment = (await host.run(["systemctl", "show", "containerd.service", "--property=Environment"])).text
     assert f"HTTP_PROXY=http://me:{PASSWORD}@127.0.0.1:9" in environment
     assert "NO_PROXY=198.18.65.0/24" in environment
+
+
+@pytest.fixture(scope="module")
+def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
+    folder: Path = tmp_path_factory.mktemp("kube")
+    with real_kube(folder) as found:
+        yield found
+
+
+async def test_a_real_api_tells_of_pods_and_budgets(access: Access) -> None:
+    socket = {"name": "socket", "hostPath": {"path": "/var/run/docker.sock"}}
+    containers = [{"name": "c", "image": "fluentd:1", "volumeMounts": [{"name": "socket", "mountPath": "/s"}]}]
+    meta = {"namespace": "default", "name": "bare", "labels": {"app": "bare"}}
+    spec = {"nodeName": "shop-2", "volumes": [socket], "containers": containers, "automountServiceAccountToken": False}
+    budget = {"selector": {"matchLabels": {"app": "bare"}}, "minAvailable": 1}
+    async with cluster(access) as door:
+        await door.apply({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+        await door.apply(
+            {"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": budget}
+        )
+        path = "/apis/policy/v1beta1/namespaces/default/poddisruptionbudgets/bare"
+        status = {"disruptionsAllowed": 0, "expectedPods": 1, "currentHealthy": 1, "desiredHealthy": 1}
+        await door.patch(f"{path}/status", {"status": status | {"observedGeneration": 1}})
+        found = await before_change.look(door)
+    assert [(pod.said, pod.node, pod.what) for pod in found.socket_mounts] == [
+        ("default/bare", "shop-2", ["/var/run/docker.sock"])
+    ]
+    assert [pod.said for pod in found.unmanaged] == ["default/bare"]
+    assert [(one.name, one.nodes) for one in found.budgets] == [("bare", ["shop-2"])]
+    assert (found.templates, found.gaps) == ([], [])

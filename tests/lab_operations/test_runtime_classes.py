@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from groundplane.clusters.api import observe
 from groundplane.kube.kubeconfig import Access
 from groundplane.operations import StepRefused
 from groundplane.operations.steps.runtime_classes import RuntimeClasses
@@ -34,6 +35,7 @@ async def test_handlers_beside_runc_get_a_class_and_what_is_there_is_left(access
         assert RuntimeClasses().wanted(scope)
         assert [change.what for change in await RuntimeClasses().plan(scope)] == ["RuntimeClass kata"]
         await takes(RuntimeClasses(), scope)
+        assert (await observe(door)).runtime_classes == ["crun", "kata"]
         made = await door.get(f"{_PATH}/kata")
         assert made is not None
         assert made["handler"] == "kata"

@@ -203,6 +203,7 @@ class MachineFacts(Struct, frozen=True):
     network: Annotated[NetworkFacts, says("addresses and routes")] = NetworkFacts()
     commands: Annotated[list[str], says("programs that were looked for and found")] = []
     systemd: Annotated[bool, says("whether systemd runs the machine")] = False
+    kvm: Annotated[bool, says("whether it can run virtual machines (/dev/kvm)")] = False
 
     def runtime(self, name: str) -> RuntimeFacts:
         """Return the facts of runtime `name`; a value with `installed=False` when it was not found."""
@@ -306,6 +307,7 @@ class ClusterFacts(Struct, frozen=True):
     gaps: Annotated[list[GapFacts], says("what could not be observed, and why", key="what")] = []
     system_pods_pending: Annotated[list[str], says("pods of kube-system that do not run")] = []
     kubeconfig_published: Annotated[bool, says("whether the administrator's kubeconfig is in its Secret")] = False
+    runtime_classes: Annotated[list[str], says("RuntimeClasses that are there")] = []
     network_applied: Annotated[bool, says("whether the network manifest was applied")] = False
 
 

@@ -147,10 +147,11 @@ async def observe(door: KubernetesDoor, *, now: Now = utc_now) -> ClusterFacts:
     try:
         # The first request goes alone: one that fails in the TLS handshake must not leave others in theirs.
         system = await door.get(f"/api/v1/namespaces/{SYSTEM_NAMESPACE}")
-        version, nodes, pods = await asyncio.gather(
+        version, nodes, pods, classes = await asyncio.gather(
             door.get("/version"),
             door.get("/api/v1/nodes"),
             door.get(f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/pods"),
+            _runtime_classes(door),
         )
     except ClusterUnavailable:
         return ClusterFacts(observed_at=observed_at, reachable=False)
@@ -162,7 +163,14 @@ async def observe(door: KubernetesDoor, *, now: Now = utc_now) -> ClusterFacts:
         version=version["gitVersion"] if version else "",
         nodes=sorted((node_of(item) for item in _items(nodes)), key=lambda node: node.name),
         system_pods_pending=sorted(pod["metadata"]["name"] for pod in _items(pods) if not runs(pod)),
+        runtime_classes=sorted(one["metadata"]["name"] for one in classes),
     )
+
+
+async def _runtime_classes(door: KubernetesDoor) -> list[dict[str, Any]]:
+    """Return the RuntimeClasses, of the version that is served: v1 from Kubernetes 1.20 on."""
+    found = await door.get("/apis/node.k8s.io/v1/runtimeclasses")
+    return _items(found if found is not None else await door.get("/apis/node.k8s.io/v1beta1/runtimeclasses"))
 
 
 def _items(answer: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -42,6 +42,13 @@ def network_manifest(view: View, _: str) -> list[PlannedChange]:
     return [PlannedChange(what="network plugin", after="manifest applied")]
 
 
+def runtime_classes(view: View, _: str) -> list[PlannedChange]:
+    """A RuntimeClass for each handler beside runc."""
+    names = [name for name in view.target.runtime.handlers if name != "runc"]
+    there = view.cluster.runtime_classes if view.initialised else []
+    return [PlannedChange(what=f"RuntimeClass {name}", after=f"handler {name}") for name in names if name not in there]
+
+
 def pod_network(view: View, name: str) -> list[PlannedChange]:
     """The CNI configuration and one route per other machine, for the routed plugin and machines that have neither."""
     if view.target.network.plugin != "routed" or connected(view, name):

@@ -253,6 +253,18 @@ def container_runtime(view: View, name: str) -> Iterator[Finding]:
         yield Finding("runtime", problem.message, f"install {wanted.name} in a released version")
 
 
+def virtualisation(view: View, name: str) -> Iterator[Finding]:
+    """Kata runs pods in virtual machines."""
+    wanted = [handler for handler in view.target.runtime.handlers if handler.startswith("kata")]
+    if wanted and not view.of(name).kvm:
+        yield Finding(
+            "virtualisation",
+            f"runtime handler {wanted[0]} is wanted, and /dev/kvm is not there",
+            "switch virtualisation on in the firmware or the hypervisor (nested) and load kvm_intel or kvm_amd, or take"
+            f" {wanted[0]} out of runtime.handlers",
+        )
+
+
 def _runtime_verdict(view: View, version: str) -> Verdict:
     kubernetes = view.target.version
     if view.target.runtime.name == "docker":
@@ -285,7 +297,7 @@ def firewall(view: View, name: str) -> Iterator[Finding]:
 
 
 ALWAYS: tuple[Check, ...] = (operating_system, architecture, clock, tools, systemd, selinux, firewall)
-BEFORE_JOIN: tuple[Check, ...] = (kernel, size, swap, disk, ports, container_runtime)
+BEFORE_JOIN: tuple[Check, ...] = (kernel, size, swap, disk, ports, container_runtime, virtualisation)
 
 
 def _entry(entry: OSEntry) -> str:

@@ -51,6 +51,13 @@ RULES: tuple[Rule, ...] = (
         after_all=("init", "kubeconfig"),
     ),
     Rule(
+        "runtime-classes",
+        "Make the RuntimeClasses of the runtime handlers",
+        "Cluster",
+        assemble.runtime_classes,
+        after_all=("init", "kubeconfig"),
+    ),
+    Rule(
         "pod-network",
         "Connect the pod network",
         "Machine",

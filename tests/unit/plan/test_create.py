@@ -343,3 +343,12 @@ def test_foreign_nodes_and_machines_do_not_enter_the_plan() -> None:
     fleet.nodes["other"] = NodeFacts(name="other")
     facts: dict[str, MachineFacts] = {**fleet.machines, "spare": bare("spare")}
     assert plan_create(fleet.wish, facts, fleet.cluster()).steps == []
+
+
+def test_handlers_beside_runc_get_their_classes_once() -> None:
+    fleet = finished(desired(1, 1))
+    wish = with_target(fleet.wish, runtime=RuntimeChoice(handlers=["runc", "kata"]))
+    plan = plan_create(wish, fleet.machines, fleet.cluster())
+    assert [step.step for step in plan.steps] == ["runtime-classes", "verify"]
+    there = replace(fleet.cluster(), runtime_classes=["kata"])
+    assert plan_create(wish, fleet.machines, there).steps == []

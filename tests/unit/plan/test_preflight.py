@@ -335,3 +335,11 @@ def test_equal_host_names_are_an_error_and_equal_product_uuids_a_warning() -> No
 def test_machines_without_an_identity_are_not_twins() -> None:
     blank = {"machine_id": "", "product_uuid": "", "network": NetworkFacts()}
     assert check(desired(1, 1), {name: replace(bare(name), **blank) for name in ("cp-1", "w-1")}) == []
+
+
+def test_kata_needs_a_machine_with_virtualisation() -> None:
+    wish = with_target(desired(1, 1), runtime=RuntimeChoice(handlers=["runc", "kata"]))
+    found = problems(wish, "w-1", kvm=True)
+    assert only(found).machine == "cp-1"
+    assert only(found).check == "virtualisation"
+    assert "/dev/kvm" in only(found).message

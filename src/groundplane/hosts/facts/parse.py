@@ -53,6 +53,7 @@ def parse(sections: Sections, *, observed_at: str, offset_seconds: float) -> Mac
         network=network_facts(sections, identity.get("hostname", "")),
         commands=sorted(sections.get("commands", ())),
         systemd=identity.get("init") == "systemd",
+        kvm=_seen(sections, "kvm") == "yes",
     )
 
 

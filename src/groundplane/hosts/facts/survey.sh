@@ -101,6 +101,7 @@ for c in apparmor_parser awk chronyc conntrack containerd crictl crio ctr curl d
   if have "$c"; then note command "$c"; fi
 done
 [ ! -d /var/lib/etcd/member ] || note etcd-data yes
+[ ! -c /dev/kvm ] || note kvm yes
 
 # Files that a kernel has when it can show a container its own numbers, and other abilities: docs/abilities.md.
 # Some are in every control group but the topmost one, so the first below is looked at, too.

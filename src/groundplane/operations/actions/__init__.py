@@ -55,6 +55,7 @@ CREATE: Mapping[str, Step] = _by_key(
     Kubeconfig(),
     Join(),
     NetworkManifest(),
+    RuntimeClasses(),
     PodNetwork(),
     Routes(),
     NodeLabels(),
