@@ -200,6 +200,12 @@ class ClusterStatus(Struct, frozen=True):
     requests: Annotated[
         dict[str, str], says("requests by annotation that were answered without an Operation, with the value answered")
     ] = {}
+    unify_answered: Annotated[
+        str,
+        says(
+            "value of the annotation `groundplane.dev/unify` that was planned with last, or that nothing can be planned"
+        ),
+    ] = ""
     history: Annotated[list[FactChange], says("what surveys found to have changed, newest first; at most 64")] = []
     assessment: Annotated[Assessment | None, says("what the facts mean for its Foundation")] = None
     conditions: Conditions = []

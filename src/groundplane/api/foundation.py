@@ -8,6 +8,7 @@ import msgspec
 
 from .assessment import FeatureDecision, StackShare, Uniformity, UniformityPoint
 from .meta import Conditions, ObjectMeta, Struct, says
+from .unify import Unify, UnifyStatus
 
 RuntimeName = Literal["containerd", "docker"]
 NetworkPlugin = Literal["routed", "none", "manifest"]
@@ -115,6 +116,7 @@ class FoundationSpec(Struct, frozen=True):
     runtime: Annotated[RuntimeChoice, says("container runtime")] = RuntimeChoice()
     network: Annotated[FoundationNetwork, says("network plugin and features")] = FoundationNetwork()
     security: Annotated[SecurityLimits, says("limits on what counts as a risk")] = SecurityLimits()
+    unify: Annotated[Unify, says("bringing all clusters to this Foundation, in waves")] = Unify()
 
 
 class FoundationStatus(Struct, frozen=True):
@@ -128,6 +130,7 @@ class FoundationStatus(Struct, frozen=True):
         list[FeatureDecision], says("decisions on wanted network features over all clusters", key="feature")
     ] = []
     history: Annotated[list[UniformityPoint], says("uniformity over time, oldest first; at most 400 points")] = []
+    unify: Annotated[UnifyStatus | None, says("the run of `spec.unify`, or the last one")] = None
     conditions: Conditions = []
 
 

@@ -30,6 +30,10 @@ ANNOTATION_ROLLBACK = f"{GROUP}/rollback"
 # On a Cluster, any new value: remove what migrations left for their rollback; renew what kubeadm signed.
 ANNOTATION_CLEAN_UP = f"{GROUP}/clean-up"
 ANNOTATION_RENEW = f"{GROUP}/renew-certificates"
+# On a Cluster: the run of `unify` in which it has its turn; on an Operation: the run that it was made for.
+ANNOTATION_UNIFY = f"{GROUP}/unify"
+# On a Cluster, "true": it goes before the others when a Foundation is unified.
+LABEL_CANARY = f"{GROUP}/canary"
 # On a Machine, "true": changes of the living cluster leave it out.
 ANNOTATION_HOLD_BACK = f"{GROUP}/hold-back"
 # On a Node: JSON lists of the label keys, and of the taints as key:effect, that come from its Machine.

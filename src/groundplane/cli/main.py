@@ -34,6 +34,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "survey": ("groundplane.cli.survey", "survey", "Look at clusters and machines again now."),
     "plan": ("groundplane.cli.plan", "plan", "Show what Groundplane is about to do to a cluster, or what stops it."),
+    "unify": ("groundplane.cli.unify", "unify", "Bring all clusters of a Foundation to it, in waves."),
     "approve": ("groundplane.cli.change", "approve", "Approve an operation that waits for it."),
     "clean-up": (
         "groundplane.cli.change",

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from groundplane.api.meta import find_condition
 from groundplane.base.words import counted
 
 if TYPE_CHECKING:
-    from groundplane.api.cluster import Cluster
+    from groundplane.api.foundation import Foundation
     from groundplane.plan.unify import Member, UnifyPlan, UnifyStep
 
     from .session import Api
 
-LABEL_CANARY = "groundplane.dev/canary"
 _NAMES = 4
 
 
 async def preview(api: Api, name: str) -> UnifyPlan:
     """Return the preview for a Foundation of the namespace; raises NotFound when there is none."""
+    foundation, members = await _fleet(api, name)
+    return _plan(foundation, members)
+
+
+async def in_waves(api: Api, name: str, sizes: Sequence[int | str] = ()) -> tuple[Foundation, UnifyPlan]:
+    """Return a Foundation with what a run of `unify` would do, in waves of `sizes`, or of its own."""
+    foundation, members = await _fleet(api, name)
+    return foundation, _plan(foundation, members, sizes=sizes or foundation.spec.unify.waves)
+
+
+def _plan(foundation: Foundation, members: list[Member], **sizes: Any) -> UnifyPlan:
+    from groundplane.plan.unify import unify
+
+    return unify(foundation.metadata.name, foundation.spec.kubernetes.version, members, **sizes)
+
+
+async def _fleet(api: Api, name: str) -> tuple[Foundation, list[Member]]:
     import msgspec
 
     from groundplane.api.cluster import Cluster
     from groundplane.api.foundation import Foundation
-    from groundplane.plan.unify import unify
+    from groundplane.plan.unify import member_of
 
     from .kinds import CLUSTER, OURS
 
@@ -33,29 +48,21 @@ async def preview(api: Api, name: str) -> UnifyPlan:
     listed = await api.client.list(CLUSTER, namespace=api.namespace)
     clusters = [msgspec.convert(item, Cluster) for item in listed.items]
     mine = [one for one in clusters if one.spec.foundation_ref and one.spec.foundation_ref.name == name]
-    return unify(name, foundation.spec.kubernetes.version, [member(one) for one in mine])
-
-
-def member(cluster: Cluster) -> Member:
-    """Return a Cluster as the preview needs it."""
-    from groundplane.plan.unify import Member
-
-    status = cluster.status
-    ready = find_condition(status.conditions, "Ready")
-    return Member(
-        name=cluster.metadata.name,
-        provider=cluster.spec.provider,
-        platform=status.facts.platform.name if status.facts else "",
-        version=status.version,
-        canary=cluster.metadata.labels.get(LABEL_CANARY) == "true",
-        assessment=status.assessment,
-        problem=ready.message if ready is not None and ready.status != "True" else "",
-    )
+    machines = await api.client.list(OURS["Machine"], namespace=api.namespace)
+    owned = {(item.get("spec", {}).get("clusterRef") or {}).get("name") for item in machines.items}
+    return foundation, [member_of(one, machines=one.metadata.name in owned) for one in mine]
 
 
 def lines(plan: UnifyPlan) -> Iterator[str]:
-    """Yield the preview: waves, clusters, numbered steps, what is not to be done and why, what needs nothing."""
+    """Yield the preview of `plan --foundation`."""
     yield f"Foundation {plan.foundation}: {plan.summary}. Nothing has been done, and nothing will be by this command."
+    yield from in_words(plan)
+    yield ""
+    yield f"`groundplane unify --foundation {plan.foundation}` shows it in the Foundation's own waves, and begins it."
+
+
+def in_words(plan: UnifyPlan) -> Iterator[str]:
+    """Yield waves, clusters, numbered steps, what is not to be done and why, what needs nothing."""
     for wave, steps in groupby(plan.steps, key=lambda step: step.wave):
         yield ""
         yield f"Wave {wave}" + (": canaries, to be watched before the others follow" if wave == 1 else "")

@@ -10,6 +10,7 @@ from groundplane.api.cluster import Cluster
 from groundplane.api.distribution import Distribution
 from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
+from groundplane.api.meta import ANNOTATION_UNIFY
 from groundplane.api.operation import Operation
 from groundplane.artifacts.cache import Cache
 from groundplane.artifacts.sources import Depot
@@ -85,7 +86,9 @@ class Manager:
         machine = MachineReconciler(objects, self._access, events, schedule=self._schedule, now=now)
         self.machines = Controller("machine", machine, workers=MACHINES_AT_ONCE)
         self.operations = Controller("operation", self._operation, workers=OPERATIONS_AT_ONCE)
-        self.foundations = Controller("foundation", FoundationReconciler(objects, self._fleet, now=now), workers=1)
+        self.foundations = Controller(
+            "foundation", FoundationReconciler(objects, self._fleet, events, now=now), workers=1
+        )
         self.distributions = Controller("distribution", DistributionReconciler(objects, now=now), workers=1)
         self._controllers = (
             self.clusters,
@@ -136,7 +139,7 @@ class Manager:
         )
 
     def _on_cluster(self, change: ObjectChange) -> None:
-        for foundation in self._fleet.notice(change):
+        for foundation in {*self._fleet.notice(change), *wiring.conducted_foundation(wiring.document_of(change))}:
             self.foundations.queue.add(foundation, delay=SUM_UP_AFTER)
         self._wake_clusters(self._identities.take(change))
         key, by_person = wiring.key_of(wiring.document_of(change)), wiring.by_person(change)
@@ -162,6 +165,10 @@ class Manager:
             self._operation.notice(change)
             self.operations.queue.add(wiring.key_of(document))
         self._wake_clusters(wiring.clusters_of_operation(document))
+        for key in wiring.clusters_of_operation(document):
+            cluster = self._informers.clusters.get(*key)
+            if cluster is not None and wiring.annotation(document, ANNOTATION_UNIFY):
+                wiring.wake(self.foundations, wiring.conducted_foundation(cluster))
 
     def _on_foundation(self, change: ObjectChange) -> None:
         if wiring.by_person(change):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from groundplane.api.meta import LABEL_CLUSTER
+from groundplane.api.meta import ANNOTATION_UNIFY, LABEL_CLUSTER
 from groundplane.client.contract import Object
 from groundplane.client.informer import ObjectChange
 from groundplane.engine.loop import Controller
@@ -71,6 +71,19 @@ def clusters_of_operation(document: Object) -> Iterable[ObjectKey]:
     """Return the cluster that an Operation changes."""
     name = document["metadata"].get("labels", {}).get(LABEL_CLUSTER)
     return [ObjectKey(document["metadata"]["namespace"], name)] if name else []
+
+
+def annotation(document: Object, key: str) -> str:
+    """Return the value of an annotation; empty when there is none."""
+    return str((document["metadata"].get("annotations") or {}).get(key, ""))
+
+
+def conducted_foundation(cluster: Object) -> Iterable[ObjectKey]:
+    """Return the Foundation whose run of unify the Cluster is in."""
+    reference = cluster.get("spec", {}).get("foundationRef")
+    if reference and annotation(cluster, ANNOTATION_UNIFY):
+        return [ObjectKey(cluster["metadata"]["namespace"], reference["name"])]
+    return []
 
 
 def clusters_using(document: Object, clusters: Iterable[Object]) -> Iterable[ObjectKey]:

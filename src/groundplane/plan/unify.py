@@ -1,10 +1,10 @@
-"""What would bring a fleet to its Foundation, and in which order. A preview: it makes no Operation and changes nothing.
+"""What brings a fleet to its Foundation, and in which order. A preview: it makes no Operation and changes nothing.
 
 Order within a cluster: what is about to break first (certificates), then what needs no drain (host settings), then
 what every later step rests on (kernel, runtime), then Kubernetes minor by minor, then the network. A runtime moves
-before Kubernetes does, because the newer Kubernetes may have no Docker any more. Kernel and runtime of one node share
-one drain. Order of clusters: canaries first (label groundplane.dev/canary: "true"; without one the smallest), then by
-size, so that a mistake is met where it costs least.
+before Kubernetes does, because the newer Kubernetes may have no Docker any more. Kernel, runtime and the first hop of
+Kubernetes share one drain of each node. Order of clusters: canaries first (label groundplane.dev/canary: "true";
+without one the smallest), then by size, so that a mistake is met where it costs least.
 """
 
 from __future__ import annotations
@@ -15,11 +15,18 @@ from typing import Annotated
 import msgspec
 
 from groundplane.api.assessment import Assessment, Drift, Nodes, RemedyAction
-from groundplane.api.meta import Struct, says
+from groundplane.api.cluster import Cluster
+from groundplane.api.meta import LABEL_CANARY, Struct, find_condition, says
 from groundplane.base.words import counted
 from groundplane.catalog.runtimes import containerd_satisfiable
 
 from .path import MANAGED, Path, version_path
+from .waves import cut
+
+_RUNTIME: tuple[RemedyAction, ...] = ("MigrateRuntime", "UpgradeRuntime")
+_KUBERNETES: tuple[RemedyAction, ...] = ("UpgradeKubernetes", "ConvertDistribution")
+# The canaries, or one cluster; then all others.
+SIZES: tuple[int | str, ...] = (1, "100%")
 
 
 class Member(Struct, frozen=True):
@@ -32,6 +39,7 @@ class Member(Struct, frozen=True):
     canary: Annotated[bool, says("whether it goes first")] = False
     assessment: Annotated[Assessment | None, says("its newest assessment")] = None
     problem: Annotated[str, says("why nothing, or nothing new, is known of it")] = ""
+    foreign: Annotated[bool, says("whether its machines are not known, so that nothing can be done to it")] = False
 
 
 class UnifyStep(Struct, frozen=True):
@@ -62,18 +70,28 @@ class UnifyPlan(Struct, frozen=True):
     left_alone: Annotated[list[LeftAlone], says("clusters that nothing would be done to")] = []
 
 
-def unify(foundation: str, wanted_version: str, members: Iterable[Member]) -> UnifyPlan:
-    """Return the preview for the clusters of one Foundation. The same input gives the same plan."""
-    ordered = sorted(members, key=lambda one: (_size(one), one.name))
-    work: list[tuple[Member, list[UnifyStep]]] = []
-    left: list[LeftAlone] = []
-    for member in ordered:
-        steps = list(_steps(member, wanted_version))
-        if steps:
-            work.append((member, steps))
-        else:
-            left.append(LeftAlone(cluster=member.name, reason=_why_nothing(member)))
-    numbered = list(_numbered(work))
+def member_of(cluster: Cluster, *, machines: bool = True) -> Member:
+    """Return a Cluster as the preview needs it; `machines`: whether any Machine belongs to it."""
+    status = cluster.status
+    ready = find_condition(status.conditions, "Ready")
+    return Member(
+        name=cluster.metadata.name,
+        provider=cluster.spec.provider,
+        platform=status.facts.platform.name if status.facts else "",
+        version=status.version,
+        canary=cluster.metadata.labels.get(LABEL_CANARY) == "true",
+        assessment=status.assessment,
+        problem=ready.message if ready is not None and ready.status != "True" else "",
+        foreign=cluster.spec.provider == "Imported" and not machines,
+    )
+
+
+def unify(
+    foundation: str, wanted_version: str, members: Iterable[Member], sizes: Sequence[int | str] = SIZES
+) -> UnifyPlan:
+    """Return the preview for the clusters of one Foundation, in waves of these sizes. Same input, same plan."""
+    work, left = _sorted_out(members, wanted_version)
+    numbered = list(_numbered(work, sizes))
     return UnifyPlan(
         foundation=foundation,
         summary=_summary(numbered, len(work), len(left)),
@@ -82,16 +100,41 @@ def unify(foundation: str, wanted_version: str, members: Iterable[Member]) -> Un
     )
 
 
-def _numbered(work: Sequence[tuple[Member, list[UnifyStep]]]) -> Iterator[UnifyStep]:
-    """Yield the steps of all clusters, canaries in wave 1, the others in wave 2."""
-    marked = any(member.canary for member, _ in work)
-    first = {member.name for place, (member, _) in enumerate(work) if (member.canary if marked else place == 0)}
-    ordered = sorted(work, key=lambda item: item[0].name not in first)
+def waves_of(plan: UnifyPlan) -> list[list[str]]:
+    """Return the clusters of a preview by wave, without those of which nothing would be done."""
+    doable = dict.fromkeys((step.wave, step.cluster) for step in plan.steps if not step.blocked)
+    numbers = sorted({wave for wave, _ in doable})
+    return [[cluster for wave, cluster in doable if wave == number] for number in numbers]
+
+
+def _sorted_out(
+    members: Iterable[Member], wanted_version: str
+) -> tuple[list[tuple[Member, list[UnifyStep]]], list[LeftAlone]]:
+    """Return the clusters with something to do, smallest first, and those without."""
+    work: list[tuple[Member, list[UnifyStep]]] = []
+    left: list[LeftAlone] = []
+    for member in sorted(members, key=lambda one: (_size(one), one.name)):
+        steps = list(_steps(member, wanted_version))
+        if steps:
+            work.append((member, steps))
+        else:
+            left.append(LeftAlone(cluster=member.name, reason=_why_nothing(member)))
+    return work, left
+
+
+def _numbered(work: Sequence[tuple[Member, list[UnifyStep]]], sizes: Sequence[int | str]) -> Iterator[UnifyStep]:
+    """Yield the steps of all clusters, wave by wave."""
+    own = {member.name: steps for member, steps in work}
+    canaries = [member.name for member, _ in work if member.canary]
+    doable = [name for name, steps in own.items() if not all(step.blocked for step in steps)]
+    waves = cut(doable, canaries, sizes) or [[]]
+    # Clusters of which nothing would be done take nobody's place.
+    waves[-1] += [name for name in own if name not in set(doable)]
     number = 0
-    for member, steps in ordered:
-        for step in steps:
+    for wave, names in enumerate(waves, start=1):
+        for step in (step for name in names for step in own[name]):
             number += 1
-            yield msgspec.structs.replace(step, number=number, wave=1 if member.name in first else 2)
+            yield msgspec.structs.replace(step, number=number, wave=wave)
 
 
 def _size(member: Member) -> int:
@@ -120,8 +163,9 @@ def _steps(member: Member, wanted_version: str) -> Iterator[UnifyStep]:
         *_by_hand(member, drift, wanted_version),
     ):
         # A node that is empty already need not be emptied twice.
-        shares = drained and step.action in ("MigrateRuntime", "UpgradeRuntime")
-        drained = step.drains and not step.blocked and step.action == "UpgradeKernel"
+        shares = drained and step.action in (*_RUNTIME, *_KUBERNETES)
+        # The next hop of Kubernetes is an Operation of its own.
+        drained = step.drains and not step.blocked and step.action not in _KUBERNETES
         yield msgspec.structs.replace(step, shares_drain=shares)
 
 
@@ -159,7 +203,7 @@ def _kernel(member: Member, drift: list[Drift]) -> Iterator[UnifyStep]:
 
 
 def _runtime(member: Member, drift: list[Drift], wanted_version: str) -> Iterator[UnifyStep]:
-    for action in ("MigrateRuntime", "UpgradeRuntime"):
+    for action in _RUNTIME:
         for one in drift:
             if one.remedy.action == action:
                 verb = "Migrate" if action == "MigrateRuntime" else "Upgrade"
@@ -234,6 +278,8 @@ def _by_hand(member: Member, drift: list[Drift], wanted_version: str) -> Iterato
 def _step(member: Member, action: RemedyAction, title: str, *, blocked: str = "", **fields: object) -> UnifyStep:
     if not blocked and member.platform in MANAGED:
         blocked = f"a cluster of kind {member.platform} is changed by its provider's own means"
+    if not blocked and member.foreign:
+        blocked = "its machines are not known to Groundplane: make a Machine for each of its nodes to adopt it"
     return msgspec.structs.replace(
         UnifyStep(number=0, wave=0, cluster=member.name, action=action, title=title, blocked=blocked), **fields
     )

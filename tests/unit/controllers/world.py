@@ -291,7 +291,7 @@ def _world(folder: Path, store: Store, client: LocalClient, machines: Site, cloc
             Cluster: cluster,
             Machine: MachineReconciler(objects, access, events, schedule=schedule, now=clock),
             Operation: operation,
-            Foundation: FoundationReconciler(objects, fleet, now=clock),
+            Foundation: FoundationReconciler(objects, fleet, events, now=clock),
             Distribution: DistributionReconciler(objects, now=clock),
         },
         identities=identities,

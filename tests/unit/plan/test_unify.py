@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from groundplane.api.assessment import Assessment, Drift, Finding, Nodes, Remedy, RemedyAction, Uniformity
 from groundplane.base import versions
 from groundplane.plan.path import version_path
-from groundplane.plan.unify import Member, unify
+from groundplane.plan.unify import Member, unify, waves_of
 
 WANTED = "v1.21.4-tke.4"
 
@@ -107,13 +107,16 @@ def test_within_a_cluster_what_others_rest_on_comes_first() -> None:
     ]
 
 
-def test_kernel_and_runtime_share_a_drain_and_nothing_else_does() -> None:
+def test_kernel_runtime_and_the_first_hop_of_kubernetes_share_a_drain() -> None:
     steps = unify("production", WANTED, [member("shop", RUNTIME, KERNEL, VERSION)]).steps
     assert [(step.action, step.drains, step.shares_drain) for step in steps] == [
         ("UpgradeKernel", True, False),
         ("MigrateRuntime", True, True),
-        ("UpgradeKubernetes", True, False),
+        ("UpgradeKubernetes", True, True),
     ]
+    far = drift("Version", "UpgradeKubernetes", wanted="v1.22.17")
+    hops = unify("production", "v1.22.17", [member("shop", RUNTIME, far, version="v1.20.2")]).steps
+    assert [step.shares_drain for step in hops] == [False, True, False]
     alone = unify("production", WANTED, [member("shop", RUNTIME)]).steps
     assert [step.shares_drain for step in alone] == [False]
 
@@ -136,6 +139,21 @@ def test_canaries_go_first_and_then_the_smaller_cluster() -> None:
     plan = unify("production", WANTED, [big, small, marked])
     assert [(step.cluster, step.wave) for step in plan.steps] == [("canary", 1), ("small", 2), ("big", 2)]
     assert [step.number for step in plan.steps] == [1, 2, 3]
+
+
+def test_waves_have_the_sizes_that_are_asked_for() -> None:
+    members = [member(f"c{number}", SWAP, nodes=number) for number in range(1, 8)]
+    plan = unify("production", WANTED, members, [1, "30%", "100%"])
+    assert waves_of(plan) == [["c1"], ["c2", "c3", "c4"], ["c5", "c6", "c7"]]
+
+
+def test_clusters_of_which_nothing_would_be_done_take_nobodys_place() -> None:
+    members = [member("a", SYSTEM, nodes=1), member("b", SWAP, nodes=2), member("c", SWAP, nodes=3)]
+    foreign = Member(name="d", provider="Imported", foreign=True, assessment=members[1].assessment)
+    plan = unify("production", WANTED, [*members, foreign])
+    assert waves_of(plan) == [["b"], ["c"]]
+    (told,) = [step.blocked for step in plan.steps if step.cluster == "d"]
+    assert "make a Machine for each of its nodes" in told
 
 
 def test_what_is_not_groundplanes_to_do_says_why() -> None:

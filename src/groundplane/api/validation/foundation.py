@@ -9,6 +9,7 @@ from ..foundation import Foundation, OperatingSystem
 from . import values
 from .contract import World
 from .shared import find, metadata_causes, repeated, runnable, runtime_causes, settings_causes
+from .unify import unify_causes
 
 
 def admit_foundation(foundation: Foundation, world: World) -> Verdict:
@@ -24,6 +25,7 @@ def admit_foundation(foundation: Foundation, world: World) -> Verdict:
     for index, feature in enumerate(spec.network.features):
         verdict.add(values.flag(f"spec.network.features[{index}]", feature))
     _unknown_features(foundation, world, verdict)
+    verdict.extend(unify_causes("spec.unify", spec.unify))
     if spec.network.plugin:
         verdict.add(values.dns_label("spec.network.plugin", spec.network.plugin))
     if spec.kubernetes.version:

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from groundplane.api.cluster import Cluster
 from groundplane.api.distribution import Distribution
 from groundplane.api.foundation import Foundation
@@ -15,9 +17,11 @@ from groundplane.api.meta import (
     ANNOTATION_HOLD_BACK,
     ANNOTATION_INPUTS,
     ANNOTATION_RETRY,
+    ANNOTATION_UNIFY,
     LABEL_CLUSTER,
 )
 from groundplane.api.operation import FINAL_PHASES, Operation
+from groundplane.api.unify import Unify
 from groundplane.api.validation import Runtimes
 from groundplane.catalog import runtimes
 
@@ -88,9 +92,10 @@ class ClusterScope:
             cluster.uid,
             str(cluster.generation),
             cluster.annotations.get(ANNOTATION_RETRY, ""),
+            cluster.annotations.get(ANNOTATION_UNIFY, ""),
             "deleting" if cluster.deletion_timestamp else "",
             *(_member(m) for m in sorted(self.kept, key=lambda m: m.metadata.name)),
-            _identity(self.foundation),
+            _ground(self.foundation),
             _identity(self.distribution),
         ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -160,4 +165,5 @@ def _member(machine: Machine) -> str:
 
 
 def _identity(value: Foundation | Distribution | None) -> str:
+    ANNOTATION_UNIFY,
     return f"{value.metadata.uid}:{value.metadata.generation}" if value else ""

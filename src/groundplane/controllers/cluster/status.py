@@ -14,7 +14,7 @@ import msgspec
 from groundplane.api.cluster import ClusterPhase, ClusterStatus, NodeSummary
 from groundplane.api.facts import ClusterFacts, NodeFacts, changes_of
 from groundplane.api.machine import Machine
-from groundplane.api.meta import ANNOTATION_SURVEY, NameReference
+from groundplane.api.meta import ANNOTATION_SURVEY, ANNOTATION_UNIFY, NameReference
 from groundplane.api.operation import Operation
 from groundplane.api.validation import Verdict
 from groundplane.base.errors import GroundplaneError
@@ -101,6 +101,7 @@ class StatusDraft:
     def planned(self, inputs: str) -> None:
         """A plan was made for these inputs; it need not be made again."""
         self._set(planned_inputs=inputs)
+        self._answer_unify()
 
     def working(self, operation: Operation) -> None:
         """An Operation is at work, or waits for approval."""
@@ -180,8 +181,15 @@ class StatusDraft:
     def _deleting(self) -> bool:
         return bool(self._scope.cluster.metadata.deletion_timestamp)
 
+    def _answer_unify(self) -> None:
+        """Whoever gave the cluster its turn has the answer: a plan, or why there is none."""
+        self._set(unify_answered=self._scope.cluster.metadata.annotations.get(ANNOTATION_UNIFY, ""))
+
     def _blocked(self, kind: str, reason: str, message: str) -> None:
         self._conditions.set(kind, "False", reason, message)
+        # A machine that does not answer now may do so in a moment.
+        if kind != "MachinesReachable":
+            self._answer_unify()
         if self._deleting:
             self._conditions.set("Ready", "False", "Deleting", message)
             self._set(phase="Deleting")

@@ -1,4 +1,4 @@
-"""Say how uniform the clusters of a Foundation are, and keep how that was over time."""
+"""Say how uniform the clusters of a Foundation are, keep how that was over time, and conduct what unifies them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from groundplane.base.clock import Now, rfc3339
 from groundplane.base.words import counted
 from groundplane.catalog.network import known_features
 from groundplane.engine.conditions import Conditions
+from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
 
 from ..fleet import FleetIndex, FoundationSums
 from ..objects import Objects
+from .unify import Conductor, judge
 
 
 class FoundationReconciler:
     """Writes Foundation.status."""
 
-    def __init__(self, objects: Objects, fleet: FleetIndex, *, now: Now) -> None:
+    def __init__(self, objects: Objects, fleet: FleetIndex, events: EventRecorder, *, now: Now) -> None:
         self._objects = objects
         self._fleet = fleet
         self._now = now
+        self._conductor = Conductor(objects, events, now=now)
 
     async def __call__(self, key: ObjectKey) -> Again:
         """Look at one Foundation."""
@@ -37,6 +40,8 @@ class FoundationReconciler:
         message = "; ".join([f"{counted(sums.clusters, 'cluster')} on it", *_unknown_features(foundation)])
         conditions.set("Ready", "True", "Accepted", message)
         _judge(conditions, sums)
+        run, again = await self._conductor.conduct(foundation)
+        judge(conditions, run)
         status = FoundationStatus(
             observed_generation=generation,
             clusters=sums.clusters,
@@ -46,10 +51,12 @@ class FoundationReconciler:
             stacks=sums.stacks,
             features=sums.features,
             history=self._history(foundation, sums),
+            unify=run,
             conditions=conditions.values(),
         )
-        await self._objects.write_status(foundation, status)
-        return Again()
+        if await self._objects.write_status(foundation, status):
+            await self._conductor.tell(foundation, run)
+        return again
 
     def _history(self, foundation: Foundation, sums: FoundationSums) -> list[UniformityPoint]:
         before = foundation.status.history
