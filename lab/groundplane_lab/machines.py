@@ -23,6 +23,8 @@ _LIKE_A_HOST = (
     *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
     *("--security-opt", "systempaths=unconfined", "--device-cgroup-rule", "a *:* rwm", "--cgroupns", "private"),
     *("--device", "/dev/kmsg", "--tmpfs", "/run", "--tmpfs", "/tmp:exec"),
+    # `reboot` inside ends PID 1; a machine that was not switched off from outside then starts again.
+    *("--restart", "unless-stopped"),
     # Docker turns forwarding on in a container; a fresh Debian host has it off.
     *("--sysctl", "net.ipv4.ip_forward=0"),
 )

@@ -111,6 +111,16 @@ class TimeFacts(Struct, frozen=True):
     offset_seconds: Annotated[float, says("the host's clock minus ours; positive: the host is ahead")] = 0.0
 
 
+class KdumpFacts(Struct, frozen=True):
+    """Crash dumps of the kernel. `reserved` is about the boot that runs, `configured` about the next one."""
+
+    installed: Annotated[bool, says("whether its service is there")] = False
+    enabled: Annotated[bool, says("whether its service starts at boot")] = False
+    active: Annotated[bool, says("whether its service has loaded a crash kernel")] = False
+    reserved: Annotated[str, says("crashkernel= of the running kernel's command line")] = ""
+    configured: Annotated[bool, says("whether the boot loader has crashkernel= for the next boot")] = False
+
+
 class SecurityFacts(Struct, frozen=True):
     selinux: Annotated[str, says("Enforcing, Permissive or Disabled")] = ""
     apparmor: Annotated[str, says("whether AppArmor is on")] = ""
@@ -192,6 +202,9 @@ class MachineFacts(Struct, frozen=True):
     swap: Annotated[int, says("active swap in bytes")] = 0
     disks: Annotated[list[DiskFacts], says("file systems that matter")] = []
     time: Annotated[TimeFacts, says("clock")] = TimeFacts()
+    kdump: Annotated[KdumpFacts, says("crash dumps of the kernel")] = KdumpFacts()
+    container: Annotated[str, says("kind of container that the machine is; empty: none")] = ""
+    updates: Annotated[list[str], says("requests for an update of packages that it has answered")] = []
     security: Annotated[SecurityFacts, says("security modules and firewall")] = SecurityFacts()
     listening: Annotated[list[ListenFacts], says("ports in use")] = []
     runtimes: Annotated[list[RuntimeFacts], says("container runtimes")] = []

@@ -49,8 +49,18 @@ class HostSettings(Struct, frozen=True):
     ] = "Disabled"
     time_sync: Annotated[
         Literal["Required", "Ignored"],
-        says("Required warns of hosts whose clock no time service keeps right; one far off is refused in any case"),
+        says(
+            "Required has a time service run, and installs the system's usual one where there is none; a clock that is"
+            " far off is refused in any case"
+        ),
     ] = "Required"
+    kdump: Annotated[
+        Literal["Required", "Ignored"],
+        says(
+            "Required has the system's service for crash dumps of the kernel installed and started at boot, and memory"
+            " reserved for it from the next boot on"
+        ),
+    ] = "Ignored"
     modules: Annotated[list[str], says("kernel modules that are loaded now and at boot")] = msgspec.field(
         default_factory=lambda: list(_MODULES)
     )

@@ -34,6 +34,8 @@ ANNOTATION_RENEW = f"{GROUP}/renew-certificates"
 ANNOTATION_UNIFY = f"{GROUP}/unify"
 # On a Cluster, "true": it goes before the others when a Foundation is unified.
 LABEL_CANARY = f"{GROUP}/canary"
+# On a Cluster or a Machine, any new value: update its packages once.
+ANNOTATION_UPDATE = f"{GROUP}/update-packages"
 # On a Machine, "true": changes of the living cluster leave it out.
 ANNOTATION_HOLD_BACK = f"{GROUP}/hold-back"
 # On a Node: JSON lists of the label keys, and of the taints as key:effect, that come from its Machine.

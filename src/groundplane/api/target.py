@@ -16,7 +16,7 @@ from .distribution import Distribution, Release, Source
 from .facts import ClusterFacts, MachineFacts
 from .foundation import Foundation, FoundationSpec, HostSettings, Kernel, OSEntry, RuntimeChoice, RuntimeName
 from .machine import Machine
-from .meta import Struct, says
+from .meta import ANNOTATION_UPDATE, Struct, says
 
 # Host settings of which nothing is wanted: no step changes a host because of them.
 LEFT_ALONE = HostSettings(swap="Ignored", time_sync="Ignored", modules=[], sysctls={})
@@ -51,6 +51,9 @@ class ClusterTarget(Struct, frozen=True):
         list[str], says("Machines with the control plane; the first runs kubeadm init, or lives already")
     ]
     workers: Annotated[list[str], says("the other Machines")]
+    update_packages: Annotated[
+        str, says("value of the annotation `groundplane.dev/update-packages`: each new one updates packages once")
+    ] = ""
     origin: Annotated[
         Literal["Made", "Adopted"],
         says("Made: by Groundplane; Adopted: it was there, and its components and network stay its owner's"),
@@ -116,6 +119,7 @@ def resolve(
         change=spec.change,
         control_planes=[m.metadata.name for m in control_planes],
         workers=[m.metadata.name for m in ordered if m.spec.role == "Worker"],
+        update_packages=cluster.metadata.annotations.get(ANNOTATION_UPDATE, ""),
     )
 
 
@@ -129,8 +133,8 @@ class Found:
 
 def wishes(cluster: Cluster) -> bool:
     """Tell whether the spec of an adopted Cluster asks for anything else than what runs."""
-    spec = cluster.spec
-    return bool(spec.runtime or spec.settings or spec.kubernetes.version or spec.kubernetes.distribution)
+    spec, update = cluster.spec, cluster.metadata.annotations.get(ANNOTATION_UPDATE, "")
+    return bool(spec.runtime or spec.settings or spec.kubernetes.version or spec.kubernetes.distribution or update)
 
 
 def resolve_adopted(
@@ -172,6 +176,7 @@ def resolve_adopted(
         control_planes=[machine.metadata.name for machine in control_planes],
         workers=[machine.metadata.name for machine in ordered if machine.spec.role != "ControlPlane"],
         origin="Adopted",
+        update_packages=cluster.metadata.annotations.get(ANNOTATION_UPDATE, ""),
     )
 
 

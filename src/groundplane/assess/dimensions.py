@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from groundplane.api.assessment import Dimension, Remedy
-from groundplane.api.facts import MachineFacts, PodNetworkFacts, sysctl_surveyed
+from groundplane.api.facts import KdumpFacts, MachineFacts, PodNetworkFacts, sysctl_surveyed
 from groundplane.api.foundation import HostSettings, RuntimeChoice
 from groundplane.base.sizes import mib
 from groundplane.base.words import counted
@@ -97,9 +97,12 @@ def _settings(machine: MachineFacts, wanted: HostSettings) -> Iterator[Differenc
     if wanted.swap == "Disabled" and machine.swap:
         cost = "limits of memory do not hold, and a kubelet refuses to start with it unless told otherwise"
         yield _setting("swap", f"on ({mib(machine.swap)})", "Disabled", cost)
-    if wanted.time_sync == "Required" and not machine.time.service:
+    # The clock and the kernel of a container are its host's.
+    if wanted.time_sync == "Required" and not machine.time.service and not machine.container:
         cost = "certificates, leases and logs rest on a clock that nobody keeps right"
         yield _setting("timeSync", "no time service runs", "Required", cost)
+    if wanted.kdump == "Required" and not machine.container:
+        yield from _kdump(machine.kdump)
     for module in wanted.modules:
         if module not in machine.kernel.modules:
             yield _setting(f"module {module}", "not loaded", "loaded", "what needs the module fails on this node alone")
@@ -110,6 +113,21 @@ def _settings(machine: MachineFacts, wanted: HostSettings) -> Iterator[Differenc
         if found != " ".join(value.split()):
             cost = "the node behaves unlike its neighbours under the same load"
             yield _setting(f"sysctl {name}", "not set" if found is None else found, value, cost)
+
+
+def _kdump(found: KdumpFacts) -> Iterator[Difference]:
+    cost = "why a kernel fell over cannot be told afterwards"
+    if not found.installed:
+        yield _setting("kdump", "not installed", "Required", cost)
+    elif not found.enabled:
+        yield _setting("kdump", "not started at boot", "Required", cost)
+    elif not found.reserved and not found.configured:
+        yield _setting("kdump", "no memory is reserved for it", "Required", cost)
+    elif not found.reserved:
+        remedy = Remedy(action="TuneHost", text="boot the node anew: memory for crash dumps is reserved at boot only")
+        yield Difference("set up, memory is reserved at the next boot", "Required", cost, remedy, "kdump", "Low")
+    elif not found.active:
+        yield _setting("kdump", "no crash kernel is loaded", "Required", cost)
 
 
 def _setting(subject: str, found: str, wanted: str, cost: str) -> Difference:

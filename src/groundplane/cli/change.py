@@ -1,4 +1,4 @@
-"""`groundplane delete`, `approve`, `retry` and `clean-up`: one write each."""
+"""`groundplane delete`, `approve`, `retry`, `clean-up` and `update-packages`: a write each, or one a machine."""
 
 from __future__ import annotations
 
@@ -99,5 +99,38 @@ def _ask(target: Target, cluster: str, annotation: str, words: str) -> None:
         async with target.connect() as api:
             await api.client.patch(CLUSTER, api.namespace, cluster, patch)
             click.echo(f"{display(CLUSTER, cluster)} {words}; see: groundplane plan {cluster}")
+
+    target.run(work())
+
+
+@click.command("update-packages")
+@click.argument("name", metavar="CLUSTER")
+@click.option("--machine", "machines", multiple=True, help="Only this machine of the cluster; may be given again.")
+@pass_target
+def update_packages(target: Target, *, name: str, machines: tuple[str, ...]) -> None:
+    """Update the packages of a cluster's nodes, node by node, each drained.
+
+    A node boots anew where something changed. What Kubernetes stands on is left as it is.
+    """
+    from groundplane.api.meta import ANNOTATION_UPDATE
+    from groundplane.base.clock import utc_now
+
+    from .kinds import CLUSTER, OURS, display
+    from .values import reference
+
+    wanted, chosen = reference(name, "cluster"), [reference(one, "machine") for one in machines]
+    # With fractions of a second: a second request right after the first has to differ from it.
+    patch = {"metadata": {"annotations": {ANNOTATION_UPDATE: utc_now().isoformat()}}}
+
+    async def work() -> None:
+        async with target.connect() as api:
+            await api.client.get(CLUSTER, api.namespace, wanted)
+            for machine in chosen:
+                found = await api.client.get(OURS["Machine"], api.namespace, machine)
+                if (found["spec"].get("clusterRef") or {}).get("name") != wanted:
+                    raise click.UsageError(f"machine {machine} is not one of cluster {wanted}")
+            for resource, one in [(OURS["Machine"], machine) for machine in chosen] or [(CLUSTER, wanted)]:
+                await api.client.patch(resource, api.namespace, one, patch)
+                click.echo(f"{display(resource, one)} is asked to update its packages; see: groundplane plan {wanted}")
 
     target.run(work())

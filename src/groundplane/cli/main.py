@@ -42,6 +42,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "Remove what a runtime migration left for its rollback: Docker's packages and data.",
     ),
     "retry": ("groundplane.cli.change", "retry", "Plan a cluster anew after a failed operation."),
+    "update-packages": (
+        "groundplane.cli.change",
+        "update_packages",
+        "Update the packages of a cluster's nodes, node by node, each drained.",
+    ),
     "operation": ("groundplane.cli.operation", "operation", "Watch, read, cancel and roll back operations."),
     "kubeconfig": ("groundplane.cli.kubeconfig", "kubeconfig", "Print the kubeconfig of the API or of a cluster."),
     "token": ("groundplane.cli.accounts", "token", "Issue, show and revoke bearer tokens."),

@@ -39,12 +39,14 @@ class Job:
     """`name` is unique on the machine; `argv` must hold no secret, for process lists show it.
 
     `path` is a folder that programs are looked for in when they are nowhere else.
+    `good`: the exit statuses that mean success.
     """
 
     name: str
     argv: Sequence[str]
     seconds: float = 600
     path: str = ""
+    good: Sequence[int] = (0,)
 
     @property
     def unit(self) -> str:
@@ -69,7 +71,7 @@ async def run_job(scope: ReadScope, host: Host, job: Job) -> None:
         _START.format(unit=job.unit, folder=job.folder, run=RUN, body=quote(_BODY), command=command), timeout=60
     )
     status, tail = await _follow(scope, host, job)
-    if status != 0:
+    if status not in job.good:
         words = "; ".join(telling(tail)) or "no output"
         raise JobFailed(
             f"cannot run {' '.join(job.argv[:2])} on host {host.name}: exit status {status}: {words}",

@@ -131,6 +131,11 @@ async def write_note(host: Host, key: str, value: dict[str, Any]) -> None:
     await host.write(f"{NOTES}/{key}.json", json.dumps(value, sort_keys=True).encode() + b"\n", mode=0o600)
 
 
+async def forget_note(host: Host, key: str) -> None:
+    """Remove the note called `key`; fine when there is none."""
+    await host.run(["rm", "-f", f"{NOTES}/{key}.json"])
+
+
 async def note_first(host: Host, key: str, value: dict[str, Any]) -> None:
     """Write the note called `key` unless there is one: the first is how the machine was found."""
     if await note(host, key) is None:

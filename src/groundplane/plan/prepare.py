@@ -7,7 +7,10 @@ member, preparation is known to have ended, and only what a person would call br
 
 from __future__ import annotations
 
-from groundplane.api.facts import KernelFacts
+from collections.abc import Iterator
+
+from groundplane.api.facts import KernelFacts, MachineFacts
+from groundplane.api.foundation import HostSettings
 from groundplane.api.operation import PlannedChange
 
 from .view import CNI_ARCHIVE, View, cgroup_driver, held_back, needed_plugins, plain_image, plain_version
@@ -24,7 +27,7 @@ def claim(view: View, name: str) -> list[PlannedChange]:
 
 
 def host_settings(view: View, name: str) -> list[PlannedChange]:
-    """Swap, kernel modules and sysctls that differ from what is wanted."""
+    """Settings of the host that differ from what is wanted."""
     return differing_settings(view, name) or _checked(view, name, "host settings", "kept after a reboot")
 
 
@@ -43,7 +46,22 @@ def differing_settings(view: View, name: str) -> list[PlannedChange]:
         now = _folded(facts.kernel.sysctls.get(key, ""))
         if now != _folded(wanted):
             changes.append(PlannedChange(what=f"sysctl {key}", before=now, after=_folded(wanted)))
-    return changes
+    return [*changes, *_services(facts, settings)]
+
+
+def _services(facts: MachineFacts, settings: HostSettings) -> Iterator[PlannedChange]:
+    """Time service and crash dumps. Clock and kernel of a container are its host's."""
+    if facts.container:
+        return
+    if settings.time_sync == "Required" and not facts.time.service:
+        yield PlannedChange(what="time service", before="none runs", after="runs, and starts at boot")
+    if settings.kdump == "Required":
+        now = facts.kdump
+        if not (now.installed and now.enabled):
+            before = "not enabled" if now.installed else "not installed"
+            yield PlannedChange(what="kdump", before=before, after="starts at boot")
+        if not now.reserved and not now.configured:
+            yield PlannedChange(what="memory for crash dumps", after="reserved from the next boot on")
 
 
 def runtime(view: View, name: str) -> list[PlannedChange]:

@@ -11,6 +11,7 @@ from groundplane.api.assessment import Assessment, Drift
 from groundplane.api.cluster import Cluster, DeclaredException, KubernetesOverride
 from groundplane.api.distribution import Distribution, DistributionSpec
 from groundplane.api.facts import (
+    KdumpFacts,
     KernelFacts,
     KubeletFacts,
     PlatformFacts,
@@ -336,3 +337,27 @@ def test_what_ssh_cannot_see_of_a_machine_is_taken_from_its_cluster() -> None:
     assert (member.drift, member.uniformity.uniform) == ([], 1)
     foreign = assess_machine("a-1", machine(), standard(), facts(platform=PlatformFacts(name="native")))
     assert only(foreign).dimension == "Distribution"
+
+
+@pytest.mark.parametrize(
+    ("kdump", "found"),
+    [
+        (KdumpFacts(), "not installed"),
+        (KdumpFacts(installed=True), "not started at boot"),
+        (KdumpFacts(installed=True, enabled=True), "no memory is reserved for it"),
+        (KdumpFacts(installed=True, enabled=True, configured=True), "set up, memory is reserved at the next boot"),
+        (KdumpFacts(installed=True, enabled=True, reserved="crashkernel=256M"), "no crash kernel is loaded"),
+    ],
+)
+def test_crash_dumps_drift_by_what_is_missing(kdump: KdumpFacts, found: str) -> None:
+    settings = HostSettings(time_sync="Ignored", modules=[], sysctls={}, kdump="Required")
+    spec = msgspec.structs.replace(SPEC, operating_system=OperatingSystem(settings=settings))
+    drift = only(assess_machine("shop-1", machine(kdump=kdump), standard(spec)))
+    assert (drift.subject, drift.found) == ("kdump", found)
+    assert assess_machine("shop-1", machine(kdump=kdump, container="lxc"), standard(spec)).drift == []
+    whole = KdumpFacts(installed=True, enabled=True, active=True, reserved="crashkernel=256M")
+    assert assess_machine("shop-1", machine(kdump=whole), standard(spec)).drift == []
+
+
+def test_the_clock_of_a_container_is_its_hosts() -> None:
+    assert assess_machine("shop-1", machine(time=TimeFacts(), container="docker"), standard()).drift == []

@@ -24,7 +24,8 @@ from groundplane.api.meta import NameReference, ObjectMeta
 from groundplane.api.operation import Operation, OperationSpec, Plan, PlannedChange, PlannedStep
 from groundplane.api.target import resolve
 from groundplane.base.logbook import Logbook
-from groundplane.cli.kinds import CLUSTER, DISTRIBUTION, OPERATION
+from groundplane.cli.kinds import CLUSTER, DISTRIBUTION, OPERATION, OURS
+from groundplane.client.contract import Resource
 from groundplane.client.http import HttpClient
 from groundplane.client.typed import SECRETS, from_struct
 from groundplane.kube.kubeconfig import render_kubeconfig
@@ -237,6 +238,27 @@ def test_approve_cancel_and_retry_write_what_they_say(
         cluster = server.do(lambda client: client.get(CLUSTER, namespace, "shop"))
         stamps.add(cluster["metadata"]["annotations"]["groundplane.dev/retry"])
     assert len(stamps) == 2
+
+
+def test_update_packages_asks_the_cluster_or_the_machines_that_are_named(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+
+    def asked(resource: Resource, name: str) -> str:
+        found = server.do(lambda client: client.get(resource, namespace, name))
+        return str(found["metadata"].get("annotations", {}).get("groundplane.dev/update-packages", ""))
+
+    assert cli("update-packages", "cluster/shop", "--machine", "shop-1").code == 0
+    assert asked(OURS["Machine"], "shop-1")
+    assert not asked(CLUSTER, "shop")
+    stamps = set()
+    for _ in range(2):
+        assert "groundplane plan shop" in cli("update-packages", "shop").out
+        stamps.add(asked(CLUSTER, "shop"))
+    assert len(stamps - {""}) == 2
+    refused = cli("update-packages", "other")
+    assert (refused.code, "other" in refused.err) == (cli("get", "cluster", "other").code, True)
 
 
 def test_plan_shows_steps_changes_and_waves_of_the_open_operation(

@@ -251,3 +251,26 @@ def test_what_is_said_to_be_surveyed_of_the_kernel_is_what_the_script_reads() ->
     unread = {"net.ipv4.tcp_fastopen_key", "vm.stat_refresh"}
     assert {name for name in found if not sysctl_surveyed(name)} == set()
     assert readable - unread - found == set()
+
+
+def test_crash_dumps_are_told_from_service_command_line_and_boot_loader() -> None:
+    unit = "Id=kdump-tools.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n"
+    missing = "Id=kdump.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n"
+    now = written(units=f"{unit}\n{missing}", seen="boot=crashkernel=512M-:192M").kdump
+    assert (now.installed, now.enabled, now.active) == (True, True, True)
+    assert (now.reserved, now.configured) == ("crashkernel=512M-:192M", False)
+    soon = written(units=missing, seen="next-boot=crashkernel").kdump
+    assert (soon.installed, soon.reserved, soon.configured) == (False, "", True)
+
+
+def test_answered_updates_and_the_kind_of_container_are_read_from_their_files() -> None:
+    files = (
+        '/var/lib/groundplane/notes/packages.json:{"answered": ["monday", "a:b=c"]}\n/run/systemd/container:docker\n'
+    )
+    facts = facts_of(f"@@ begin\n@@ files\n{files}@@ end\n".encode())
+    assert (facts.updates, facts.container) == (["monday", "a:b=c"], "docker")
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"answered": 1}', '{"answered": [1]}'])
+def test_a_note_that_cannot_be_read_answers_nothing(note: str) -> None:
+    assert written(updates=note).updates == []

@@ -40,4 +40,4 @@ def _settings(settings: HostSettings) -> str:
         f"{len(settings.modules)} modules",
         f"{len(settings.sysctls)} kernel parameters",
     ]
-    return ", ".join(parts)
+    return ", ".join([*parts, "crash dumps required"] if settings.kdump == "Required" else parts)

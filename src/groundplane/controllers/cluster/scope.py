@@ -165,5 +165,5 @@ def _member(machine: Machine) -> str:
 
 
 def _identity(value: Foundation | Distribution | None) -> str:
-    ANNOTATION_UNIFY,
+    (ANNOTATION_UNIFY,)
     return f"{value.metadata.uid}:{value.metadata.generation}" if value else ""

@@ -11,17 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from groundplane.api.facts import DiskFacts, KernelFacts, MachineFacts, SecurityFacts, TimeFacts
+import msgspec
+
+from groundplane.api.facts import DiskFacts, KdumpFacts, KernelFacts, MachineFacts, SecurityFacts, TimeFacts
 
 from .abilities import ability_facts
 from .certificates import certificate_facts
 from .kubernetes import kubeadm_facts, kubelet_facts
 from .network import listen_facts, network_facts
 from .runtimes import handler_facts, runtime_facts
-from .sections import Sections, Units, number, pairs, units_of
+from .sections import Sections, Units, number, pairs, units_of, values
 from .systems import os_facts
 
 _TIME_UNITS = ("chronyd", "chrony", "systemd-timesyncd", "ntpd", "ntp", "ntpsec", "openntpd")
+_KDUMP_UNITS = ("kdump-tools", "kdump")
 _TIME_PROCESSES = {"systemd-timesyn": "systemd-timesyncd", "chronyd": "chronyd", "ntpd": "ntpd", "openntpd": "openntpd"}
 
 
@@ -42,6 +45,9 @@ def parse(sections: Sections, *, observed_at: str, offset_seconds: float) -> Mac
         swap=_swap(sections.get("swaps", ())),
         disks=list(_disks(sections.get("disks", ()), _mounts(sections))),
         time=_time(sections, units, offset_seconds),
+        kdump=_kdump(sections, units),
+        container=identity.get("container", ""),
+        updates=_updates(sections.get("updates", ())),
         security=_security(sections, units),
         listening=listen_facts(sections),
         runtimes=runtime_facts(sections, units),
@@ -144,6 +150,27 @@ def _time(sections: Sections, units: Units, offset_seconds: float) -> TimeFacts:
     leap = any(re.fullmatch(r"Leap status\s*:\s*Normal", line) for line in said)
     synchronized = leap or pairs(said).get("NTPSynchronized") == "yes"
     return TimeFacts(synchronized=synchronized, service=service, offset_seconds=offset_seconds)
+
+
+def _kdump(sections: Sections, units: Units) -> KdumpFacts:
+    name = next((name for name in _KDUMP_UNITS if units.known(name)), "")
+    words = values(sections.get("seen", ()), "boot")
+    return KdumpFacts(
+        installed=bool(name),
+        enabled=units.enabled(name),
+        active=units.active(name),
+        reserved=next((word for word in words if word.startswith("crashkernel=")), ""),
+        configured=_seen(sections, "next-boot") == "crashkernel",
+    )
+
+
+def _updates(lines: Sequence[str]) -> list[str]:
+    """Return what the note of step `system-packages` says; a note that cannot be read says nothing."""
+    try:
+        noted = msgspec.json.decode("\n".join(lines), type=dict[str, list[str]])
+    except msgspec.MsgspecError:
+        return []
+    return noted.get("answered", [])
 
 
 def _security(sections: Sections, units: Units) -> SecurityFacts:

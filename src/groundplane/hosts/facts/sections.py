@@ -28,6 +28,7 @@ _VALUES = {
     "/proc/sys/kernel/osrelease": ("identity", "kernel"),
     "/proc/sys/kernel/arch": ("identity", "architecture"),
     "/proc/1/comm": ("identity", "init"),
+    "/run/systemd/container": ("identity", "container"),
     "/sys/devices/system/cpu/online": ("identity", "online"),
     "/sys/fs/selinux/enforce": ("security", "selinux"),
     "/sys/module/apparmor/parameters/enabled": ("security", "apparmor"),
@@ -53,6 +54,7 @@ _FILES = {
     "/etc/ufw/ufw.conf": "ufw",
     "/var/lib/kubelet/kubeadm-flags.env": "kubelet-flags-file",
     "/etc/groundplane/machine.json": "owner",
+    "/var/lib/groundplane/notes/packages.json": "updates",
     "net/route": "routes-proc",
     "net/ipv6_route": "routes6-proc",
     "net/tcp": "sockets-tcp",
@@ -166,6 +168,9 @@ class Units:
 
     def active(self, name: str) -> bool:
         return self.states.get(name, {}).get("ActiveState") in {"active", "reloading"}
+
+    def known(self, name: str) -> bool:
+        return self.states.get(name, {}).get("LoadState") == "loaded"
 
     def enabled(self, name: str) -> bool:
         return self.states.get(name, {}).get("UnitFileState") in {"enabled", "enabled-runtime"}

@@ -32,7 +32,8 @@ set -- "$named" /etc/machine-id /proc/sys/kernel/random/boot_id /sys/class/dmi/i
   /proc/sys/kernel/hostname /proc/sys/kernel/osrelease /proc/sys/kernel/arch /proc/1/comm \
   /sys/devices/system/cpu/online /proc/meminfo /proc/swaps /proc/modules /sys/fs/selinux/enforce \
   /sys/module/apparmor/parameters/enabled /etc/ufw/ufw.conf /sys/kernel/kexec_crash_loaded \
-  /var/lib/kubelet/kubeadm-flags.env /etc/groundplane/machine.json \
+  /var/lib/kubelet/kubeadm-flags.env /etc/groundplane/machine.json /var/lib/groundplane/notes/packages.json \
+  /run/systemd/container \
   /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables \
   /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/default/rp_filter \
   /proc/sys/net/ipv4/conf/all/forwarding /proc/sys/net/ipv4/ip_local_port_range \
@@ -122,6 +123,16 @@ words=""; if [ -r cmdline ]; then read -r words < cmdline; fi
 for word in $words; do
   case $word in crashkernel=* | offline_class*) note boot "$word" ;; esac
 done
+# What the next boot has is asked only where there is something to be ready for: a reservation comes with that service.
+case $words in
+  *crashkernel=*) ;;
+  *) for f in /usr/lib/systemd/system/kdump.service /lib/systemd/system/kdump-tools.service; do
+      [ -e "$f" ] || continue
+      grep -a -s -q -E '^[^#]*crashkernel=' /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/grub2/grubenv \
+        /boot/loader/entries/*.conf /boot/efi/EFI/*/grub.cfg 2>/dev/null && note next-boot crashkernel
+      break
+    done ;;
+esac
 config=""
 for f in "/boot/config-$release" "/lib/modules/$release/config" "/usr/lib/modules/$release/config" /proc/config.gz; do
   if [ -r "$f" ]; then config=$f; note config-source "$f"; break; fi
@@ -159,7 +170,8 @@ units=""
 if [ -n "$booted" ] && have systemctl; then
   units=$(limited systemctl show --property=Id,LoadState,ActiveState,UnitFileState,MainPID --no-pager kubelet.service \
     docker.service docker.socket containerd.service crio.service firewalld.service ufw.service nftables.service \
-    chronyd.service chrony.service systemd-timesyncd.service ntpd.service ntp.service ntpsec.service openntpd.service)
+    chronyd.service chrony.service systemd-timesyncd.service ntpd.service ntp.service ntpsec.service openntpd.service \
+    kdump-tools.service kdump.service)
   section units
   printf '%s\n' "$units"
 fi

@@ -33,6 +33,7 @@ from ..steps.runtime_classes import RuntimeClasses
 from ..steps.stage_kubernetes import StageKubernetes
 from ..steps.stage_runtime import StageRuntime
 from ..steps.switch_runtime import SwitchRuntime
+from ..steps.system_packages import SystemPackages
 from ..steps.uncordon import Uncordon
 from ..steps.upgrade_control_plane import UpgradeControlPlane
 from ..steps.upgrade_kubelet import UpgradeKubelet
@@ -69,6 +70,7 @@ CHANGE: Mapping[str, Step] = _by_key(
     RuntimeClasses(),
     StageKubernetes(),
     EmptyNode(),
+    SystemPackages(),
     SwitchRuntime(),
     UpgradeControlPlane(),
     UpgradeKubelet(),

@@ -1,4 +1,4 @@
-"""host-settings: swap off, kernel modules and sysctls as wanted, now and after a reboot.
+"""host-settings: swap, kernel modules, sysctls, time service and crash dumps as wanted, now and after a reboot.
 
 A module counts as there when its effect is: it may be built into the kernel, or belong to the host of a container.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import ReadHost
 
-from .. import ledger
+from .. import kdump, ledger, time_sync
 from ..errors import StepRefused
 from ..fstab import FSTAB, without_swap
 from ..places import MODULES_LOAD, STATE, SYSCTL
@@ -21,7 +21,7 @@ _FILESYSTEMS = frozenset({"overlay"})
 
 class HostSettings:
     name = "host-settings"
-    title = "Set swap, kernel modules and sysctls"
+    title = "Set what the host has to be set to"
 
     def wanted(self, scope: ReadScope) -> bool:
         return scope.machine is not None
@@ -41,7 +41,8 @@ class HostSettings:
                 changes.append(PlannedChange(what=f"sysctl {key}", before=now, after=_folded(value)))
         if await ledger.differs(host, SYSCTL, _sysctl_file(scope)):
             changes.append(PlannedChange(what=SYSCTL, after=f"{len(settings.sysctls)} settings"))
-        return changes + (await _swap_changes(host) if settings.swap == "Disabled" else [])
+        changes += await _swap_changes(host) if settings.swap == "Disabled" else []
+        return [*changes, *await time_sync.changes(scope), *await kdump.changes(scope)]
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
         host = scope.door
@@ -56,6 +57,8 @@ class HostSettings:
                 await host.run(["sysctl", "-q", "-w", f"{key}={value}"])
         if scope.target.settings.swap == "Disabled":
             await _swap_off(scope)
+        await time_sync.apply(scope)
+        await kdump.apply(scope)
 
 
 def _modules_file(scope: ReadScope) -> bytes:
