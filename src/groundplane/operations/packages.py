@@ -208,12 +208,12 @@ def updating(manager: Manager, kept: Sequence[str], names: Sequence[str] = (), *
 async def install(scope: Scope, manager: Manager, names: Sequence[str]) -> None:
     """Install packages, with what the package sources have now; raises JobFailed."""
     scope.log(f"installing {' '.join(names)} with {manager.name}")
-    job = Job(f"install-{names[0]}", [*manager.install, *names], 1800, manager.good)
+    job = Job(f"install-{names[0]}", [*manager.install, *names], 1800, good=manager.good)
     try:
         await run_job(scope, scope.door, job)
     except JobFailed:
         # An old index names versions that the sources do not have any more.
-        await run_job(scope, scope.door, Job("packages-refresh", manager.refresh, 900, manager.good))
+        await run_job(scope, scope.door, Job("packages-refresh", manager.refresh, 900, good=manager.good))
         await run_job(scope, scope.door, job)
 
 

@@ -164,6 +164,13 @@ def _member(machine: Machine) -> str:
     return f"{meta.uid}:{meta.generation}:{meta.annotations.get(ANNOTATION_HOLD_BACK, '')}"
 
 
-def _identity(value: Foundation | Distribution | None) -> str:
-    (ANNOTATION_UNIFY,)
+def _ground(foundation: Foundation | None) -> str:
+    """Return what a Foundation asks for; how and when its fleet is unified is not part of it."""
+    if foundation is None:
+        return ""
+    spec = msgspec.structs.replace(foundation.spec, unify=Unify())
+    return f"{foundation.metadata.uid}:{hashlib.sha256(msgspec.json.encode(spec)).hexdigest()[:16]}"
+
+
+def _identity(value: Distribution | None) -> str:
     return f"{value.metadata.uid}:{value.metadata.generation}" if value else ""
