@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import api_server, assess, create_cluster, members, migrate, survey
+from bench import api_server, assess, create_cluster, members, migrate, scale, survey
 from bench.figures import save, table
 
 BENCHMARKS = {
     "assess": assess.run,
     "members": members.run,
     "survey": survey.run,
+    "scale": scale.run,
     "create_cluster": create_cluster.run,
     "migrate": migrate.run,
     "api_server": api_server.run,

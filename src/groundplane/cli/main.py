@@ -47,6 +47,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "update_packages",
         "Update the packages of a cluster's nodes, node by node, each drained.",
     ),
+    "renew-certificates": (
+        "groundplane.cli.renew",
+        "renew_certificates",
+        "Renew what kubeadm signed on every control plane of a cluster.",
+    ),
     "operation": ("groundplane.cli.operation", "operation", "Watch, read, cancel and roll back operations."),
     "kubeconfig": ("groundplane.cli.kubeconfig", "kubeconfig", "Print the kubeconfig of the API or of a cluster."),
     "token": ("groundplane.cli.accounts", "token", "Issue, show and revoke bearer tokens."),

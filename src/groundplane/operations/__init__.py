@@ -4,7 +4,7 @@ A controller makes the scopes (`make_scopes`) from the wanted state and the door
 (`Runner(plan, steps=CREATE, …).run()`), and gets an `Outcome`; its `Recorder` hears of every step meanwhile.
 """
 
-from .actions import ACTIONS, CHANGE, CLEAN_UP, CREATE, DELETE, RELEASE, REMOVE
+from .actions import ACTIONS, CHANGE, CLEAN_UP, CREATE, DELETE, RELEASE, REMOVE, RENEW
 from .errors import DiskFull, ForeignMachine, JobFailed, NotReached, NotYet, StepRefused
 from .runner import Limits, Outcome, Recorder, Runner, ScopeFactory
 from .scope import ClusterDoor, Delivery, Journal, ReadScope, Scope
@@ -20,6 +20,7 @@ __all__ = [
     "DELETE",
     "RELEASE",
     "REMOVE",
+    "RENEW",
     "Clock",
     "ClusterDoor",
     "Delivery",

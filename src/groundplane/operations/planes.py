@@ -29,9 +29,9 @@ async def source(scope: ReadScope) -> str:
     raise NotYet(f"cannot find a control plane of cluster {scope.target.name} to ask: {why}")
 
 
-async def etcd_well(scope: ReadScope, what: str) -> None:
-    """Wait until every member of etcd answers and knows a leader."""
-    host = scope.hosts[await source(scope)]
+async def etcd_well(scope: ReadScope, what: str, *, within: bool = False) -> None:
+    """Wait until every member of etcd answers and knows a leader; asked of the machine at hand with `within`."""
+    host = scope.host if within else scope.hosts[await source(scope)]
 
     async def missing() -> str:
         try:

@@ -25,6 +25,7 @@ from ..steps.network_manifest import NetworkManifest
 from ..steps.node_labels import NodeLabels
 from ..steps.pod_network import PodNetwork
 from ..steps.release import Release
+from ..steps.renew_certificates import RenewCertificates
 from ..steps.reset import Reset
 from ..steps.restore import Restore
 from ..steps.routes import Routes
@@ -82,12 +83,14 @@ CLEAN_UP: Mapping[str, Step] = _by_key(CleanUp())
 DELETE: Mapping[str, Step] = _by_key(Drain(), Reset(), Restore())
 RELEASE: Mapping[str, Step] = _by_key(Release())
 REMOVE: Mapping[str, Step] = _by_key(Claim(), DrainLeaving(), EtcdMember(), Reset(), DeleteNode(), Restore(), Routes())
+RENEW: Mapping[str, Step] = _by_key(Claim(), RenewCertificates(), Kubeconfig())
 
 ACTIONS: Mapping[Action, Mapping[str, Step]] = MappingProxyType(
     {
         "Create": CREATE,
         "Change": CHANGE,
         "Remove": REMOVE,
+        "RenewCertificates": RENEW,
         "CleanUp": CLEAN_UP,
         "Delete": DELETE,
         "Release": RELEASE,
