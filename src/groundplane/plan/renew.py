@@ -6,13 +6,11 @@ name the end of each of them, and say which ends before the certificates that ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from groundplane.api.cluster import Cluster
 from groundplane.api.facts import CertificateFacts, ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_RENEW
-from groundplane.api.operation import Operation, Plan, PlannedChange, PlannedStep
+from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import Desired
 from groundplane.base.clock import parse_rfc3339
 from groundplane.base.errors import Refused, Unavailable
@@ -57,13 +55,6 @@ def plan_renew(desired: Desired, facts: Mapping[str, MachineFacts], cluster: Clu
         summary=f"renew the certificates of cluster {view.target.name} on {counted(len(planes), 'control plane')}",
         notes=list(_notes(view, planes)),
     )
-
-
-def renewal_asked(cluster: Cluster, operations: Iterable[Operation]) -> bool:
-    """Tell whether a person asks for a renewal that no Operation has answered yet, well or not."""
-    asked = cluster.metadata.annotations.get(ANNOTATION_RENEW, "")
-    answered = (o for o in operations if o.status.phase != "Stale")
-    return bool(asked) and all(o.metadata.annotations.get(ANNOTATION_RENEW) != asked for o in answered)
 
 
 def _require(view: View, planes: list[str]) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from groundplane.api.cluster import Cluster
 from groundplane.api.facts import CertificateFacts
-from groundplane.api.meta import ANNOTATION_RENEW, NameReference, ObjectMeta
-from groundplane.api.operation import Operation, OperationSpec, OperationStatus, Plan
+from groundplane.api.operation import Plan
 from groundplane.base.errors import Refused, Unavailable
-from groundplane.plan.renew import plan_renew, renewal_asked
+from groundplane.plan.renew import plan_renew
 
 from .fleet import Fleet, desired
 from .test_create import change_machine, finished, step
@@ -63,19 +61,3 @@ def test_nothing_is_renewed_while_a_control_plane_is_away() -> None:
     del fleet.machines["cp-3"]
     with pytest.raises(Unavailable, match="no answer from cp-3"):
         plan_of(fleet)
-
-
-def test_a_request_is_answered_once() -> None:
-    cluster = Cluster(metadata=ObjectMeta(name="shop", annotations={ANNOTATION_RENEW: "today"}))
-    spec = OperationSpec(
-        cluster_ref=NameReference(name="shop"), target=desired().target, plan=Plan(action="RenewCertificates")
-    )
-
-    def answer(value: str, phase: str) -> Operation:
-        status = OperationStatus(phase=phase)  # type: ignore[arg-type]
-        return Operation(metadata=ObjectMeta(annotations={ANNOTATION_RENEW: value}), spec=spec, status=status)
-
-    assert renewal_asked(cluster, [])
-    assert renewal_asked(cluster, [answer("yesterday", "Succeeded"), answer("today", "Stale")])
-    assert not renewal_asked(cluster, [answer("today", "Failed")])
-    assert not renewal_asked(Cluster(), [])
