@@ -28,6 +28,7 @@ from . import prepare
 from .budget import allowed
 from .deltas import Delta, deltas_of, living, version_of
 from .fingerprint import fingerprint
+from .system import system_notes
 from .view import View, held_back
 from .way import require_skew
 
@@ -247,6 +248,7 @@ def _notes(view: View, deltas: Sequence[Delta]) -> list[str]:
         )
     if target.change.drain.unmanaged_pods == "Delete" and disturbed:
         notes.append("pods that no controller makes anew are deleted for good (change.drain.unmanagedPods: Delete)")
+    notes += system_notes(view, target.members)
     kept = [name for name in target.members if held_back(view, name)]
     if kept:
         notes.append(f"left as they are, for they are held back: {', '.join(kept)}")

@@ -14,6 +14,7 @@ from groundplane.base import versions
 
 from . import prepare
 from .supported import runtime_name
+from .system import system_changes
 from .view import View
 
 
@@ -115,6 +116,7 @@ def _delta(view: View, name: str) -> Delta | None:
         control_plane=behind,
         left=left_behind(view, name),
         settings=tuple(_settings(view, name)),
+        system=tuple(system_changes(view, name)),
     )
     return delta if delta.disturbs or delta.settings else None
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import FINALIZER_CLUSTER
+from groundplane.api.meta import ANNOTATION_UPDATE, FINALIZER_CLUSTER
 from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, wishes
 from groundplane.api.validation.shared import runnable
 from groundplane.api.validation.together import claims
@@ -38,9 +38,10 @@ from ..objects import Objects
 from . import holds
 from .deletion import Deletion, touched
 from .inspecting import OpenDoor, inspect, with_warnings
+from .leaving import have_left, leaving
 from .operations import make_operation
-from .planning import next_request, propose
-from .scope import ClusterScope, load
+from .planning import give_up, next_request, propose
+from .scope import ClusterScope, load, wanted_distribution
 from .status import StatusDraft
 
 
@@ -107,8 +108,7 @@ class Adoption:
         if not self._memberships.has(ObjectKey(meta.namespace, meta.name)) and not _marked(cluster):
             return None
         scope = await load(self._objects, meta.namespace, meta.name)
-        # What its Foundation asks for is compared, and becomes a plan only when a person unifies.
-        return replace(scope, foundation=None) if scope is not None else None
+        return _in_its_turn(scope) if scope is not None else None
 
     async def inputs(self, scope: ClusterScope) -> tuple[str, ...]:
         """Return what makes a new look worth while at once: what people change, and how Operations go."""
@@ -139,9 +139,14 @@ class Adoption:
             await holds.hold(self._objects, scope)
         draft = self._draft(scope, status)
         draft.members(facts.nodes)
+        if scope.superseded is not None:
+            await give_up(self._objects, scope.superseded)
         if scope.active is not None:
             draft.working(scope.active)
             return Advanced(draft.finish())
+        if left := have_left(scope):
+            await holds.release_left(self._objects, scope, left)
+            return Advanced(draft.finish(), pending=True)
         surveyed = await self._access.survey(scope.machines)
         problems = [*_unreached(surveyed.errors), *_claimed(scope)]
         adoptee = Adoptee(_key(scope), facts, authorities_of(found.authority))
@@ -151,8 +156,9 @@ class Adoption:
         if errors(problems):
             draft.concluded(None if stale else scope.answer)
             return Advanced(draft.finish(), pending=True)
-        asked = next_request(scope) is not None
-        if asked or (wishes(scope.cluster) and (stale or scope.unfinished or not scope.planned)):
+        asked = next_request(scope) is not None or bool(leaving(scope))
+        wished = wishes(scope.cluster) or scope.foundation is not None or bool(_updates(scope))
+        if asked or (wished and (stale or scope.unfinished or not scope.planned)):
             return await self._plan(scope, draft, (surveyed.facts, facts), open_door)
         draft.concluded(None if stale else scope.answer)
         return Advanced(draft.finish(), unprotect=_marked(scope.cluster) and not touched(scope))
@@ -184,7 +190,9 @@ class Adoption:
         facts, observed = seen
         cluster = scope.cluster
         try:
-            target = resolve_adopted(cluster, None, scope.distribution, scope.machines, Found(facts, observed))
+            target = resolve_adopted(
+                cluster, scope.foundation, scope.distribution, scope.machines, Found(facts, observed)
+            )
             _require_runnable(scope, target)
             desired = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
             proposal = propose(scope, desired, facts, observed)
@@ -193,6 +201,8 @@ class Adoption:
             draft.refused(error)
             return Advanced(draft.finish())
         chosen = proposal.chosen
+        if proposal.left:
+            await holds.release_left(self._objects, scope, proposal.left)
         if not chosen.plan.steps:
             draft.granted(proposal.request)
             draft.planned(scope.inputs())
@@ -225,6 +235,23 @@ def authorities_of(pem: bytes) -> frozenset[str]:
     except ValueError:
         parts = []
     return frozenset(hashlib.sha256(part).hexdigest() for part in (pem, *parts))
+
+
+def _in_its_turn(scope: ClusterScope) -> ClusterScope:
+    """Return the scope with what the Foundation asks for only in the Cluster's turn of a run of unify.
+
+    Else a Foundation is compared with, and never becomes a plan for a cluster that was there before.
+    """
+    foundation = scope.foundation
+    if foundation is None or not scope.run or scope.run != foundation.spec.unify.run:
+        return replace(scope, foundation=None)
+    return replace(scope, distribution=wanted_distribution(scope, foundation))
+
+
+def _updates(scope: ClusterScope) -> list[str]:
+    """Return the updates of packages that are asked for."""
+    asked = [scope.cluster.metadata, *(machine.metadata for machine in scope.machines)]
+    return [value for meta in asked if (value := meta.annotations.get(ANNOTATION_UPDATE, ""))]
 
 
 def _marked(cluster: Cluster) -> bool:

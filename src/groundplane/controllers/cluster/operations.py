@@ -6,6 +6,7 @@ import re
 
 from groundplane.api.meta import (
     ANNOTATION_INPUTS,
+    ANNOTATION_UNIFY,
     API_VERSION,
     LABEL_CLUSTER,
     NameReference,
@@ -30,6 +31,8 @@ async def make_operation(
     plan, target = chosen.plan, chosen.target
     meta = scope.cluster.metadata
     answer = {request.annotation: request.answer} if request is not None else {}
+    if scope.run and plan.action == "Change":
+        answer[ANNOTATION_UNIFY] = scope.run
     owner = OwnerReference(
         api_version=API_VERSION,
         kind="Cluster",

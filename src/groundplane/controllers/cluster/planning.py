@@ -6,18 +6,23 @@ that one. Requests go before what the spec asks for; among them the way back fir
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_CLEAN_UP, ANNOTATION_ROLLBACK
+from groundplane.api.meta import ANNOTATION_CLEAN_UP, ANNOTATION_RENEW, ANNOTATION_ROLLBACK, ANNOTATION_UNIFY
 from groundplane.api.operation import Operation, Plan
 from groundplane.api.target import ClusterTarget, Desired
 from groundplane.plan.choose import Chosen, next_plan
 from groundplane.plan.clean_up import plan_clean_up
+from groundplane.plan.planes import leave
+from groundplane.plan.remove import plan_remove
+from groundplane.plan.renew import plan_renew
 from groundplane.plan.rollback import plan_rollback
 
+from ..objects import Objects
+from .leaving import leaving
 from .scope import ClusterScope
 
 
@@ -37,10 +42,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A plan with its target, and the request that it answers, if it is for one."""
+    """A plan with its target, and the request that it answers, if it is for one.
+
+    `left`: deleted machines on which nothing of the cluster is.
+    """
 
     chosen: Chosen
     request: Request | None = None
+    left: Sequence[str] = ()
 
 
 def next_request(scope: ClusterScope) -> Request | None:
@@ -56,13 +65,22 @@ def propose(
     scope: ClusterScope, desired: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts
 ) -> Proposal:
     """Return what is to be done next; a plan without steps when nothing is. Raises Refused."""
-    request = next_request(scope)
-    if request is None:
-        releases = scope.distribution.spec.releases if scope.distribution is not None else []
-        return Proposal(next_plan(desired, facts, observed, releases))
-    if request.about is not None:
-        return Proposal(plan_rollback(request.about, request.value, desired, facts, observed), request)
-    return Proposal(Chosen(plan_clean_up(desired, facts, observed), desired.target), request)
+    request, gone = next_request(scope), leaving(scope)
+    staying = leave(desired, gone)
+    if request is not None and request.about is not None:
+        return Proposal(plan_rollback(request.about, request.value, staying, facts, observed), request)
+    if gone:
+        plan = plan_remove(desired, facts, observed, gone)
+        return Proposal(Chosen(plan, staying.target), left=() if plan.steps else gone)
+    if request is not None:
+        planner = _PLANNERS[request.annotation]
+        return Proposal(Chosen(planner(staying, facts, observed), staying.target), request)
+    releases = scope.distribution.spec.releases if scope.distribution is not None else []
+    return Proposal(next_plan(staying, facts, observed, releases))
+
+
+# What a person can ask of a Cluster by an annotation with a new value, in the order in which it is done.
+_PLANNERS = {ANNOTATION_RENEW: plan_renew, ANNOTATION_CLEAN_UP: plan_clean_up}
 
 
 def approved_at_once(cluster: Cluster, target: ClusterTarget, plan: Plan) -> bool:
@@ -72,6 +90,9 @@ def approved_at_once(cluster: Cluster, target: ClusterTarget, plan: Plan) -> boo
     what only a Foundation asks of living nodes: editing one must not drain a fleet.
     """
     if target.change.approval != "Automatic" or plan.action == "CleanUp":
+        return False
+    if plan.action == "Change" and cluster.metadata.annotations.get(ANNOTATION_UNIFY):
+        # The run approves it, when its wave has come and a window is open.
         return False
     if plan.action == "Release":
         return True
@@ -98,5 +119,13 @@ def _requests(scope: ClusterScope) -> Iterator[Request]:
         value = operation.metadata.annotations.get(ANNOTATION_ROLLBACK, "")
         if value and not operation.spec.plan.rolls_back:
             yield Request(ANNOTATION_ROLLBACK, value, operation)
-    if value := scope.cluster.metadata.annotations.get(ANNOTATION_CLEAN_UP, ""):
-        yield Request(ANNOTATION_CLEAN_UP, value)
+    for annotation in _PLANNERS:
+        if value := scope.cluster.metadata.annotations.get(annotation, ""):
+            yield Request(annotation, value)
+
+
+async def give_up(objects: Objects, operation: Operation) -> None:
+    """Cancel an Operation that nobody has approved: what it was planned from is different by now."""
+    meta = operation.metadata
+    patch = {"metadata": {"resourceVersion": meta.resource_version}, "spec": {"cancel": "Requested"}}
+    await objects.patch(Operation, meta.namespace, meta.name, patch)

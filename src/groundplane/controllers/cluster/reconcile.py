@@ -9,9 +9,12 @@ repeated by itself, but when an input changes or a person says retry. A stale on
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
 from groundplane.api.cluster import Cluster
+from groundplane.api.facts import ClusterFacts
 from groundplane.api.meta import FINALIZER_CLUSTER
 from groundplane.api.target import Desired, resolve
 from groundplane.api.validation import check_cluster
@@ -21,6 +24,7 @@ from groundplane.engine.conditions import Conditions
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
+from groundplane.plan.planes import leave, rooted, touched
 from groundplane.plan.preflight import check, errors
 
 from ..access import Access
@@ -29,8 +33,9 @@ from ..members import Members, Seen
 from ..objects import Objects
 from . import deletion, holds
 from .inspecting import inspect, with_warnings
+from .leaving import facts_for, have_left, leaving
 from .operations import make_operation
-from .planning import next_request, propose
+from .planning import Proposal, give_up, next_request, propose
 from .scope import ClusterScope, load
 from .status import StatusDraft
 
@@ -85,12 +90,17 @@ class ClusterReconciler:
     async def _reconcile(self, scope: ClusterScope, draft: StatusDraft) -> Again:
         await holds.hold(self._objects, scope)
         valid = self._valid(scope, draft)
+        if scope.superseded is not None:
+            await give_up(self._objects, scope.superseded)
         if scope.active is not None:
             # What is under way has its own frozen target, whatever the spec says meanwhile.
             draft.working(scope.active)
             return Again(OBSERVE_EVERY)
         if not valid:
             return await self._blocked(scope, draft)
+        if left := have_left(scope):
+            await holds.release_left(self._objects, scope, left)
+            return Again(SETTLE)
         stale = scope.latest is not None and scope.latest.status.phase == "Stale"
         if stale or scope.unfinished or next_request(scope) or not scope.planned:
             if not self._settled(scope):
@@ -150,40 +160,54 @@ class ClusterReconciler:
 
     async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
         """Plan and make an Operation. None: nothing to do, go on and observe."""
+        observed = (await self._members.observe(scope.cluster)).facts
+        proposal = await self._proposed(scope, draft, observed, fresh=())
+        if proposal is not None and (touched_now := touched(proposal.chosen.plan)):
+            # What was only known of the machines that it is about is looked at before anybody is asked.
+            proposal = await self._proposed(scope, draft, observed, fresh=touched_now)
+        if proposal is None:
+            return await self._blocked(scope, draft)
+        chosen = proposal.chosen
+        if proposal.left:
+            await holds.release_left(self._objects, scope, proposal.left)
+        if not chosen.plan.steps:
+            draft.granted(proposal.request)
+            return None
+        operation = await make_operation(self._objects, scope, chosen, proposal.request)
+        draft.planned(scope.inputs())
+        draft.working(operation)
+        return Again(OBSERVE_EVERY)
+
+    async def _proposed(
+        self, scope: ClusterScope, draft: StatusDraft, observed: ClusterFacts, *, fresh: Collection[str]
+    ) -> Proposal | None:
+        """Return what is to be done next; None when something stands against it, and the draft says what."""
         if scope.distribution is None:
             raise Refused(f"cannot plan cluster {scope.cluster.metadata.name}: it has no distribution")
-        surveyed = await self._access.survey(scope.machines)
+        surveyed = await facts_for(self._access, scope, observed, fresh=fresh)
         if surveyed.errors:
             draft.unreachable(surveyed.errors)
-            return await self._blocked(scope, draft)
+            return None
         target = resolve(scope.cluster, scope.foundation, scope.distribution, scope.machines)
-        desired = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
-        problems = check(desired, surveyed.facts)
+        wish = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
+        desired = rooted(wish, surveyed.facts, observed)
+        problems = check(leave(desired, leaving(scope)), surveyed.facts)
         draft.preflight(problems)
-        if any(problem.severity == "Error" for problem in problems):
-            return await self._blocked(scope, draft)
-        observed = (await self._members.observe(scope.cluster)).facts
+        if errors(problems):
+            return None
         try:
             proposal = propose(scope, desired, surveyed.facts, observed)
         except Refused as error:
             draft.granted(next_request(scope))
             draft.refused(error)
-            return await self._blocked(scope, draft)
-        chosen = proposal.chosen
-        if not chosen.plan.steps:
-            draft.granted(proposal.request)
             return None
         seen = (surveyed.facts, observed)
-        standing = await inspect(self._access, lambda: self._members.door(scope.cluster), chosen, desired, seen)
+        standing = await inspect(
+            self._access, lambda: self._members.door(scope.cluster), proposal.chosen, desired, seen
+        )
         if standing:
             draft.preflight([*problems, *standing])
-        if errors(standing):
-            return await self._blocked(scope, draft)
-        chosen = with_warnings(chosen, standing)
-        operation = await make_operation(self._objects, scope, chosen, proposal.request)
-        draft.planned(scope.inputs())
-        draft.working(operation)
-        return Again(OBSERVE_EVERY)
+        return None if errors(standing) else replace(proposal, chosen=with_warnings(proposal.chosen, standing))
 
     async def _tell(self, scope: ClusterScope, draft: StatusDraft) -> None:
         for level, reason, message in draft.news():

@@ -18,6 +18,7 @@ from groundplane.api.meta import (
     ANNOTATION_INPUTS,
     ANNOTATION_RETRY,
     ANNOTATION_UNIFY,
+    ANNOTATION_UPDATE,
     LABEL_CLUSTER,
 )
 from groundplane.api.operation import FINAL_PHASES, Operation
@@ -75,6 +76,19 @@ class ClusterScope:
         return latest if made_from == self.inputs() else None
 
     @property
+    def run(self) -> str:
+        """The run of unify in which it is the Cluster's turn, or ""."""
+        return self.cluster.metadata.annotations.get(ANNOTATION_UNIFY, "")
+
+    @property
+    def superseded(self) -> Operation | None:
+        """The Operation that waits for approval though what it was planned from is different by now."""
+        one = self.active
+        if one is None or one.spec.approval != "Pending" or one.status.started_at or one.spec.cancel == "Requested":
+            return None
+        return one if one.metadata.annotations.get(ANNOTATION_INPUTS) not in (None, self.inputs()) else None
+
+    @property
     def unfinished(self) -> bool:
         """Whether the newest Operation did well and is only a stop on the way."""
         latest = self.answer
@@ -93,6 +107,7 @@ class ClusterScope:
             str(cluster.generation),
             cluster.annotations.get(ANNOTATION_RETRY, ""),
             cluster.annotations.get(ANNOTATION_UNIFY, ""),
+            cluster.annotations.get(ANNOTATION_UPDATE, ""),
             "deleting" if cluster.deletion_timestamp else "",
             *(_member(m) for m in sorted(self.kept, key=lambda m: m.metadata.name)),
             _ground(self.foundation),
@@ -145,6 +160,12 @@ def distribution_name(cluster: Cluster, foundation: Foundation | None) -> str:
     return foundation.spec.kubernetes.distribution if foundation else DEFAULT_DISTRIBUTION
 
 
+def wanted_distribution(scope: ClusterScope, foundation: Foundation) -> Distribution | None:
+    """Return the Distribution that the Cluster, or else this Foundation, asks for, if it is there."""
+    name = scope.cluster.spec.kubernetes.distribution or foundation.spec.kubernetes.distribution
+    return _named(scope.world.distributions, scope.cluster.metadata.namespace, name)
+
+
 def belongs(machine: Machine, cluster: Cluster) -> bool:
     """Tell whether the Machine says that it belongs to the Cluster."""
     reference = machine.spec.cluster_ref
@@ -161,7 +182,8 @@ def _named(candidates: Sequence[Kind], namespace: str, name: str | None) -> Kind
 
 def _member(machine: Machine) -> str:
     meta = machine.metadata
-    return f"{meta.uid}:{meta.generation}:{meta.annotations.get(ANNOTATION_HOLD_BACK, '')}"
+    asked = [meta.annotations.get(name, "") for name in (ANNOTATION_HOLD_BACK, ANNOTATION_UPDATE)]
+    return f"{meta.uid}:{meta.generation}:{':'.join(asked)}:{'leaving' if meta.deletion_timestamp else ''}"
 
 
 def _ground(foundation: Foundation | None) -> str:

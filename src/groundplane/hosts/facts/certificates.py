@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import warnings
 from collections.abc import Iterator, Sequence
 
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from groundplane.api.facts import CertificateFacts
@@ -61,7 +63,7 @@ def _decoded(text: str) -> str:
 
 def _fact(path: str, pem: str) -> CertificateFacts:
     try:
-        certificate = x509.load_pem_x509_certificate(pem.encode())
+        certificate = _loaded(pem)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         subject = str(names[0].value) if names else certificate.subject.rfc4514_string()
         return CertificateFacts(
@@ -73,6 +75,13 @@ def _fact(path: str, pem: str) -> CertificateFacts:
         )
     except (ValueError, x509.InvalidVersion, x509.DuplicateExtension):
         return CertificateFacts(path=path)
+
+
+def _loaded(pem: str) -> x509.Certificate:
+    """Load a certificate; kubeadm before v1.26 gave its authorities the serial number 0, which is only warned of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return x509.load_pem_x509_certificate(pem.encode())
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
