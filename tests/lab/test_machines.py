@@ -8,7 +8,21 @@ import time
 import asyncssh
 import pytest
 
-from groundplane_lab import PASSWORD, Lab, disconnect, execute, fresh, power_off, reconnect, restart, shift_clock, start
+from groundplane_lab import (
+    PASSWORD,
+    Lab,
+    disconnect,
+    execute,
+    fresh,
+    power_off,
+    reconnect,
+    restart,
+    shift_clock,
+    start,
+    stop,
+)
+from groundplane_lab.machines import running, wait_ready
+from groundplane_lab.shell import docker, wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -146,3 +160,31 @@ async def test_a_shifted_clock_is_what_every_session_sees_and_is_put_back(lab: L
             _, shown = await _run(lab, user, command)
             assert int(shown) - time.time() == pytest.approx(seconds, abs=5)
     execute(lab, name, ["sh", "-c", ": > /etc/environment; rm /etc/faketimerc /etc/sudoers.d/clock"])
+
+
+def _boot(lab: Lab) -> str:
+    return execute(lab, lab.machines[0].name, ["cat", "/proc/sys/kernel/random/boot_id"]).strip()
+
+
+def test_a_machine_that_reboots_by_itself_comes_back_with_another_boot_id_and_one_that_is_off_stays_off(
+    lab: Lab,
+) -> None:
+    name, container = lab.machines[0].name, f"groundplane-lab-{lab.machines[0].name}"
+    seen = [_boot(lab)]
+    started = docker("inspect", "--format", "{{.State.StartedAt}}", container)
+    execute(lab, name, ["systemd-run", "--quiet", "--on-active=0.2", "systemctl", "reboot"])
+
+    def again() -> str | None:
+        now = docker("inspect", "--format", "{{.State.StartedAt}}", container)
+        return now if now != started and running(name) else None
+
+    wait_until("the machine to start again", again, seconds=60)
+    wait_ready(name, lab.machines[0].address)
+    seen.append(_boot(lab))
+    for off in (power_off, stop):
+        off(lab, name)
+        assert not running(name)
+        start(lab, name)
+        seen.append(_boot(lab))
+    assert len(set(seen)) == 4
+    assert execute(lab, lab.machines[1].name, ["cat", "/proc/sys/kernel/random/boot_id"]).strip() not in seen

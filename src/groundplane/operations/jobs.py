@@ -53,6 +53,14 @@ class Job:
         return f"groundplane-{self.name}.service"
 
     @property
+    def shown(self) -> str:
+        """The program and its first word, without what only sets its environment."""
+        words = list(self.argv)
+        while words and (words[0] == "env" or re.match(r"[A-Z_]+=", words[0])):
+            words.pop(0)
+        return " ".join(words[:2])
+
+    @property
     def folder(self) -> str:
         return f"{RUN}/jobs/{self.name}"
 
@@ -65,7 +73,7 @@ async def running(host: Host, job: Job) -> bool:
 async def run_job(scope: ReadScope, host: Host, job: Job) -> None:
     """Start the job, or follow the one that runs already, to its end; JobFailed when it ends with an error."""
     if await running(host, job):
-        scope.log(f"{job.argv[0]} still runs from before: following it")
+        scope.log(f"{job.shown} still runs from before: following it")
     command = join(["env", f"PATH={PATH}:{job.path}" if job.path else f"PATH={PATH}", *job.argv])
     await host.script(
         _START.format(unit=job.unit, folder=job.folder, run=RUN, body=quote(_BODY), command=command), timeout=60
@@ -74,7 +82,7 @@ async def run_job(scope: ReadScope, host: Host, job: Job) -> None:
     if status not in job.good:
         words = "; ".join(telling(tail)) or "no output"
         raise JobFailed(
-            f"cannot run {' '.join(job.argv[:2])} on host {host.name}: exit status {status}: {words}",
+            f"cannot run {job.shown} on host {host.name}: exit status {status}: {words}",
             remedy="mend what the message names on the machine, then try again",
         )
 

@@ -120,6 +120,11 @@ def test_a_failed_job_is_told_by_the_lines_that_name_errors() -> None:
     assert telling(["one", "two"]) == ["one", "two"]
 
 
+def test_a_job_is_told_by_its_program_and_not_by_its_environment() -> None:
+    assert Job("join", ["kubeadm", "join", "--config"]).shown == "kubeadm join"
+    assert Job("update", ["env", "LC_ALL=C", "apt-get", "upgrade", "-y"]).shown == "apt-get upgrade"
+
+
 def test_a_job_has_one_unit_for_each_name() -> None:
     assert Job("kubeadm-init", ["kubeadm"]).unit == "groundplane-kubeadm-init.service"
 

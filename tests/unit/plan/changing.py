@@ -24,6 +24,7 @@ from groundplane.api.facts import (
     KubeletFacts,
     MachineFacts,
     NodeFacts,
+    TimeFacts,
 )
 from groundplane.api.foundation import RuntimeChoice, RuntimeName
 from groundplane.api.meta import ANNOTATION_HOLD_BACK
@@ -209,7 +210,13 @@ def _machine_facts(name: str, node: Node) -> MachineFacts:
     )
     kubelet = KubeletFacts(installed=True, active=True, enabled=True, version=node.kubelet[1:], runtime=node.runtime)
     return MachineFacts(
-        machine_id=name, kernel=_KERNEL, swap=2**30 if node.swap else 0, kubeadm=kubeadm, kubelet=kubelet, systemd=True
+        time=TimeFacts(synchronized=True, service="chrony"),
+        machine_id=name,
+        kernel=_KERNEL,
+        swap=2**30 if node.swap else 0,
+        kubeadm=kubeadm,
+        kubelet=kubelet,
+        systemd=True,
     )
 
 
