@@ -16,7 +16,7 @@ from .session import Target, pass_target
 def delete(target: Target, *, kind: str, name: str, wait: bool, timeout: str) -> None:
     """Delete an object.
 
-    Deleting a Cluster takes Kubernetes off its machines first, as an operation.
+    Deleting a Cluster takes Kubernetes off its machines first, as an operation. An imported one runs on.
     """
     from .kinds import display, named
     from .values import seconds

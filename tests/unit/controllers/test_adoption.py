@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ from groundplane.api.operation import Operation
 from groundplane.client.contract import Object
 from groundplane.client.informer import Name, ObjectChange
 from groundplane.client.typed import RESOURCES, SECRETS
+from groundplane.controllers.cluster.adopted import authorities_of
 from support.member import Member, node
+from support.pki import Pki
 
 from .site import CONTROL_PLANE, Host
 from .test_imported import imported, kubeconfig, look, message, reasons
@@ -177,6 +180,29 @@ async def test_a_host_that_cannot_be_reached_is_named_and_tried_again_soon(tmp_p
         found.site.clock.advance(40)
         await look(found.site)
         assert (await reasons(found.site))["Adopted"] == ("True", "Matched")
+
+
+async def test_a_host_that_is_another_machine_too_is_refused(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        twin = await found.site.site.add("twin", "198.18.9.99")
+        twin.captured, twin.worker, twin.identity = CONTROL_PLANE, True, WORKER
+        spare = found.site.machine(twin, "other", "Worker")
+        await found.site.add(spare)
+        for name in (WORKER, "twin"):
+            await found.site.look(Machine, name)
+        await look(found.site)
+        said = await message(found.site, "Adopted")
+        assert (await reasons(found.site))["Adopted"] == ("False", "NotMatched")
+        assert "is the host of Machine default/twin too and belongs to Cluster default/other" in said
+
+
+def test_the_digests_of_a_ca_are_those_of_the_file_and_of_each_certificate() -> None:
+    one, other = Pki().ca, Pki().ca
+    both = one + b"\n" + other
+    assert authorities_of(one) == {hashlib.sha256(one).hexdigest()}
+    assert authorities_of(both) == {hashlib.sha256(part).hexdigest() for part in (both, one, other)}
+    assert authorities_of(b"\n") == frozenset()
+    assert authorities_of(b"no certificate") == {hashlib.sha256(b"no certificate").hexdigest()}
 
 
 async def test_without_machines_nothing_is_said_of_an_adoption(tmp_path: Path) -> None:
