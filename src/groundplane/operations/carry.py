@@ -35,6 +35,7 @@ _HOSTS_SINCE = (1, 5)
 _HUB = "docker.io"
 _PULL = ["pull", "resolve"]
 _PUSH = [*_PULL, "push"]
+_DEFAULT = ("default_runtime_name",)
 _PROXY_NAMES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"})
 # Docker's own defaults: https://docs.docker.com/engine/logging/drivers/
 _FILES = {"json-file": {}, "local": {"max-size": "20m", "max-file": "5"}}
@@ -126,8 +127,14 @@ def carried(
             _put(config, (*containerd.registry_path(layout), "config_path"), folder)
         else:
             _put(config, containerd.registry_path(layout), _tables(hosts, folder, said))
+    root = (*containerd.cri_path(layout), "containerd")
     for name, entry in _runtimes(settings, beside.systemd_cgroup, said).items():
-        _put(config, (*containerd.cri_path(layout), "containerd", *name), entry)
+        _put(config, (*root, *name), entry)
+        if name == _DEFAULT and (own := _at(there, root).get(name[0])) not in ("", None, entry):
+            said.append(
+                f"containerd's config.toml keeps its default_runtime_name {own}: pods that name no RuntimeClass do not"
+                f" get {entry}"
+            )
     files |= _proxy_file(settings, proxy_dropins, said)
     files |= _credentials(beside.credentials, said)
     if there.get("imports"):
@@ -272,7 +279,7 @@ def _runtimes(settings: Mapping[str, Any], systemd_cgroup: bool, said: list[str]
             said.append(f"daemon.json: runtimeArgs of runtime {name} cannot be given to containerd")
     default = settings.get("default-runtime")
     if ("runtimes", str(default)) in found:
-        found["default_runtime_name",] = default
+        found[_DEFAULT] = default
     elif isinstance(default, str) and default != "runc":
         said.append(f"daemon.json: default-runtime {default} is not known to containerd and is left behind")
     return found

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 
 from groundplane.hosts.contract import ReadHost
+from groundplane.hosts.facts.daemon import started_as
 
 from .carry import KUBELET_CREDENTIALS, ROOT_CREDENTIALS, Beside, Carried, carried
 from .runtimes import CONTAINERD, DOCKER
@@ -56,8 +57,12 @@ async def _certificates(host: ReadHost) -> dict[str, bytes]:
 
 
 async def _options(host: ReadHost) -> list[str]:
-    """Return the command line of the dockerd that runs; empty when none does."""
-    asked = await host.query(["systemctl", "show", "docker.service", "--property=MainPID"])
-    pid = asked.text.partition("=")[2].strip()
+    """Return dockerd's command line: of the one that runs, else of the unit, which would be started with it."""
+    names = ("MainPID", "ExecStart", "Environment")
+    shown = await host.query(["systemctl", "show", "docker.service", *(f"--property={name}" for name in names)])
+    unit = dict(line.split("=", 1) for line in shown.text.splitlines() if "=" in line)
+    pid = unit.get("MainPID", "")
     line = await host.read(f"/proc/{pid}/cmdline") if pid.isdigit() and pid != "0" else None
-    return (line or b"").decode("utf-8", "replace").split("\0")
+    if line:
+        return line.decode("utf-8", "replace").split("\0")
+    return started_as(unit.get("ExecStart", ""), unit.get("Environment", ""))

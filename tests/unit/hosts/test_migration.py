@@ -21,7 +21,7 @@ from groundplane.api.migration import (
 )
 from groundplane.hosts.errors import SurveyIncomplete
 from groundplane.hosts.facts import migration
-from groundplane.hosts.facts.daemon import daemon_facts, settings_of
+from groundplane.hosts.facts.daemon import daemon_facts, settings_of, started_as
 from groundplane.hosts.facts.script import MIGRATION
 from groundplane.hosts.facts.sections import split
 from groundplane.hosts.readonly import ReadOnly
@@ -288,3 +288,18 @@ async def test_it_comes_through_the_door_that_only_looks(access: HostAccess) -> 
     async with HostPool() as pool:
         found = await migration.look(ReadOnly(pool.connect(access)))
     assert found.places
+
+
+def test_what_docker_would_be_started_with_is_read_from_its_unit() -> None:
+    shown = "{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// $OPTS --bip=${BIP} $NONE ; ignore_errors=no }"
+    words = started_as(shown, '"OPTS=--log-opt max-size=50m --live-restore" BIP=10.0.0.1/8')
+    assert words == [
+        "/usr/bin/dockerd",
+        "-H",
+        "fd://",
+        "--log-opt",
+        "max-size=50m",
+        "--live-restore",
+        "--bip=10.0.0.1/8",
+    ]
+    assert started_as("", "") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,6 +177,8 @@ def test_runtimes_and_the_one_that_is_used_by_default_are_carried() -> None:
             "default_runtime_name": "nvidia",
         }
         assert len(found.said) == 2
+    kept = f'version = 2\n[plugins."{CRI2}".containerd]\ndefault_runtime_name = "runc"\n'.encode()
+    assert "keeps its default_runtime_name runc" in carry(daemon, config=kept).said[-1]
     assert "default-runtime gone" in carry({"default-runtime": "gone"}).said[0]
 
 
@@ -274,6 +277,10 @@ def test_what_was_found_in_config_toml_stays(
     wanted = containerd.Wanted(systemd_cgroup=True, sandbox_image="", cni_bin="/b", carried=from_docker.config)
     after = tomllib.loads((containerd.edited(config, wanted, major=version[0]) or config).decode())
     _holds(found, after)
+    again = carry(daemon, version=version, config=tomli_w.dumps(after).encode())
+    once_more = replace(wanted, carried=again.config)
+    assert containerd.edited(tomli_w.dumps(after).encode(), once_more, major=version[0]) is None
+    assert again.files == from_docker.files
     assert containerd.edited(tomli_w.dumps(after).encode(), wanted, major=version[0]) is None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,30 @@ _USER = re.compile(r"(://)[^/\s\"']*@")
 def without_user(url: str) -> str:
     """Return a URL without the user and the password in it."""
     return _USER.sub(r"\1", url)
+
+
+def started_as(exec_start: str, environment: str) -> list[str]:
+    """Return the command line of a unit that does not run, from what systemd shows of its ExecStart and Environment.
+
+    What an EnvironmentFile holds is not shown, and left out.
+    """
+    match = re.search(r"argv\[\]=(.*?) ; ", f"{exec_start} ; ")
+    given = dict(word.partition("=")[::2] for word in words_of(environment))
+    words: list[str] = []
+    for word in words_of(match.group(1)) if match else ():
+        if re.fullmatch(r"\$\w+", word):
+            words += given.get(word[1:], "").split()
+        else:
+            words.append(re.sub(r"\$\{(\w+)\}", lambda found: given.get(found.group(1), ""), word))
+    return words
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a line as a shell reads them; at blanks where its quotes are not closed."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
 
 
 def settings_of(content: bytes | None, options: Sequence[str] = ()) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Apart from the survey, which is made often and has to stay cheap (decision 24). 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from groundplane.base.documents import printable
 
 from ..contract import ReadHost
 from ..errors import SurveyIncomplete
-from .daemon import daemon_facts, without_user
+from .daemon import daemon_facts, without_user, words_of
 from .sections import Sections, number, pairs, split, units_of, values
 
 _UNITS = ("docker.service", "docker.socket", "containerd.service", "cri-docker.service", "kubelet.service")
@@ -107,18 +106,11 @@ def _units(sections: Sections) -> Iterator[UnitFacts]:
 def _proxies(lines: Iterable[str]) -> dict[str, str]:
     found = {}
     for line in values(lines, "Environment"):
-        for word in _words(line):
+        for word in words_of(line):
             name, equals, value = word.partition("=")
             if equals and name.upper() in _PROXIES:
                 found[name] = printable(without_user(value))
     return found
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
 
 
 def _credentials(lines: Iterable[str]) -> Iterator[CredentialFacts]:
