@@ -24,6 +24,8 @@ from .view import View
 # How long kubeadm's leaf certificates last.
 _YEAR = timedelta(days=365)
 _STEP = "renew-certificates"
+# A certificate in the file itself: a kubelet that renews its own has the path of another file there.
+_KUBELET = "/etc/kubernetes/kubelet.conf"
 
 
 def plan_renew(desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts) -> Plan:
@@ -94,7 +96,7 @@ def _changes(facts: MachineFacts) -> list[PlannedChange]:
 
 
 def _by_kubeadm(one: CertificateFacts) -> bool:
-    return one.path.startswith("/etc/kubernetes/") and not one.path.endswith("kubelet.conf")
+    return one.path.startswith("/etc/kubernetes/") and one.path != _KUBELET
 
 
 def _notes(view: View, planes: list[str]) -> Iterator[str]:
@@ -111,4 +113,10 @@ def _notes(view: View, planes: list[str]) -> Iterator[str]:
         if today and parse_rfc3339(end) < parse_rfc3339(today) + _YEAR:
             words += ": before the certificates that it signs now, which end with it"
         yield words
-    yield "kubelets renew their own certificates, unless their configuration says rotateCertificates: false"
+    for name in view.target.members:
+        for one in view.of(name).certificates if name in view.facts else ():
+            if one.path == _KUBELET and not one.authority and one.not_after:
+                yield (
+                    f"the kubelet of {name} does not renew its client certificate by itself: it ends"
+                    f" {one.not_after[:10]} and is not renewed by this"
+                )

@@ -61,3 +61,11 @@ def test_nothing_is_renewed_while_a_control_plane_is_away() -> None:
     del fleet.machines["cp-3"]
     with pytest.raises(Unavailable, match="no answer from cp-3"):
         plan_of(fleet)
+
+
+def test_a_kubelet_that_does_not_renew_its_own_certificate_is_named() -> None:
+    fleet = fleet_of(1)
+    assert not any("kubelet" in note for note in plan_of(fleet).notes)
+    kept = CertificateFacts(path="/etc/kubernetes/kubelet.conf", not_after="2025-02-03T00:00:00Z")
+    change_machine(fleet, "w-1", certificates=[kept])
+    assert any("kubelet of w-1" in note and "2025-02-03" in note for note in plan_of(fleet).notes)

@@ -29,7 +29,7 @@ class Join:
     title = "Join the cluster"
 
     def wanted(self, scope: ReadScope) -> bool:
-        return scope.machine is not None and scope.name in scope.target.members and scope.name != scope.target.first
+        return scope.machine is not None and scope.name in scope.target.members
 
     async def plan(self, scope: ReadScope) -> list[PlannedChange]:
         if await control_plane.state(scope.host) != "ended":
