@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from plan.fleet import desired, with_target
 
-from groundplane.api.cluster import Cluster
+from groundplane.api.cluster import Cluster, ClusterSpec, KubernetesOverride
+from groundplane.api.distribution import Distribution, DistributionSpec, Release
 from groundplane.api.facts import ClusterFacts, KubeadmFacts, MachineFacts, NodeFacts
-from groundplane.api.machine import Machine, MachineStatus
+from groundplane.api.machine import Machine, MachineSpec, MachineStatus
 from groundplane.api.meta import NameReference, ObjectMeta
 from groundplane.api.operation import Operation, OperationPhase, OperationSpec, OperationStatus, Plan
+from groundplane.api.target import resolve
 from groundplane.controllers.cluster.leaving import have_left, leaving, settled
 from groundplane.controllers.cluster.scope import ClusterScope, World
 
 KEY = "default/shop"
 FACTS = MachineFacts(machine_id="id-w-1", kubeadm=KubeadmFacts(owner=KEY, joined=True))
 NODE = NodeFacts(name="w-1", ready=True, machine_id="id-w-1")
+TARGET = resolve(
+    Cluster(spec=ClusterSpec(kubernetes=KubernetesOverride(version="v1.20.2"))),
+    None,
+    Distribution(spec=DistributionSpec(releases=[Release(version="v1.20.2")])),
+    [Machine(metadata=ObjectMeta(name="cp-1"), spec=MachineSpec(address="192.0.2.1", role="ControlPlane"))],
+)
 SEEN = ClusterFacts(reachable=True, nodes=[NODE])
 
 
@@ -26,7 +33,7 @@ def machine(deleted: str = "") -> Machine:
 
 
 def removal(created: str, phase: OperationPhase, *names: str) -> Operation:
-    target = with_target(desired(1, 1), leaving=list(names)).target
+    target = replace(TARGET, leaving=list(names))
     spec = OperationSpec(cluster_ref=NameReference(name="shop"), target=target, plan=Plan(action="Remove"))
     return Operation(metadata=ObjectMeta(creation_timestamp=created), spec=spec, status=OperationStatus(phase=phase))
 
