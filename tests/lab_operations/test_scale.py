@@ -59,8 +59,21 @@ class Balancer:
     """A load balancer of the user's: a new connection goes to the first API server that takes it."""
 
     addresses: list[str]
+    under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def close(self) -> None:
+        """End the connections that are still open."""
+        for task in self.under_way:
+            task.cancel()
+        await asyncio.gather(*self.under_way, return_exceptions=True)
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+        await asyncio.wait({task})
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for address in self.addresses:
             try:
                 async with asyncio.timeout(2):
@@ -177,12 +190,14 @@ class Site:
 @asynccontextmanager
 async def site(lab: Lab) -> AsyncIterator[Site]:
     addresses = [machine.address for machine in lab.machines]
-    balancer = await asyncio.start_server(Balancer(addresses).serve, GATEWAY, PORT)
+    balancer = Balancer(addresses)
+    door = await asyncio.start_server(balancer, GATEWAY, PORT)
     async with HostPool() as pool:
         try:
             yield Site(lab, pool)
         finally:
-            balancer.close()
+            door.close()
+            await balancer.close()
 
 
 @dataclass
