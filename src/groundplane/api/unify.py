@@ -18,6 +18,8 @@ UnifyPhase = Literal["Planned", "AwaitingApproval", "Running", "Waiting", "Pause
 # Waiting: not its turn yet, or another's Operation is under way. Planned: its plan waits for approval. Blocked: it
 # cannot be done, and its message says why.
 UnifyState = Literal["Waiting", "Planning", "Planned", "Running", "Done", "Blocked", "Failed", "Cancelled", "Gone"]
+# A run that has failed is not over: it goes on when what failed is retried.
+OVER: frozenset[UnifyPhase] = frozenset({"Succeeded", "Cancelled"})
 SETTLED: frozenset[UnifyState] = frozenset({"Done", "Blocked", "Failed", "Cancelled", "Gone"})
 
 

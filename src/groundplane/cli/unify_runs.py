@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from groundplane.api.foundation import Foundation
-from groundplane.api.unify import SETTLED, UnifyCluster, UnifyStatus, UnifyWave
+from groundplane.api.unify import OVER, SETTLED, UnifyCluster, UnifyStatus, UnifyWave
 from groundplane.base.clock import utc_now
 from groundplane.base.errors import Refused
 from groundplane.base.words import counted
@@ -24,7 +24,6 @@ _SIGNS = {
     "Waiting": "·", "Planning": "…", "Planned": "?", "Running": "▶", "Done": "✔", "Blocked": "»", "Failed": "✘",
     "Cancelled": "◼", "Gone": "-",
 }  # fmt: skip
-_OVER = ("Succeeded", "Cancelled")
 
 
 def under_way(foundation: Foundation) -> bool:
@@ -32,7 +31,7 @@ def under_way(foundation: Foundation) -> bool:
     wish, status = foundation.spec.unify, foundation.status.unify
     if not wish.run or not wish.state:
         return False
-    return status is None or status.run != wish.run or status.phase not in _OVER
+    return status is None or status.run != wish.run or status.phase not in OVER
 
 
 def wanted(foundation: Foundation, verb: str, *, wave: int = 0) -> dict[str, Any]:

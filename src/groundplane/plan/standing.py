@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.meta import ANNOTATION_UNIFY, find_condition
@@ -45,11 +46,22 @@ def standing_of(name: str, cluster: Cluster | None, operations: Sequence[Operati
         return _under_way(standing, is_open, names)
     state, message = _ended(mine[-1], cluster) if mine else _not_begun(cluster, run, turn=standing.turn)
     if is_open is not None and state in ("Waiting", "Planning"):
+        if _superseded(is_open):
+            return Told(_with(standing, state, outdated=is_open.metadata.name), names, message)
         other = f"operation {is_open.metadata.name}, which is not of this run, has not ended"
         return Told(_with(standing, state, hindered=other), names, other)
     if state == "Planning" and (why := _silence(cluster)):
         return Told(_with(standing, state), names, why, silent=True)
     return Told(_with(standing, state), names, message)
+
+
+def _superseded(operation: Operation) -> bool:
+    """Tell whether an Operation of before the turn is only a plan of the same: a Change that nobody has approved.
+
+    What a person asked for, such as a rollback, and what has begun is waited for.
+    """
+    spec = operation.spec
+    return spec.plan.action == "Change" and not spec.plan.rolls_back and spec.approval == "Pending"
 
 
 def _under_way(standing: Standing, operation: Operation, names: list[str]) -> Told:
@@ -102,5 +114,5 @@ def _blocked(cluster: Cluster) -> str:
     return ""
 
 
-def _with(standing: Standing, state: UnifyState, *, operation: str = "", hindered: str = "") -> Standing:
-    return Standing(standing.name, state, standing.turn, standing.begun, operation, hindered)
+def _with(standing: Standing, state: UnifyState, **said: Any) -> Standing:
+    return replace(standing, state=state, **said)

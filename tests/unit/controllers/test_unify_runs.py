@@ -32,6 +32,7 @@ from groundplane.client.errors import Conflict
 from groundplane.controllers.assessing import Assessor
 from groundplane.engine.conditions import Conditions
 
+from .test_adoption import adopted, look
 from .test_foundations import DOCKER, GOOD, assessed, facts
 from .test_manager import managed, until
 from .world import World, cluster, distribution, foundation, world
@@ -244,11 +245,11 @@ async def test_what_a_person_cancelled_is_never_approved(tmp_path: Path) -> None
 async def test_a_cluster_with_somebody_elses_operation_is_left_alone_and_waited_for(tmp_path: Path) -> None:
     async with fleet(tmp_path, "a") as found:
         other = await found.plan("a", run="")
+        await found.site.patch(Operation, other.metadata.name, spec={"approval": "Approved"})
         await found.start()
         status = await found.look()
         assert await found.turns() == []
         assert f"operation {other.metadata.name}, which is not of this run, has not ended" in status.message
-        assert not await found.approved(other)
         await found.run(other)
         await found.look()
         assert await found.turns() == ["a"]
@@ -420,3 +421,50 @@ async def test_all_controllers_together_take_a_run_to_its_end(tmp_path: Path) ->
         await until(site, Foundation, over)
         assert await found.states() == {"a": "Blocked"}
         assert (await found.status()).waves[0].clusters[0].message.startswith("spec.controlPlane: ")
+
+
+async def test_an_adopted_cluster_is_planned_with_its_foundations_wishes_in_its_turn_and_not_before(
+    tmp_path: Path,
+) -> None:
+    async with adopted(tmp_path) as prod:
+        site = prod.site
+        await site.add(foundation())
+        await prod.wish(foundationRef={"name": "ground"})
+        assert await site.operations() == []
+        assert (await site.get(Cluster, "prod")).status.assessment is not None
+        found = Fleet(site)
+        await found.start(approval="PerWave")
+        await found.look()
+        assert await found.turns() == ["prod"]
+        await look(site)
+        await look(site)
+        print([(c.type, c.status, c.reason, c.message) for c in (await site.get(Cluster, "prod")).status.conditions])
+        operation = await site.only_operation("Change")
+        assert operation.metadata.annotations[ANNOTATION_UNIFY] == RUN
+        assert operation.spec.approval == "Pending"
+        assert operation.spec.target.runtime.name == "containerd"
+        status = await found.look()
+        assert (status.phase, await found.states()) == ("AwaitingApproval", {"prod": "Planned"})
+        await found.wish(approvedWave=1)
+        await found.look()
+        assert await found.approved(operation)
+        await found.run(operation)
+        assert (await found.look()).phase == "Succeeded"
+        await site.patch(Foundation, "ground", spec={"runtime": {"name": "docker"}})
+        await look(site)
+        await look(site)
+        assert len(await site.operations()) == 1
+
+
+async def test_a_plan_that_waited_for_a_person_gives_way_to_the_one_of_its_turn(tmp_path: Path) -> None:
+    async with fleet(tmp_path, "a") as found:
+        waiting = await found.plan("a", run="")
+        await found.start()
+        await found.look()
+        assert await found.turns() == ["a"]
+        assert (await found.site.get(Operation, waiting.metadata.name)).spec.cancel == "Requested"
+        await found.run(waiting, "Cancelled")
+        await found.look()
+        assert await found.states() == {"a": "Planning"}
+        await found.one("a")
+        assert (await found.status()).phase == "Succeeded"

@@ -243,7 +243,7 @@ def _in_its_turn(scope: ClusterScope) -> ClusterScope:
     Else a Foundation is compared with, and never becomes a plan for a cluster that was there before.
     """
     foundation = scope.foundation
-    if foundation is None or not scope.run or scope.run != foundation.spec.unify.run:
+    if foundation is None or not scope.run:
         return replace(scope, foundation=None)
     return replace(scope, distribution=wanted_distribution(scope, foundation))
 

@@ -26,13 +26,15 @@ async def make_operation(
 ) -> Operation:
     """Create the Operation of a plan; approved at once where nobody has to be asked (planning.approved_at_once).
 
-    It carries the `request` that it answers, so that it is answered once.
+    It carries the `request` that it answers, so that it is answered once. A Change of a cluster whose turn it is in a
+    run of unify carries the run's name, and waits for the run's approval.
     """
     plan, target = chosen.plan, chosen.target
     meta = scope.cluster.metadata
     answer = {request.annotation: request.answer} if request is not None else {}
-    if scope.run and plan.action == "Change":
-        answer[ANNOTATION_UNIFY] = scope.run
+    run = scope.run if plan.action == "Change" and request is None else ""
+    if run:
+        answer[ANNOTATION_UNIFY] = run
     owner = OwnerReference(
         api_version=API_VERSION,
         kind="Cluster",
@@ -53,7 +55,7 @@ async def make_operation(
             cluster_ref=NameReference(name=meta.name),
             target=target,
             plan=plan,
-            approval="Approved" if approved_at_once(scope.cluster, target, plan) else "Pending",
+            approval="Approved" if not run and approved_at_once(scope.cluster, target, plan) else "Pending",
         ),
     )
     return await objects.create(operation)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_CLEAN_UP, ANNOTATION_RENEW, ANNOTATION_ROLLBACK, ANNOTATION_UNIFY
+from groundplane.api.meta import ANNOTATION_CLEAN_UP, ANNOTATION_RENEW, ANNOTATION_ROLLBACK
 from groundplane.api.operation import Operation, Plan
 from groundplane.api.target import ClusterTarget, Desired
 from groundplane.plan.choose import Chosen, next_plan
@@ -90,9 +90,6 @@ def approved_at_once(cluster: Cluster, target: ClusterTarget, plan: Plan) -> boo
     what only a Foundation asks of living nodes: editing one must not drain a fleet.
     """
     if target.change.approval != "Automatic" or plan.action == "CleanUp":
-        return False
-    if plan.action == "Change" and cluster.metadata.annotations.get(ANNOTATION_UNIFY):
-        # The run approves it, when its wave has come and a window is open.
         return False
     if plan.action == "Release":
         return True

@@ -22,7 +22,7 @@ from groundplane.api.meta import (
     LABEL_CLUSTER,
 )
 from groundplane.api.operation import FINAL_PHASES, Operation
-from groundplane.api.unify import Unify
+from groundplane.api.unify import OVER, Unify
 from groundplane.api.validation import Runtimes
 from groundplane.catalog import runtimes
 
@@ -76,11 +76,6 @@ class ClusterScope:
         return latest if made_from == self.inputs() else None
 
     @property
-    def run(self) -> str:
-        """The run of unify in which it is the Cluster's turn, or ""."""
-        return self.cluster.metadata.annotations.get(ANNOTATION_UNIFY, "")
-
-    @property
     def superseded(self) -> Operation | None:
         """The Operation that waits for approval though what it was planned from is different by now."""
         one = self.active
@@ -98,6 +93,13 @@ class ClusterScope:
     def planned(self) -> bool:
         """Whether a plan was made from the present inputs, one with steps or one without."""
         return self.answer is not None or self.cluster.status.planned_inputs == self.inputs()
+
+    @property
+    def run(self) -> str:
+        """The run of unify in which the Cluster has its turn; empty: none, or one that is over."""
+        name = self.cluster.metadata.annotations.get(ANNOTATION_UNIFY, "")
+        status = self.foundation.status.unify if self.foundation is not None else None
+        return name if status is not None and status.run == name and status.phase not in OVER else ""
 
     def inputs(self) -> str:
         """Digest of everything that a person can change and that a plan depends on."""
@@ -191,7 +193,7 @@ def _ground(foundation: Foundation | None) -> str:
     if foundation is None:
         return ""
     spec = msgspec.structs.replace(foundation.spec, unify=Unify())
-    return f"{foundation.metadata.uid}:{hashlib.sha256(msgspec.json.encode(spec)).hexdigest()[:16]}"
+    return f"{foundation.metadata.uid}:{hashlib.sha256(msgspec.json.encode(spec, order='sorted')).hexdigest()[:16]}"
 
 
 def _identity(value: Distribution | None) -> str:

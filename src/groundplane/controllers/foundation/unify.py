@@ -18,7 +18,7 @@ from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
 from groundplane.api.meta import ANNOTATION_UNIFY, LABEL_CLUSTER
 from groundplane.api.operation import Operation
-from groundplane.api.unify import UnifyCluster, UnifyStatus, UnifyWave
+from groundplane.api.unify import OVER, UnifyCluster, UnifyStatus, UnifyWave
 from groundplane.base.clock import Now, parse_rfc3339, rfc3339
 from groundplane.client.errors import NotFound
 from groundplane.engine.conditions import Conditions
@@ -34,7 +34,6 @@ LOOK_AGAIN = 30.0
 ACTED = 1.0
 # For so long machines that do not answer are waited for, before their cluster is left as it is.
 PATIENCE = timedelta(minutes=10)
-_OVER = frozenset({"Succeeded", "Cancelled"})
 
 
 class Conductor:
@@ -52,7 +51,7 @@ class Conductor:
             return status, Again()
         if status is None or status.run != wish.run:
             return await self._begun(foundation), Again(0.0)
-        if status.phase in _OVER:
+        if status.phase in OVER:
             return status, Again()
         told = {one.name: await self._look(foundation, one) for wave in status.waves for one in wave.clusters}
         waves = [[told[one.name].standing for one in wave.clusters] for wave in status.waves]
@@ -153,12 +152,12 @@ class Conductor:
             phase=decision.phase,
             message=decision.message,
             failures=failures,
-            finished_at=rfc3339(now) if decision.phase in _OVER else "",
+            finished_at=rfc3339(now) if decision.phase in OVER else "",
             waves=waves,
         )
 
     def _again(self, decision: Decision) -> Again:
-        if decision.phase in _OVER:
+        if decision.phase in OVER:
             return Again()
         if decision.begin or decision.approve or decision.cancel or decision.withdraw:
             return Again(ACTED)
