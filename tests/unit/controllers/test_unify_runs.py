@@ -18,6 +18,7 @@ from tests.unit.plan.fleet import desired
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.foundation import Foundation
+from groundplane.api.machine import Machine
 from groundplane.api.meta import (
     ANNOTATION_UNIFY,
     LABEL_CLUSTER,
@@ -32,7 +33,7 @@ from groundplane.client.errors import Conflict
 from groundplane.controllers.assessing import Assessor
 from groundplane.engine.conditions import Conditions
 
-from .test_adoption import adopted, look
+from .test_adoption import TUNED, adopted, look
 from .test_foundations import DOCKER, GOOD, assessed, facts
 from .test_manager import managed, until
 from .world import World, cluster, distribution, foundation, world
@@ -428,7 +429,11 @@ async def test_an_adopted_cluster_is_planned_with_its_foundations_wishes_in_its_
 ) -> None:
     async with adopted(tmp_path) as prod:
         site = prod.site
-        await site.add(foundation())
+        ground = foundation()
+        ground["spec"] |= {"operatingSystem": {"settings": TUNED}, "runtime": {"name": "docker"}}
+        await site.add(ground)
+        for name in prod.hosts:
+            await site.look(Machine, name)
         await prod.wish(foundationRef={"name": "ground"})
         assert await site.operations() == []
         assert (await site.get(Cluster, "prod")).status.assessment is not None
@@ -438,11 +443,10 @@ async def test_an_adopted_cluster_is_planned_with_its_foundations_wishes_in_its_
         assert await found.turns() == ["prod"]
         await look(site)
         await look(site)
-        print([(c.type, c.status, c.reason, c.message) for c in (await site.get(Cluster, "prod")).status.conditions])
         operation = await site.only_operation("Change")
         assert operation.metadata.annotations[ANNOTATION_UNIFY] == RUN
         assert operation.spec.approval == "Pending"
-        assert operation.spec.target.runtime.name == "containerd"
+        assert operation.spec.target.settings.sysctls == TUNED["sysctls"]
         status = await found.look()
         assert (status.phase, await found.states()) == ("AwaitingApproval", {"prod": "Planned"})
         await found.wish(approvedWave=1)
@@ -450,7 +454,7 @@ async def test_an_adopted_cluster_is_planned_with_its_foundations_wishes_in_its_
         assert await found.approved(operation)
         await found.run(operation)
         assert (await found.look()).phase == "Succeeded"
-        await site.patch(Foundation, "ground", spec={"runtime": {"name": "docker"}})
+        await site.patch(Foundation, "ground", spec={"operatingSystem": {"settings": {"swap": "Disabled"}}})
         await look(site)
         await look(site)
         assert len(await site.operations()) == 1
