@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from . import kernel, kubeadm, lines, network, releases, runtimes, skew, systems
+from . import apis, kernel, kubeadm, lines, network, releases, runtimes, skew, systems
 from .sources import Sourced, merged, read, shipped
 
 Tables = Mapping[str, tuple[Sourced, ...]]
@@ -27,6 +27,7 @@ TABLES: dict[str, Table] = {
     "skew": Table(skew.SkewRule, "how far apart versions of components may be"),
     "kubeadm": Table(kubeadm.ConfigAPI, "versions of kubeadm's configuration API"),
     "images": Table(kubeadm.Images, "images that kubeadm uses, by minor"),
+    "removed_apis": Table(apis.RemovedAPI, "versions of the API that a minor does not serve any more"),
     "dockershim": Table(runtimes.Dockershim, "when the kubelet lost its Docker runtime"),
     "docker": Table(runtimes.DockerSupport, "Docker versions that Kubernetes was tested with"),
     "containerd": Table(runtimes.ContainerdSupport, "containerd and CRI versions by minor of Kubernetes"),

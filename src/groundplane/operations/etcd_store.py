@@ -38,11 +38,12 @@ class Member:
     certificate: str
     key: str
 
-    def curl(self, path: str, body: str = "") -> list[str]:
+    def curl(self, path: str, body: str = "", *, seconds: int = 20) -> list[str]:
         """Return the command that asks the member."""
         asked = ["--data", body] if body else []
         trust = ["--cacert", self.ca, "--cert", self.certificate, "--key", self.key]
-        return ["curl", "-sS", "--fail", "--max-time", "20", "--noproxy", "*", *trust, *asked, f"{self.url}{path}"]
+        limits = ["--max-time", str(seconds), "--noproxy", "*"]
+        return ["curl", "-sS", "--fail", *limits, *trust, *asked, f"{self.url}{path}"]
 
 
 async def is_stacked(host: ReadHost) -> bool:
@@ -78,20 +79,17 @@ async def require_health(scope: Scope) -> None:
         )
 
 
-async def keys(host: Host) -> tuple[int, int]:
-    """Return the store's revision and how many keys it has."""
-    every = '{"key":"AA==","range_end":"AA==","count_only":true,"serializable":true}'
-    answer = json_of((await host.run((await member(host)).curl("/v3/kv/range", every))).text)
+async def keys(host: Host, asked: Member, *, revision: int = 0) -> tuple[int, int]:
+    """Return a store's revision and how many keys it has: now, or at a revision. Raises CommandFailed."""
+    body = {"key": "AA==", "range_end": "AA==", "count_only": True, "serializable": True, "revision": revision}
+    answer = json_of((await host.run(asked.curl("/v3/kv/range", json.dumps(body)))).text)
     return int(answer["header"]["revision"]), int(answer.get("count", 0))
 
 
 async def pid(host: Host) -> str:
     """Return the process of the running member: the one that keeps its data where the manifest says."""
     folder = flags_of(await host.read(MANIFEST)).get("data-dir", "/var/lib/etcd")
-    found = await host.run(["pgrep", "-f", f"^etcd .*--data-dir={folder}( |$)"], check=False)
+    found = await host.run(["pgrep", "-f", f"^([^ ]*/)?etcd .*--data-dir={folder}( |$)"], check=False)
     if not found.ok:
         raise StepRefused(f"cannot find the process of etcd on host {host.name}", remedy="look at its container there")
     return found.text.split()[0]
-
-
-__all__ = ["MANIFEST", "Member", "is_stacked", "json_of", "keys", "member", "pid", "require_health", "trouble"]

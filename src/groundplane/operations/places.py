@@ -11,6 +11,7 @@ LEDGER = f"{STATE}/ledger"
 BACKUP = f"{STATE}/backup"
 NOTES = f"{STATE}/notes"
 STAGE = f"{STATE}/stage"
+SNAPSHOTS = f"{STATE}/snapshots"
 RUN = "/run/groundplane"
 """On tmpfs: gone with a reboot. The only place for files that hold a secret for a short while."""
 

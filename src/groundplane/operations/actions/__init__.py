@@ -16,6 +16,7 @@ from ..steps.drain import Drain
 from ..steps.drain_leaving import DrainLeaving
 from ..steps.empty_node import EmptyNode
 from ..steps.etcd_member import EtcdMember
+from ..steps.etcd_snapshot import EtcdSnapshot
 from ..steps.host_settings import HostSettings
 from ..steps.images import Images
 from ..steps.init import Init
@@ -36,6 +37,7 @@ from ..steps.stage_runtime import StageRuntime
 from ..steps.switch_runtime import SwitchRuntime
 from ..steps.system_packages import SystemPackages
 from ..steps.uncordon import Uncordon
+from ..steps.upgrade_check import UpgradeCheck
 from ..steps.upgrade_control_plane import UpgradeControlPlane
 from ..steps.upgrade_kubelet import UpgradeKubelet
 from ..steps.verify import Verify
@@ -70,6 +72,8 @@ CHANGE: Mapping[str, Step] = _by_key(
     StageRuntime(),
     RuntimeClasses(),
     StageKubernetes(),
+    UpgradeCheck(),
+    EtcdSnapshot(),
     EmptyNode(),
     SystemPackages(),
     SwitchRuntime(),
