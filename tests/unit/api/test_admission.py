@@ -346,9 +346,13 @@ def test_a_machine_is_refused_naming_field_and_rule(spec: dict[str, Any], path: 
     assert words in cause.message
 
 
-@pytest.mark.parametrize("name", ["Shop-1", "shop_1", "a.b", "-a", "a" * 64])
+@pytest.mark.parametrize("name", ["Shop-1", "shop_1", "a..b", "-a", "a" * 64])
 def test_a_machines_name_is_a_nodes_name(name: str) -> None:
     assert only(admit(example("Machine", metadata={"name": name}), None, EMPTY)).field == "metadata.name"
+
+
+def test_a_machine_may_have_the_full_name_of_a_host_as_nodes_have() -> None:
+    assert admit(example("Machine", metadata={"name": "node-1.prod.example.com"}), None, EMPTY).ok
 
 
 def test_a_name_that_the_server_completes_is_not_looked_at() -> None:
