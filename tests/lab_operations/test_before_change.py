@@ -18,7 +18,7 @@ from groundplane.hosts.readonly import ReadOnly
 from groundplane.hosts.ssh import HostAccess, HostPool
 from groundplane.kube.kubeconfig import Access
 from groundplane.operations import containerd
-from groundplane.operations.carry import PROXY, Carried
+from groundplane.operations.carry import KUBELET_CREDENTIALS, PROXY, Carried
 from groundplane.operations.carrying import carried_from, lacking
 from groundplane_lab import Lab, LabSpec, down, ensure_artifacts, up
 from support.real_kube import real_kube
@@ -31,6 +31,7 @@ SPEC = LabSpec(name="before-change", machines=1, subnet="198.18.65.0/24")
 GATEWAY = "198.18.65.1"
 PASSWORD = "s3cr3t-of-the-proxy"
 TOKEN = "dXNlcjpzM2NyM3Q="
+FLAGS = "/etc/systemd/system/docker.service.d/options.conf"
 DROPIN = "/etc/systemd/system/docker.service.d/proxy.conf"
 
 
@@ -55,13 +56,16 @@ async def set_up_docker(host: Host, mirror: str) -> None:
         "registry-mirrors": [mirror],
         "insecure-registries": ["registry.example:5000", "10.20.0.0/16"],
         "log-driver": "json-file",
-        "log-opts": {"max-size": "50m", "max-file": "4", "labels": "team"},
         "live-restore": True,
         "default-ulimits": {"nofile": {"Name": "nofile", "Hard": 10000, "Soft": 10000}},
     }
     await host.write("/etc/docker/daemon.json", json.dumps(daemon).encode())
     proxy = f'[Service]\nEnvironment="HTTP_PROXY=http://me:{PASSWORD}@127.0.0.1:9" NO_PROXY=198.18.65.0/24\n'
     await host.write(DROPIN, proxy.encode(), mode=0o600)
+    # Settings by flags, out of a variable, as some installers give them.
+    run = "/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS"
+    opts = "--log-opt max-size=50m --log-opt max-file=4 --log-opt labels=team"
+    await host.write(FLAGS, f'[Service]\nEnvironment="DOCKER_OPTS={opts}"\nExecStart=\nExecStart={run}\n'.encode())
     auths = {"auths": {"registry.example:5000": {"auth": TOKEN}}, "credHelpers": {"ecr.example": "ecr-login"}}
     await host.write("/root/.docker/config.json", json.dumps(auths, indent=2).encode(), mode=0o600)
     await host.write("/etc/cron.d/prune", b"0 3 * * * root docker system prune -f\n")
@@ -102,6 +106,12 @@ async def test_docker_is_found_as_it_is_and_containerd_obeys_what_was_carried_ov
         assert not any(PASSWORD in line or TOKEN in line for line in carried.said)
         assert carried.kubelet == {"containerLogMaxSize": "50Mi", "containerLogMaxFiles": 4}
         await take_over(host, carried)
+        # Read again with Docker off, as the switch does, it is the same.
+        await host.run(["systemctl", "stop", "docker.socket", "docker.service"], timeout=60)
+        again = await carried_from(ReadOnly(host), version=(1, 6, 20), systemd_cgroup=True)
+        assert again.kubelet == carried.kubelet
+        # But for the credentials: kubelet has its own by now.
+        assert dict(again.files) == {path: file for path, file in carried.files.items() if path != KUBELET_CREDENTIALS}
         plugins = (await host.run(["ctr", "plugins", "ls"])).text.splitlines()
         assert [line.split()[-1] for line in plugins if "io.containerd.grpc.v1" in line and " cri " in line] == ["ok"]
         folder = tomllib.loads((await host.read("/etc/containerd/config.toml") or b"").decode())
