@@ -48,6 +48,13 @@ async def facts_for(
     return Surveyed(facts={**known, **surveyed.facts}, errors=surveyed.errors)
 
 
+def remedy_for(scope: ClusterScope, errors: Collection[str]) -> str:
+    """Return what a person can do about a deleted machine that does not answer; "" when all of these are to stay."""
+    if not set(errors) & set(leaving(scope)):
+        return ""
+    return f'a machine that is gone for good is given up with the annotation {ANNOTATION_ABANDON}: "true"'
+
+
 def settled(machine: Machine, key: str, observed: ClusterFacts) -> MachineFacts | None:
     """Return what is known of a machine that is a living member for sure; None when it has to be looked at.
 

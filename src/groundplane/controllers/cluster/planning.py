@@ -89,10 +89,11 @@ def approved_at_once(cluster: Cluster, target: ClusterTarget, plan: Plan) -> boo
     What removes things for good waits for a person always, as does what changes a cluster that was there before, and
     what only a Foundation asks of living nodes: editing one must not drain a fleet.
     """
+    if plan.action == "Release":
+        # It is how a deletion ends, and whoever deletes has said so.
+        return True
     if target.change.approval != "Automatic" or plan.action == "CleanUp":
         return False
-    if plan.action == "Release":
-        return True
     if target.origin == "Adopted":
         return False
     return plan.action != "Change" or bool(plan.rolls_back) or _asked_for(cluster, plan)

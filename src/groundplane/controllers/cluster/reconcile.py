@@ -19,7 +19,7 @@ from groundplane.api.meta import FINALIZER_CLUSTER
 from groundplane.api.target import Desired, resolve
 from groundplane.api.validation import check_cluster
 from groundplane.base.clock import Now
-from groundplane.base.errors import Refused
+from groundplane.base.errors import Refused, Unavailable
 from groundplane.engine.conditions import Conditions
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
@@ -33,7 +33,7 @@ from ..members import Members, Seen
 from ..objects import Objects
 from . import deletion, holds
 from .inspecting import inspect, with_warnings
-from .leaving import facts_for, have_left, leaving
+from .leaving import facts_for, have_left, leaving, remedy_for
 from .operations import make_operation
 from .planning import Proposal, give_up, next_request, propose
 from .scope import ClusterScope, load
@@ -186,7 +186,7 @@ class ClusterReconciler:
             raise Refused(f"cannot plan cluster {scope.cluster.metadata.name}: it has no distribution")
         surveyed = await facts_for(self._access, scope, observed, fresh=fresh)
         if surveyed.errors:
-            draft.unreachable(surveyed.errors)
+            draft.unreachable(surveyed.errors, remedy=remedy_for(scope, surveyed.errors))
             return None
         target = resolve(scope.cluster, scope.foundation, scope.distribution, scope.machines)
         wish = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
@@ -197,7 +197,7 @@ class ClusterReconciler:
             return None
         try:
             proposal = propose(scope, desired, surveyed.facts, observed)
-        except Refused as error:
+        except (Refused, Unavailable) as error:
             draft.granted(next_request(scope))
             draft.refused(error)
             return None

@@ -112,6 +112,8 @@ class ClusterScope:
             cluster.annotations.get(ANNOTATION_UPDATE, ""),
             "deleting" if cluster.deletion_timestamp else "",
             *(_member(m) for m in sorted(self.kept, key=lambda m: m.metadata.name)),
+            # One that was given up before it was deleted is not among the kept.
+            *sorted(f"{m.metadata.uid}:leaving" for m in self.machines if m.metadata.deletion_timestamp),
             _ground(self.foundation),
             _identity(self.distribution),
         ]
@@ -185,7 +187,7 @@ def _named(candidates: Sequence[Kind], namespace: str, name: str | None) -> Kind
 def _member(machine: Machine) -> str:
     meta = machine.metadata
     asked = [meta.annotations.get(name, "") for name in (ANNOTATION_HOLD_BACK, ANNOTATION_UPDATE)]
-    return f"{meta.uid}:{meta.generation}:{':'.join(asked)}:{'leaving' if meta.deletion_timestamp else ''}"
+    return f"{meta.uid}:{meta.generation}:{':'.join(asked)}"
 
 
 def _ground(foundation: Foundation | None) -> str:

@@ -129,7 +129,7 @@ async def _stage_containerd(scope: Scope) -> None:
         raise StepRefused(
             f"cannot stage containerd on host {host.name}: docker.service is bound to it ({bond}), so that a restart"
             " for the new configuration would stop Docker's containers",
-            remedy="take the bond out of docker.service with a drop-in (systemctl edit docker), then try again",
+            remedy="take the bond out of the unit (systemctl edit --full docker.service), then try again",
         )
     await _start(scope, CONTAINERD, restart=unit.active and due)
     runtime = await cri.connect(host)
