@@ -72,8 +72,8 @@ def with_leaving(target: ClusterTarget, planes: Collection[str]) -> ClusterTarge
 
 
 def touched(plan: Plan) -> set[str]:
-    """Return the machines that the plan has a step on, or a step of the whole cluster about."""
-    return {step.machine for step in plan.steps if step.machine} | {name for step in plan.steps for name in step.among}
+    """Return the machines that the plan has a step on. Steps of the whole cluster rest on its API, not on facts."""
+    return {step.machine for step in plan.steps if step.machine}
 
 
 def _endpoint(view: View, living: list[str]) -> Endpoint:

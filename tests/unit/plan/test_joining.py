@@ -60,4 +60,4 @@ def test_facts_of_members_may_be_old_when_a_node_comes() -> None:
     fleet.machines["w-2"] = bare("w-2")
     plan = plan_create(fleet.wish, fleet.machines, fleet.cluster())
     assert plan.fingerprints.keys() == {"w-2"}
-    assert touched(plan) == {"w-2", "cp-1", "w-1"}
+    assert touched(plan) == {"w-2"}
