@@ -29,6 +29,7 @@ from groundplane.hosts.errors import HostKeyMismatch
 from .site import Host
 from .world import NAMESPACE, PASSWORD, World, secret, world
 
+SHOP = ObjectKey(NAMESPACE, "shop")
 SURVEY_EVERY = Schedule().every
 
 
@@ -188,20 +189,26 @@ async def test_what_an_operation_did_is_seen_at_once(tmp_path: Path) -> None:
         await site.add_all()
         await site.look(Machine, "shop-1")
         first = (await site.get(Machine, "shop-1")).status.facts
+        assert first is not None
         site.clock.advance(60)
         await site.look(Machine, "shop-1")
         assert (await site.get(Machine, "shop-1")).status.facts == first
         ended = {
             "metadata": {"namespace": NAMESPACE, "name": "shop-create-1"},
-            "spec": {"clusterRef": {"name": "shop"}},
+            "spec": {
+                "clusterRef": {"name": "shop"},
+                "plan": {"steps": [{"machine": "shop-1"}, {"among": ["shop-3"]}, {}]},
+            },
             "status": {"finishedAt": rfc3339(site.clock())},
         }
-        assert site.schedule.changes.take(ended) == ObjectKey(NAMESPACE, "shop")
+        assert site.schedule.changes.take(ended) == SHOP
         assert site.schedule.changes.take(ended) is None
+        # Machines that it was not about are left in peace.
+        outdated = [n for n in (1, 2, 3) if site.schedule.changes.outdates(SHOP, f"shop-{n}", first.observed_at)]
+        assert outdated == [1, 3]
         site.clock.advance(1)
         await site.look(Machine, "shop-1")
         second = (await site.get(Machine, "shop-1")).status.facts
-        assert first is not None
         assert second is not None
         assert second.observed_at > first.observed_at
         assert await site.writes(Machine, "shop-1") == 0

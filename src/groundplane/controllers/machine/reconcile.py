@@ -142,7 +142,9 @@ class MachineReconciler:
         """Tell whether an Operation of its Cluster has ended since the facts were observed."""
         reference = machine.spec.cluster_ref
         cluster = ObjectKey(machine.metadata.namespace, reference.name) if reference else None
-        return cluster is not None and self._schedule.changes.outdates(cluster, facts.observed_at)
+        return cluster is not None and self._schedule.changes.outdates(
+            cluster, machine.metadata.name, facts.observed_at
+        )
 
     def interval(self, machine: Machine) -> timedelta:
         """Return how long facts of this machine stay good: always the same for one machine, and seldom for two."""
