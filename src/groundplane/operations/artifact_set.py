@@ -10,6 +10,7 @@ from groundplane.api.target import ClusterTarget
 from groundplane.hosts.contract import ReadHost
 
 from .errors import StepRefused
+from .nodes import machine_of
 
 RUNTIME_ARTIFACTS = frozenset({"containerd", "runc"})
 
@@ -25,7 +26,7 @@ async def architecture(host: ReadHost) -> str:
 
 async def needed(host: ReadHost, target: ClusterTarget, kind: ArtifactType) -> list[Artifact]:
     """Return the release's artifacts of one type for this machine's role and architecture, by name."""
-    role = "ControlPlane" if host.name in target.control_planes else "Worker"
+    role = "ControlPlane" if machine_of(host) in target.control_planes else "Worker"
     arch = await architecture(host)
     return sorted(
         (

@@ -14,6 +14,7 @@ from groundplane.hosts.contract import Host
 
 from .errors import StepRefused
 from .jobs import Job, run_job
+from .nodes import machine_of
 from .places import ADMIN_CONF, BIN, CNI_CONF, KUBERNETES, NETWORK_SCRIPT, NETWORK_UNIT, RUN
 from .scope import Scope
 
@@ -127,7 +128,7 @@ async def unplug_network(host: Host) -> None:
 async def _leave_etcd(scope: Scope, host: Host) -> None:
     """Take a control plane out of etcd, so that the others keep their majority; the last one owes nobody anything."""
     planes = scope.target.control_planes
-    if len(planes) < 2 or host.name not in planes or await host.stat(ADMIN_CONF) is None:
+    if len(planes) < 2 or machine_of(host) not in planes or await host.stat(ADMIN_CONF) is None:
         return
     argv = ["timeout", "60", f"{BIN}/kubeadm", "reset", "phase", "remove-etcd-member"]
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from groundplane.hosts.contract import ReadHost
+
 from .errors import NotYet, StepRefused
 from .places import ADMIN_CONF
 from .scope import ClusterDoor, ReadScope
@@ -12,6 +14,11 @@ Object = dict[str, Any]
 
 NODES = "/api/v1/nodes"
 PODS = "/api/v1/pods"
+
+
+def machine_of(host: ReadHost) -> str:
+    """Return the name of the host's Machine: outside the namespace "default" hosts are called NAMESPACE/NAME."""
+    return host.name.rpartition("/")[2]
 
 
 async def door(scope: ReadScope) -> ClusterDoor:

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundplane.base.errors import Refused, Unavailable
+from groundplane.hosts.ssh import HostAccess, HostPool
 from groundplane.operations import NotReached, StepRefused, wait_until
 from groundplane.operations.artifact_set import sandbox_image_of
 from groundplane.operations.fstab import with_swap, without_swap
 from groundplane.operations.jobs import Job, telling
+from groundplane.operations.nodes import machine_of
 from groundplane.operations.routed import Routed, conflist, script
 from groundplane.operations.steps.drain import seconds_of
 from groundplane.operations.steps.network_manifest import digest, documents
@@ -193,3 +195,9 @@ def test_our_images_go_by_all_names_but_not_those_that_others_use() -> None:
     noted = {"ours:1": {"existed": False}, "shared:1": {"existed": False}, "gone:1": {"existed": False}}
     assert to_remove(held, noted) == ["ours:1", "shared:1", "sha256:x"]
     assert to_remove(held, {"ours:1": {"existed": True}}) == []
+
+
+@pytest.mark.parametrize(("called", "machine"), [("shop-1", "shop-1"), ("team/shop-1", "shop-1")])
+def test_a_machine_has_one_name_whatever_its_namespace(called: str, machine: str) -> None:
+    host = HostPool().connect(HostAccess(name=called, address="192.0.2.1"))
+    assert machine_of(host) == machine
