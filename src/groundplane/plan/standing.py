@@ -47,7 +47,7 @@ def standing_of(name: str, cluster: Cluster | None, operations: Sequence[Operati
     state, message = _ended(mine[-1], cluster) if mine else _not_begun(cluster, run, turn=standing.turn)
     if is_open is not None and state in ("Waiting", "Planning"):
         if _superseded(is_open):
-            return Told(_with(standing, state, outdated=is_open.metadata.name), names, message)
+            return Told(_with(standing, state), names, message)
         other = f"operation {is_open.metadata.name}, which is not of this run, has not ended"
         return Told(_with(standing, state, hindered=other), names, other)
     if state == "Planning" and (why := _silence(cluster)):
@@ -58,7 +58,8 @@ def standing_of(name: str, cluster: Cluster | None, operations: Sequence[Operati
 def _superseded(operation: Operation) -> bool:
     """Tell whether an Operation of before the turn is only a plan of the same: a Change that nobody has approved.
 
-    What a person asked for, such as a rollback, and what has begun is waited for.
+    The Cluster's controller gives it up for the plan of the turn. What a person asked for, such as a rollback, and what
+    has begun is waited for.
     """
     spec = operation.spec
     return spec.plan.action == "Change" and not spec.plan.rolls_back and spec.approval == "Pending"

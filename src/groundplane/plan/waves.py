@@ -25,8 +25,7 @@ class Standing:
     """How one cluster stands in a run.
 
     `turn`: it was told that it is its turn. `begun`: an Operation of the run was approved for it before.
-    `operation`: the run's Operation that is not finished. `hindered`: why it cannot have its turn now. `outdated`: an
-    Operation that was planned before its turn and waits for a person; the plan of its turn takes its place.
+    `operation`: the run's Operation that is not finished. `hindered`: why it cannot have its turn now.
     """
 
     name: str
@@ -35,7 +34,6 @@ class Standing:
     begun: bool = False
     operation: str = ""
     hindered: str = ""
-    outdated: str = ""
 
     @property
     def settled(self) -> bool:
@@ -156,28 +154,20 @@ def _going(run: _Run) -> Decision:
         else:
             continue
         places -= not taken
-    return Decision("Running", _progress(run), begin=begin, approve=approve, cancel=_outdated(wave, begin))
+    return Decision("Running", _progress(run), begin=begin, approve=approve)
 
 
 def _asking(run: _Run) -> Decision:
     """A wave of its own approval: its clusters are planned all at once, for a plan only reads."""
     number, wave = run.current, run.waves[run.current - 1]
     begin = [one.name for one in wave if not one.turn and not one.settled and not one.hindered]
-    cancel = _outdated(wave, begin)
     planned = [one.name for one in wave if one.state == "Planned"]
     left = [one.name for one in wave if one.state in ("Waiting", "Planning")]
     if left:
-        return Decision(
-            "Running", f"wave {number}: plans are being made for {_names(left)}{_hindered(wave)}", begin, cancel=cancel
-        )
+        return Decision("Running", f"wave {number}: plans are being made for {_names(left)}{_hindered(wave)}", begin)
     how = run.command(f"--approve-wave {number}")
     read = f"read the plans (groundplane plan {planned[0]}), then: " if planned else ""
     return Decision("AwaitingApproval", f"wave {number} of {len(run.waves)}, {_names(planned)}: {read}{how}", begin)
-
-
-def _outdated(wave: Sequence[Standing], begin: Sequence[str]) -> list[str]:
-    """Return the Operations in whose place the plans of the turns come."""
-    return [one.outdated for one in wave if one.outdated and not one.settled and (one.turn or one.name in begin)]
 
 
 def _waiting(run: _Run) -> Decision:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.unit.plan.fleet import desired
 
-from groundplane.api.cluster import Cluster
+from groundplane.api.cluster import Cluster, ClusterSpec, KubernetesOverride
+from groundplane.api.distribution import Distribution, DistributionSpec, Release
 from groundplane.api.foundation import Foundation
-from groundplane.api.machine import Machine
+from groundplane.api.machine import Machine, MachineSpec
 from groundplane.api.meta import (
     ANNOTATION_UNIFY,
     LABEL_CLUSTER,
@@ -27,7 +27,7 @@ from groundplane.api.meta import (
     OwnerReference,
 )
 from groundplane.api.operation import Operation, OperationPhase, OperationSpec, Plan, PlannedStep
-from groundplane.api.target import ClusterTarget
+from groundplane.api.target import ClusterTarget, resolve
 from groundplane.api.unify import UnifyState, UnifyStatus
 from groundplane.client.errors import Conflict
 from groundplane.controllers.assessing import Assessor
@@ -122,7 +122,11 @@ class Fleet:
 
 
 def _target(name: str) -> ClusterTarget:
-    return msgspec.structs.replace(desired().target, name=name)
+    """A target as an Operation has it; what is in it is nothing to the conductor."""
+    release = Distribution(spec=DistributionSpec(sources=[], releases=[Release(version="v1.20.2")]))
+    spec = ClusterSpec(kubernetes=KubernetesOverride(version="v1.20.2"))
+    plane = Machine(metadata=ObjectMeta(name=f"{name}-1"), spec=MachineSpec(address="198.18.9.11", role="ControlPlane"))
+    return resolve(Cluster(metadata=ObjectMeta(name=name, namespace="default"), spec=spec), None, release, [plane])
 
 
 @asynccontextmanager
@@ -466,7 +470,7 @@ async def test_a_plan_that_waited_for_a_person_gives_way_to_the_one_of_its_turn(
         await found.start()
         await found.look()
         assert await found.turns() == ["a"]
-        assert (await found.site.get(Operation, waiting.metadata.name)).spec.cancel == "Requested"
+        assert not await found.approved(waiting)
         await found.run(waiting, "Cancelled")
         await found.look()
         assert await found.states() == {"a": "Planning"}

@@ -19,12 +19,14 @@ import pytest
 from msgspec.structs import replace
 
 from groundplane.api.machine import Machine
-from groundplane.api.operation import Plan
+from groundplane.api.operation import Plan, PlannedChange
 from groundplane.api.target import Desired
 from groundplane.base import versions
 from groundplane.base.errors import Refused
 from groundplane.operations import Outcome
 from groundplane.plan.change import plan_change, without_hold
+from groundplane.plan.deltas import Delta
+from groundplane.plan.view import View
 from groundplane.plan.way import next_stop
 
 from .changing import Faults, Killed, Node, World, begin, execute, living
@@ -390,3 +392,15 @@ def test_no_control_plane_goes_while_another_one_is_away() -> None:
     world.aim(runtime="containerd", budget=3)
     with pytest.raises(Refused, match="cp-3 is away, and control planes go one at a time"):
         plan_change(world.wish, world.facts(), world.cluster())
+
+
+def test_system_runtime_and_kubernetes_of_a_node_share_one_drain() -> None:
+    world = small_fleet()
+    plan = planned(world)
+    assert plan is not None
+    inside = ["switch-runtime", "upgrade-control-plane", "upgrade-kubelet"]
+    assert [step.step for step in plan.steps if step.unit == "cp-1"] == ["drain", *inside, "verify-node", "uncordon"]
+    updated = (PlannedChange(what="packages", after="updated"),)
+    delta = Delta(name="cp-1", runtime=True, kubernetes=True, control_plane=True, system=updated)
+    view = View(world.wish, world.facts(), world.cluster())
+    assert list(delta.disturbing(view)) == ["system-packages", *inside]
