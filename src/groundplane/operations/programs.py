@@ -28,7 +28,7 @@ class Program:
 
 async def program(host: ReadHost, name: str) -> Program:
     """Find a program: kubelet by its unit, the others by PATH."""
-    now = await _started(host) if name == "kubelet" else ""
+    now = started(await unit(host)) if name == "kubelet" else ""
     now = now or (await host.query(["which", name])).text.strip().split("\n")[0]
     package = await owner(host, now) if now and not now.startswith("/usr/local/") else ""
     return Program(name, now, BIN + "/" + name if package or not now else now, package)
@@ -43,25 +43,30 @@ async def owner(host: ReadHost, path: str) -> str:
     return red_hat.text.strip() if red_hat.ok else ""
 
 
-async def unit_lines(host: ReadHost) -> list[str]:
-    """Return the command lines of kubelet's unit as its files have them; the last that is not empty holds."""
-    shown = await host.query(["systemctl", "cat", "kubelet.service"])
-    return [line.partition("=")[2].strip() for line in shown.text.splitlines() if line.startswith("ExecStart=")]
+async def unit(host: ReadHost) -> str:
+    """Return kubelet's unit with its drop-ins, as systemd reads them."""
+    return (await host.query(["systemctl", "cat", "kubelet.service"])).text
 
 
-async def dropin(host: ReadHost, place: str) -> bytes:
-    """Return the drop-in that has kubelet's unit start the program at `place`, with the arguments that it has now."""
-    line = next((line for line in reversed(await unit_lines(host)) if line), "")
-    arguments = line.partition(" ")[2]
+def command(text: str) -> str:
+    """Return the command line that holds in a unit and its drop-ins: an empty one takes away those before it."""
+    joined = text.replace("\\\n", " ")
+    lines = [line.partition("=")[2].strip() for line in joined.splitlines() if line.startswith("ExecStart=")]
+    return lines[-1] if lines else ""
+
+
+def started(text: str) -> str:
+    """Return the program that a unit starts; what stands before its path tells systemd how."""
+    return command(text).split(" ")[0].lstrip("-@:+!")
+
+
+def dropin(text: str, place: str) -> bytes:
+    """Return the drop-in that has a unit start the program at `place`, with the arguments that it has now."""
+    arguments = command(text).partition(" ")[2].strip()
     return (
-        f"# Written by groundplane: the package's kubelet stays as it is.\n[Service]\nExecStart=\n"
+        "# Written by groundplane: the package's kubelet stays as it is.\n[Service]\nExecStart=\n"
         f"ExecStart={place} {arguments}\n"
     ).encode()
-
-
-async def _started(host: ReadHost) -> str:
-    line = next((line for line in reversed(await unit_lines(host)) if line), "")
-    return line.split(" ")[0].lstrip("-@:+!") if line else ""
 
 
 def stage_folder(version: str) -> str:

@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundplane.operations import programs
 from groundplane.operations.errors import StepRefused
 from groundplane.operations.kubeadm import upgrade
 
@@ -102,3 +103,29 @@ def test_the_manifests_of_a_dry_run_are_read() -> None:
         f'[upgrade] dry run\n[dryrun] Would write file "/x/kube-apiserver.yaml" with content:\n{body}[upgrade] end\n'
     )
     assert upgrade.rendered(output) == {"kube-apiserver": yaml.safe_load(MANIFEST)}
+
+
+UNIT = """# /lib/systemd/system/kubelet.service
+[Service]
+ExecStart=/usr/bin/kubelet
+
+# /etc/systemd/system/kubelet.service.d/10-kubeadm.conf
+[Service]
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+ExecStart=
+ExecStart=-/usr/bin/kubelet $KUBELET_CONFIG_ARGS \\
+    $KUBELET_EXTRA_ARGS
+"""
+
+
+def test_kubelets_unit_says_which_program_it_starts() -> None:
+    assert programs.started(UNIT) == "/usr/bin/kubelet"
+    assert programs.started("") == ""
+
+
+def test_a_packages_kubelet_is_passed_by_with_its_own_arguments() -> None:
+    place = "/usr/local/bin/kubelet"
+    diverted = UNIT + programs.dropin(UNIT, place).decode()
+    assert programs.started(diverted) == place
+    assert programs.command(diverted).split()[1:] == programs.command(UNIT).split()[1:]
+    assert programs.dropin(diverted, place) == programs.dropin(UNIT, place), "and again the same"

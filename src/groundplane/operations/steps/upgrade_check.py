@@ -17,10 +17,9 @@ from .. import etcd_store, nodes, programs
 from ..artifact_set import needed
 from ..errors import StepRefused
 from ..kubeadm import upgrade as kubeadm
-from ..places import ADMIN_CONF
 from ..scope import ReadScope, Scope
 from .etcd_snapshot import ACCEPT as EXTERNAL_ETCD
-from .upgrade_control_plane import configuration
+from .upgrade_control_plane import configuration, raw
 
 _KEY = "upgrade-check"
 
@@ -120,13 +119,14 @@ async def _manifests(scope: Scope) -> list[Found]:
 
 
 async def _removed(scope: Scope) -> list[Found]:
-    first = scope.hosts[scope.target.first]
     now = kubeadm.version_in(await configuration(scope))
     removed = removed_apis.removed_between(now, scope.target.version)
     if not removed:
         return []
-    ask = ["kubectl", f"--kubeconfig={ADMIN_CONF}", "get", "--raw=/metrics"]
-    asked = removed_apis.requested((await first.query(ask, timeout=60)).text)
+    asked: set[tuple[str, str, str]] = set()
+    for name in scope.target.control_planes:
+        # Each API server counts what it was asked for itself.
+        asked |= removed_apis.requested(await raw(scope, name, "/metrics"))
     cluster = await nodes.door(scope)
     objects: dict[str, list[nodes.Object]] = {}
     for api in removed:

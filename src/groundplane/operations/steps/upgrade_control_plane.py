@@ -65,6 +65,7 @@ class UpgradeControlPlane:
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
         host, kept = scope.door, kept_of(scope.target.version)
+        await scope.journal.put(_begun(scope), scope.target.version)
         for component in (*kubeadm.COMPONENTS, "etcd"):
             await before.save(host, kept, kubeadm.manifest_path(component))
         await before.save(host, kept, living.KUBELET_CONFIG)
@@ -77,7 +78,8 @@ class UpgradeControlPlane:
     async def undo(self, scope: Scope) -> None:
         """Bring a control plane that kubeadm left in the middle back to its old manifests; a whole one stays."""
         host, kept = scope.door, kept_of(scope.target.version)
-        if not await before.exists(host, kept):
+        # What an earlier Operation kept is no way back of this one's.
+        if not scope.journal.get(_begun(scope)) or not await before.exists(host, kept):
             return
         await host.run(["systemctl", "stop", Job(name=_JOB, argv=()).unit], check=False)
         version = scope.target.version
@@ -96,7 +98,12 @@ class UpgradeControlPlane:
         await _settle(scope, old)
         await _note_old(scope, old)
         await before.forget(host, kept)
+        await scope.journal.put(_begun(scope), "")
         scope.log(f"the control plane of {scope.name} is as it was, at {old}")
+
+
+def _begun(scope: ReadScope) -> str:
+    return f"upgrade-control-plane/{scope.name}"
 
 
 def kept_of(version: str) -> str:
@@ -119,12 +126,16 @@ async def configuration(scope: ReadScope) -> str:
 
 async def served(scope: ReadScope) -> str:
     """Return the version that the API server on this very machine serves, "" when it does not answer."""
-    host = scope.host
+    return str(etcd_store.json_of(await raw(scope, scope.name, "/version")).get("gitVersion", ""))
+
+
+async def raw(scope: ReadScope, name: str, path: str) -> str:
+    """Return what the API server on a machine itself, and no other, answers; "" when it does not."""
+    host, address = scope.hosts[name], scope.machines[name].spec.address
     port = kubeadm.flags_of(await host.read(kubeadm.manifest_path("kube-apiserver"))).get("secure-port", "6443")
-    server = f"https://{scope.own.spec.address}:{port}"
-    ask = ["kubectl", f"--kubeconfig={ADMIN_CONF}", f"--server={server}", "--request-timeout=5s"]
-    answer = await host.query([*ask, "get", "--raw=/version"], timeout=20)
-    return etcd_store.json_of(answer.text).get("gitVersion", "") if answer.ok else ""
+    ask = ["kubectl", f"--kubeconfig={ADMIN_CONF}", f"--server=https://{address}:{port}", "--request-timeout=10s"]
+    answer = await host.query([*ask, "get", f"--raw={path}"], timeout=30)
+    return answer.text if answer.ok else ""
 
 
 _JOB = "kubeadm-upgrade"

@@ -50,6 +50,7 @@ class UpgradeKubelet:
         host, version = scope.door, scope.target.version
         differing = await _differing(scope)
         if differing:
+            await scope.journal.put(_begun(scope), version)
             found = [await programs.program(scope.host, name) for name in programs.NAMES]
             for path in (*(one.place for one in found), programs.DROPIN, living.KUBELET_CONFIG, kubelet_flags.PATH):
                 await before.save(host, kept_of(version), path)
@@ -66,7 +67,8 @@ class UpgradeKubelet:
     async def undo(self, scope: Scope) -> None:
         """Bring the old programs and files back and wait until the Node is Ready with them."""
         host, kept = scope.door, kept_of(scope.target.version)
-        if not await before.exists(host, kept):
+        # What an earlier Operation kept is no way back of this one's.
+        if not scope.journal.get(_begun(scope)) or not await before.exists(host, kept):
             return
         await host.run(["systemctl", "stop", _job(scope, "").unit], check=False)
         await before.put_back(host, kept)
@@ -75,12 +77,17 @@ class UpgradeKubelet:
         old = said.text.rpartition(" ")[2]
         await _settle(scope, old)
         await before.forget(host, kept)
+        await scope.journal.put(_begun(scope), "")
         scope.log(f"kubelet of {scope.name} is at {old} again")
 
 
 def kept_of(version: str) -> str:
     """Return the name under which what was there before an upgrade to `version` is kept."""
     return f"kubelet-{version}"
+
+
+def _begun(scope: ReadScope) -> str:
+    return f"upgrade-kubelet/{scope.name}"
 
 
 async def _differing(scope: ReadScope) -> dict[str, str]:
@@ -112,7 +119,7 @@ async def _divert(scope: Scope, found: programs.Program) -> None:
         return
     scope.log(f"{found.now} belongs to package {found.package} and stays; {found.place} is used from now on")
     if found.name == "kubelet":
-        await scope.door.write(programs.DROPIN, await programs.dropin(scope.host, found.place))
+        await scope.door.write(programs.DROPIN, programs.dropin(await programs.unit(scope.host), found.place))
 
 
 async def _restart(host: Host) -> None:
