@@ -117,8 +117,10 @@ class Adoption:
             ssh = machine.spec.ssh
             logins |= {ref.name for ref in (ssh.secret_ref, ssh.jump and ssh.jump.secret_ref) if ref}
         secrets = [await self._objects.secret(namespace, name) for name in sorted(logins)]
+        request = next_request(scope)
         return (
             scope.inputs(),
+            request.answer if request is not None else "",
             *(f"{one.metadata.name}:{one.spec.approval}:{one.status.phase}" for one in scope.operations),
             *(str(secret["metadata"].get("resourceVersion", "")) if secret else "" for secret in secrets),
         )
