@@ -33,6 +33,8 @@ from .view import View, held_back
 from .way import require_skew
 
 VERIFY = "verify-change"
+_HELD = "left as they are, for they are held back"
+_WAY_BACK = "what the old runtime has"
 # What needs an empty node, in the order in which it is done there.
 DISTURBING = ("system-packages", "switch-runtime", "upgrade-control-plane", "upgrade-kubelet")
 
@@ -251,20 +253,20 @@ def _notes(view: View, deltas: Sequence[Delta]) -> list[str]:
     notes += system_notes(view, target.members)
     kept = [name for name in target.members if held_back(view, name)]
     if kept:
-        notes.append(f"left as they are, for they are held back: {', '.join(kept)}")
+        notes.append(f"{_HELD}: {', '.join(kept)}")
     if any(delta.runtime for delta in deltas):
         notes.append(
-            "what the old runtime has stays on the machines until `groundplane clean-up` is approved; until then the"
-            " change can be rolled back"
+            f"{_WAY_BACK} stays on the machines until `groundplane clean-up` is approved; until then the change can be"
+            " rolled back"
         )
     return notes
 
 
 def rolled_back(plan: Plan, operation: str) -> Plan:
     """Return a plan that is marked as what takes an Operation back."""
-    return msgspec.structs.replace(
-        plan, rolls_back=operation, summary=f"roll back {operation}: {plan.summary.partition(': ')[2]}"
-    )
+    notes = [note for note in plan.notes if not note.startswith((_HELD, _WAY_BACK))]
+    summary = f"roll back {operation}: {plan.summary.partition(': ')[2]}"
+    return msgspec.structs.replace(plan, rolls_back=operation, summary=summary, notes=notes)
 
 
 def without_hold(desired: Desired, names: Sequence[str]) -> Desired:
