@@ -26,6 +26,7 @@ from ..waiting import wait_until
 SYSTEM = "/api/v1/namespaces/kube-system"
 CONFIG_MAP = f"{SYSTEM}/configmaps/kubeadm-config"
 _PATIENCE = 300.0
+_KUBELET = "kubelet.service"
 # Not below /run, from which some systems let nothing be executed.
 _SHIM = f"{STAGE}/kubeadm-path"
 # kubeadm before v1.31 asks crictl for images; where there is none, this answers it from containerd's own tool.
@@ -90,10 +91,13 @@ class UpgradeControlPlane:
                 " back; kubelets may be older"
             )
             return
+        # A kubelet that sees a static pod come back while it still ends it runs it twice, and the two fight for a port.
+        await host.run(["systemctl", "stop", _KUBELET], timeout=180)
         for path in (*map(kubeadm.manifest_path, kubeadm.COMPONENTS), living.KUBELET_CONFIG):
             if await host.read(path) != await before.copy_of(host, kept, path):
                 await before.put_back(host, kept, below=path)
         await _put_back_lost(scope)
+        await host.run(["systemctl", "start", _KUBELET], timeout=180)
         old = _version_of(await before.copy_of(host, kept, kubeadm.manifest_path("kube-apiserver")))
         await _settle(scope, old)
         await _note_old(scope, old)
