@@ -7,6 +7,8 @@ are not touched.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from . import cni, cri, living
 from .errors import StepRefused
 from .runtimes import CONTAINERD, DOCKER, Runtime
@@ -72,6 +74,24 @@ async def _containerd(scope: Scope) -> None:
     await cni.give_back(scope, dict.fromkeys(tasks, ""), folders=await living.cni_folders(scope.host))
     for task in tasks:
         await host.run(["ctr", "-n", "k8s.io", "tasks", "rm", "--force", task], check=False)
+
+
+async def end_static_pods(scope: Scope, names: Collection[str]) -> None:
+    """Remove these pods of kube-system from the runtime that kubelet is set up for; kubelet must not run.
+
+    kubelet makes them anew when it starts, and finds none that holds their ports.
+    """
+    host = scope.door
+    if await living.runtime_of(scope.host) == "docker":
+        for name in names:
+            ids = await _ids(scope, "--all", "--filter", f"name=_{name}_kube-system_")
+            if ids:
+                await host.run(["docker", "rm", "--force", *ids], timeout=120)
+        return
+    runtime = await cri.connect(host)
+    for sandbox, name in (await runtime.sandboxes()).items():
+        if name in names:
+            await runtime.remove_sandbox(sandbox)
 
 
 def unit_names(runtime: Runtime) -> list[str]:

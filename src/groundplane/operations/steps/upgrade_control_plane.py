@@ -20,6 +20,7 @@ from ..jobs import Job, run_job
 from ..kubeadm import clean_ignores
 from ..kubeadm import upgrade as kubeadm
 from ..places import ADMIN_CONF, STAGE
+from ..retire import end_static_pods
 from ..scope import ReadScope, Scope
 from ..waiting import wait_until
 
@@ -93,6 +94,7 @@ class UpgradeControlPlane:
             return
         # A kubelet that sees a static pod come back while it still ends it runs it twice, and the two fight for a port.
         await host.run(["systemctl", "stop", _KUBELET], timeout=180)
+        await end_static_pods(scope, [f"{component}-{scope.name}" for component in kubeadm.COMPONENTS])
         for path in (*map(kubeadm.manifest_path, kubeadm.COMPONENTS), living.KUBELET_CONFIG):
             if await host.read(path) != await before.copy_of(host, kept, path):
                 await before.put_back(host, kept, below=path)
