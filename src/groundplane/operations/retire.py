@@ -84,8 +84,10 @@ async def end_static_pods(scope: Scope, names: Collection[str]) -> None:
     host = scope.door
     if await living.runtime_of(scope.host) == "docker":
         for name in names:
-            ids = await _ids(scope, "--all", "--filter", f"name=_{name}_kube-system_")
-            if ids:
+            # Two filters of one kind would mean either of them.
+            chosen = ["--all", "--quiet", "--no-trunc", "--filter", f"name=^/k8s_[^_]+_{name}_kube-system_"]
+            listed = await host.run(["docker", "ps", *chosen])
+            if ids := listed.text.split():
                 await host.run(["docker", "rm", "--force", *ids], timeout=120)
         return
     runtime = await cri.connect(host)
