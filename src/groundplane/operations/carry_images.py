@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from groundplane.hosts.contract import Host
+from groundplane.hosts.contract import Host, ReadHost
 from groundplane.plan.view import plain_image
 
-from . import cri
+from . import cri, runtimes
 from .places import STAGE
+from .retire import other
 from .room import require
+from .runtimes import CONTAINERD, Runtime
 from .scope import Scope
 
 _TAR = f"{STAGE}/images.tar"
@@ -31,21 +33,25 @@ class Held:
 
 
 async def missing_in_containerd(host: Host) -> list[Held]:
-    """Return Docker's images that have to be carried over to containerd."""
-    held = await _docker_images(host)
-    used = set((await host.run(["docker", "ps", "--no-trunc", "--format", "{{.ID}}"])).text.split())
-    used_images = set()
-    if used:
-        looked = await host.run(["docker", "inspect", "--format", "{{.Image}}", *sorted(used)], check=False)
-        used_images = set(looked.text.split())
+    """Return Docker's images that have to be carried over to containerd, or are another image there."""
     there = {image.id: image.tags for image in await (await cri.connect(host)).images()}
     return [
         image
-        for image in held
-        if image.names
-        and (not image.pulled or image.id in used_images)
-        and not {plain_image(name) for name in image.names} <= {plain_image(tag) for tag in there.get(image.id, ())}
+        for image in await _needed(host)
+        if not {plain_image(name) for name in image.names} <= {plain_image(tag) for tag in there.get(image.id, ())}
     ]
+
+
+async def lacking(host: ReadHost, runtime: Runtime) -> list[str]:
+    """Return the names of images that have to be carried over to `runtime` and that it does not show. Reads only."""
+    if not await runtimes.answers(host, other(runtime)) or not await runtimes.answers(host, runtime):
+        return []
+    there = {plain_image(name) for name in await runtimes.images(host, runtime)}
+    if runtime is CONTAINERD:
+        names = [name for image in await _needed(host) for name in image.names]
+    else:
+        names = [name for name in await runtimes.images(host, CONTAINERD) if ":" in name and "@" not in name]
+    return sorted(name for name in names if not name.startswith("sha256:") and plain_image(name) not in there)
 
 
 async def carry_to_containerd(scope: Scope, images: list[Held]) -> None:
@@ -62,11 +68,22 @@ async def carry_to_containerd(scope: Scope, images: list[Held]) -> None:
         await host.run(["rm", "-f", _TAR])
 
 
-async def _docker_images(host: Host) -> list[Held]:
-    ids = sorted(set((await host.run(["docker", "image", "ls", "--quiet", "--no-trunc"])).text.split()))
+async def _needed(host: ReadHost) -> list[Held]:
+    """Return Docker's images that no registry has, and those that a container runs on."""
+    used = set((await host.query(["docker", "ps", "--no-trunc", "--format", "{{.ID}}"], timeout=60)).text.split())
+    running = set[str]()
+    if used:
+        looked = await host.query(["docker", "inspect", "--format", "{{.Image}}", *sorted(used)], timeout=60)
+        running = set(looked.text.split())
+    return [image for image in await _held(host) if image.names and (not image.pulled or image.id in running)]
+
+
+async def _held(host: ReadHost) -> list[Held]:
+    listed = await host.query(["docker", "image", "ls", "--quiet", "--no-trunc"], timeout=60)
+    ids = sorted(set(listed.text.split()))
     if not ids:
         return []
     shown = '{"id":{{json .Id}},"names":{{json .RepoTags}},"digests":{{json .RepoDigests}},"size":{{json .Size}}}'
-    rows = (await host.run(["docker", "image", "inspect", "--format", shown, *ids])).text.splitlines()
+    rows = (await host.query(["docker", "image", "inspect", "--format", shown, *ids], timeout=60)).text.splitlines()
     parsed = [json.loads(row) for row in rows]
     return [Held(tuple(row["names"] or ()), str(row["id"]), int(row["size"]), bool(row["digests"])) for row in parsed]

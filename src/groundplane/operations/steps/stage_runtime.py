@@ -17,6 +17,7 @@ from groundplane.hosts.contract import Host, ReadHost
 from .. import before, containerd, cri, docker, ledger, living, runtimes, systemd
 from ..carry import PROXY, Carried
 from ..carry_images import carry_to_containerd, missing_in_containerd
+from ..carry_images import lacking as lacking_images
 from ..carrying import carried_from, lacking
 from ..errors import StepRefused
 from ..install_runtime import install
@@ -53,6 +54,9 @@ class StageRuntime:
             changes.append(PlannedChange(what=path, after="as Docker had it"))
         if (await ledger.note(host, _NOTE) or {}).get("proof") != await _proof(host, runtime):
             changes.append(PlannedChange(what=runtime.name, before="not proven", after="proven"))
+        # kubelet clears away what it does not use: what was carried over once may be gone again.
+        for name in await lacking_images(host, runtime):
+            changes.append(PlannedChange(what=f"image {name}", after=f"carried over to {runtime.name}"))
         return changes
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
