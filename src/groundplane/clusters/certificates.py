@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from groundplane.api.facts import CertificateFacts
+from groundplane.base.certificates import as_found
 from groundplane.base.clock import rfc3339
 from groundplane.base.documents import printable
 from groundplane.kube.kubeconfig import Access
@@ -31,7 +32,8 @@ def _read(data: bytes, load: Callable[[bytes], list[x509.Certificate]], path: st
     if not data:
         return []
     try:
-        return [_facts(certificate, path) for certificate in load(data)[:_BUNDLE_KEPT]]
+        with as_found():
+            return [_facts(certificate, path) for certificate in load(data)[:_BUNDLE_KEPT]]
     except (ValueError, x509.InvalidVersion, x509.DuplicateExtension):
         return []
 

@@ -23,6 +23,7 @@ from groundplane.api.meta import ANNOTATION_UPDATE, FINALIZER_CLUSTER
 from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, wishes
 from groundplane.api.validation.shared import runnable
 from groundplane.api.validation.together import claims
+from groundplane.base.certificates import as_found
 from groundplane.base.clock import Now
 from groundplane.base.errors import GroundplaneError, Refused
 from groundplane.client.contract import Object
@@ -233,7 +234,8 @@ def authorities_of(pem: bytes) -> frozenset[str]:
     if not pem.strip():
         return frozenset()
     try:
-        parts = [one.public_bytes(Encoding.PEM) for one in x509.load_pem_x509_certificates(pem)]
+        with as_found():
+            parts = [one.public_bytes(Encoding.PEM) for one in x509.load_pem_x509_certificates(pem)]
     except ValueError:
         parts = []
     return frozenset(hashlib.sha256(part).hexdigest() for part in (pem, *parts))

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import warnings
 from collections.abc import Iterator, Sequence
 
 from cryptography import x509
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from groundplane.api.facts import CertificateFacts
+from groundplane.base.certificates import as_found
 from groundplane.base.clock import rfc3339
 from groundplane.base.documents import printable
 
@@ -78,9 +77,7 @@ def _fact(path: str, pem: str) -> CertificateFacts:
 
 
 def _loaded(pem: str) -> x509.Certificate:
-    """Load a certificate; kubeadm before v1.26 gave its authorities the serial number 0, which is only warned of."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+    with as_found():
         return x509.load_pem_x509_certificate(pem.encode())
 
 
