@@ -2,8 +2,10 @@
 
 A step runs when all that it comes after has succeeded. Each step plans, applies, and plans again: what is left then
 is a failure. What is unavailable (a machine that reboots, a cut connection) is waited for inside the step; every
-other error fails the step, skips what depends on it, and lets the rest finish. The runner remembers nothing: started
-again it runs the whole plan again, and what is done costs one read-only plan each.
+other error fails the step, skips what depends on it, and lets the rest finish. Started again it runs the plan again,
+and what is done costs one read-only plan each. Of the run before it takes over only what concerns units: a finished
+unit is neither walked again nor taken back, and what was begun in any other is taken back when this run does not end
+well, even if it did not come that far itself.
 """
 
 from __future__ import annotations
@@ -110,15 +112,9 @@ class Runner:
         self._slots = asyncio.Semaphore(self._limits.steps)
         self._heavy = asyncio.Semaphore(self._limits.heavy)
         before = previous or {}
+        self._kept = _finished_units(plan, before)
         self._runs = {
-            planned.name: _Run(
-                planned,
-                StepStatus(
-                    name=planned.name,
-                    state="Pending",
-                    attempts=before[planned.name].attempts if planned.name in before else 0,
-                ),
-            )
+            planned.name: _Run(planned, _status(planned, before.get(planned.name), self._kept))
             for planned in plan.steps
         }
         for planned in plan.steps:
@@ -158,6 +154,8 @@ class Runner:
         if not run.status.started_at or not isinstance(self._steps[run.planned.step], Undoable):
             return False
         unit = run.planned.unit
+        if unit in self._kept:
+            return False
         return not unit or any(o.status.state not in _DONE for o in self._runs.values() if o.planned.unit == unit)
 
     async def _undo(self, run: _Run) -> str:
@@ -213,6 +211,8 @@ class Runner:
 
     async def _when_due(self, run: _Run) -> None:
         try:
+            if run.planned.unit in self._kept:
+                return
             before = [self._runs[name] for name in run.planned.after]
             for other in before:
                 await other.settled.wait()
@@ -342,6 +342,25 @@ class Runner:
     async def _note(self, run: _Run, **changed: object) -> None:
         run.status = msgspec.structs.replace(run.status, **changed)
         await self._recorder.step(run.status)
+
+
+def _finished_units(plan: Plan, before: Mapping[str, StepStatus]) -> frozenset[str]:
+    """Return the units that a run before has finished: every step of theirs is done, and none was taken back."""
+    units = {planned.unit for planned in plan.steps if planned.unit}
+    open_ = {
+        planned.unit for planned in plan.steps if planned.name not in before or before[planned.name].state not in _DONE
+    }
+    return frozenset(units - open_)
+
+
+def _status(planned: PlannedStep, before: StepStatus | None, kept: frozenset[str]) -> StepStatus:
+    """Return what a step starts with: of a step in a unit it is remembered that a run before has begun it."""
+    if before is None:
+        return StepStatus(name=planned.name, state="Pending")
+    if planned.unit in kept:
+        return before
+    begun = before.started_at if planned.unit and before.state != "Undone" else ""
+    return StepStatus(name=planned.name, state="Pending", attempts=before.attempts, started_at=begun)
 
 
 def _in_words(change: PlannedChange) -> str:

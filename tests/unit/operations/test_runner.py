@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundplane.api.operation import Plan, PlannedChange, PlannedStep, StepStatus
+from groundplane.api.operation import Plan, PlannedChange, PlannedStep, StepState, StepStatus
 from groundplane.base.errors import Denied, GroundplaneError, Refused, Unavailable, Unexpected
 from groundplane.operations import Limits, Outcome, ReadScope, Runner, Scope
 from support.virtual import VirtualClock
@@ -323,3 +323,64 @@ async def test_only_steps_that_were_begun_are_taken_back_and_only_after_a_failur
     well = World()
     await run(plan, Marking(well))
     assert well.done == ["a", "b", "c"]
+
+
+def units_of(edges: Mapping[str, list[str]]) -> Plan:
+    """A plan whose steps "x1", "x2" are the unit "x"."""
+    return Plan(
+        action="Change",
+        steps=[PlannedStep(name=n, step="flag", title=n, after=after, unit=n[0]) for n, after in edges.items()],
+    )
+
+
+def status(name: str, state: StepState) -> StepStatus:
+    return StepStatus(name=name, state=state, attempts=1, started_at="2026-01-01T00:00:00Z")
+
+
+async def test_a_finished_unit_is_neither_walked_again_nor_taken_back_after_a_restart() -> None:
+    async def work(name: str) -> None:
+        raise Refused("no")
+
+    world, heard = World(), Heard()
+    plan = units_of({"a1": [], "a2": ["a1"], "b1": ["a2"], "b2": ["b1"]})
+    previous = {name: status(name, "Succeeded") for name in ("a1", "a2", "b1")}
+    outcome = await runner(plan, Marking(world, work), heard, previous=previous).run()
+    assert world.planned == ["b1"]
+    assert world.done == ["undid b1"]
+    assert outcome.message == "step b1 failed: no; brought back as it was: b"
+
+
+async def test_a_finished_unit_stays_when_cancel_comes_right_after_a_restart() -> None:
+    cancel, world = asyncio.Event(), World()
+    cancel.set()
+    previous = {name: status(name, "Succeeded") for name in ("a1", "a2")}
+    outcome = await runner(
+        units_of({"a1": [], "a2": ["a1"], "b1": ["a2"]}), Marking(world), Heard(), previous=previous, cancel=cancel
+    ).run()
+    assert outcome == Outcome("Cancelled", "cancelled after 2 of 3 steps")
+    assert world.done == []
+
+
+@pytest.mark.parametrize(("state", "undone"), [("Running", ["undid a1"]), ("Failed", ["undid a1"]), ("Undone", [])])
+async def test_what_a_run_before_had_begun_is_taken_back(state: StepState, undone: list[str]) -> None:
+    cancel, world = asyncio.Event(), World()
+    cancel.set()
+    plan, previous = units_of({"a1": [], "a2": ["a1"]}), {"a1": status("a1", state)}
+    await runner(plan, Marking(world), Heard(), previous=previous, cancel=cancel).run()
+    assert world.done == undone
+
+
+async def test_a_unit_that_was_taken_back_is_walked_again() -> None:
+    world = World()
+    previous = {"a1": status("a1", "Undone"), "a2": status("a2", "Succeeded")}
+    await runner(units_of({"a1": [], "a2": ["a1"]}), Marking(world), Heard(), previous=previous).run()
+    assert world.planned[0] == "a1"
+    assert world.done == ["a1", "a2"]
+
+
+async def test_what_stands_alone_is_taken_back_only_if_this_run_began_it() -> None:
+    cancel, world = asyncio.Event(), World()
+    cancel.set()
+    previous = {"a": status("a", "Running")}
+    await runner(plan_of({"a": []}), Marking(world), Heard(), previous=previous, cancel=cancel).run()
+    assert world.done == []
