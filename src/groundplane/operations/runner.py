@@ -176,6 +176,10 @@ class Runner:
                 return await self._not_undone(run, error)
             except GroundplaneError as error:
                 return await self._not_undone(run, error)
+            except Exception as error:  # noqa: BLE001 - a defect in one step must not keep the others from going back
+                _log.exception("step raised an unexpected error while it was taken back", step=run.planned.name)
+                defect = f"defect in step {run.planned.step}: {type(error).__name__}: {error}"
+                return await self._not_undone(run, Unexpected(defect, remedy="report it"))
             if run.planned.unit:
                 done = run.status.state in _DONE
                 words = "taken back" if done else f"{run.status.message}; taken back"

@@ -384,3 +384,27 @@ async def test_what_stands_alone_is_taken_back_only_if_this_run_began_it() -> No
     previous = {"a": status("a", "Running")}
     await runner(plan_of({"a": []}), Marking(world), Heard(), previous=previous, cancel=cancel).run()
     assert world.done == []
+
+
+@dataclass
+class Broken(Marking):
+    """A flag whose undo has a defect for one step."""
+
+    async def undo(self, scope: Scope) -> None:
+        if cast(str, scope) == "a1":
+            raise KeyError("lost")
+        await super().undo(scope)
+
+
+async def test_a_defect_in_one_undo_keeps_no_other_from_going_back() -> None:
+    async def work(name: str) -> None:
+        if name.endswith("2"):
+            raise Refused("no")
+
+    world = World()
+    outcome, heard = await run(units_of({"a1": [], "a2": ["a1"], "b1": [], "b2": ["b1"]}), Broken(world, work))
+    assert outcome.phase == "Failed"
+    assert "undid b1" in world.done
+    assert "brought back as it was: b" in outcome.message
+    assert "a could NOT be brought back: a1: defect in step flag: KeyError" in outcome.message
+    assert "not taken back" in heard.last("a1").message
