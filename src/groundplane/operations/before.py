@@ -2,12 +2,14 @@
 
 The ledger remembers how a machine was before Groundplane; this remembers how a node was before one change of it, by the
 name of the change. The first copy of a path stays: a run that was cut off must not take its own half for the original.
+A step that begins on a whole node drops what an earlier Operation has left here, and says so in its journal.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from shlex import quote
 
 from groundplane.hosts.contract import Host, ReadHost
@@ -21,17 +23,32 @@ _SAVE = """set -eu
 umask 077
 mkdir -p {folder}
 [ -e {entry} ] && exit 0
-if [ -e {path} ]; then cp -a {path} {copy}.new; mv -T {copy}.new {copy}; was=there; else was=absent; fi
+if [ -e {path} ]; then
+    cp -a {path} {copy}.new
+    sync {copy}.new 2>/dev/null || sync
+    mv -T {copy}.new {copy}
+    was=there
+else
+    was=absent
+fi
 printf '%s\\n' {start}"$was"{end} > {entry}.new
 sync {entry}.new 2>/dev/null || sync
 mv {entry}.new {entry}
 """
 
+_DROP = """set -eu
+[ -d {folder} ] || exit 0
+cd {folder}
+rm -f {files}
+sync . 2>/dev/null || sync
+"""
+
 _PUT_BACK = """set -eu
 if [ {was} = there ]; then
     mkdir -p {parent}
-    cp -a {copy} {path}.groundplane-back
-    mv -T {path}.groundplane-back {path}
+    cp -a {copy} {new}
+    sync {new} 2>/dev/null || sync
+    mv -T {new} {path}
 else
     rm -f {path}
 fi
@@ -69,9 +86,19 @@ async def put_back(host: Host, change: str, *, below: str = "/") -> list[str]:
     """Bring every kept path below a folder back as it was; the copies stay. Returns the paths."""
     paths = {path: was for path, was in (await saved(host, change)).items() if path.startswith(below)}
     for path, was in paths.items():
-        words = {"was": was, "path": quote(path), "copy": quote(_copy(change, path))}
-        await host.script(_PUT_BACK.format(parent=quote(path.rpartition("/")[0] or "/"), **words))
+        parent, _, name = path.rpartition("/")
+        # A dot file: of any other in /etc/kubernetes/manifests kubelet would make a second pod.
+        words = {"path": path, "copy": _copy(change, path), "new": f"{parent}/.{name}.groundplane-back"}
+        quoted = {key: quote(word) for key, word in words.items()}
+        await host.script(_PUT_BACK.format(was=was, parent=quote(parent or "/"), **quoted))
     return sorted(paths)
+
+
+async def drop(host: Host, change: str, paths: Iterable[str]) -> None:
+    """Give up the copies of these paths: what is there now is what an Operation that begins now has to keep."""
+    # The entry goes before its copy: an entry without a copy could not be put back.
+    files = [name for path in paths for name in (_entry(change, path), _copy(change, path))]
+    await host.script(_DROP.format(folder=quote(_folder(change)), files=" ".join(map(quote, files))))
 
 
 async def note_units(host: Host, change: str, names: list[str]) -> None:
@@ -82,6 +109,11 @@ async def note_units(host: Host, change: str, names: list[str]) -> None:
     content = {one.name: {"known": one.known, "active": one.active, "enabled": one.enabled} for one in looked}
     await host.run(["mkdir", "-p", "-m", "700", _folder(change)])
     await host.write(f"{_folder(change)}/units", json.dumps(content).encode() + b"\n", mode=0o600)
+
+
+async def drop_units(host: Host, change: str) -> None:
+    """Give up how the units were."""
+    await host.run(["rm", "-f", f"{_folder(change)}/units"])
 
 
 async def units(host: ReadHost, change: str) -> list[systemd.Unit]:
