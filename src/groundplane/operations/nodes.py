@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from groundplane.api.foundation import RuntimeName
 from groundplane.hosts.contract import ReadHost
 
 from .errors import NotYet, StepRefused
@@ -60,6 +61,15 @@ def has_condition(obj: Object, kind: str) -> bool:
     """Tell whether the object has the condition `kind` with status True."""
     conditions = (obj.get("status") or {}).get("conditions") or []
     return any(c.get("type") == kind and c.get("status") == "True" for c in conditions)
+
+
+def not_on(node: Object, runtime: RuntimeName) -> str:
+    """Return why the Node is not Ready on the runtime, or ""."""
+    info = (node.get("status") or {}).get("nodeInfo") or {}
+    found = str(info.get("containerRuntimeVersion", ""))
+    if not found.startswith(f"{runtime}://"):
+        return f"it runs on {found or 'nothing that is known'}"
+    return "" if has_condition(node, "Ready") else "not Ready"
 
 
 def pod_cidr(obj: Object) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import yaml
 
+from groundplane.api.meta import ANNOTATION_CORDON
 from groundplane.api.operation import PlannedChange
 from groundplane.base.errors import Unavailable
 from groundplane.hosts.contract import Host, ReadHost
@@ -28,6 +29,7 @@ from .stage_runtime import kept_of, last_words
 
 _KUBELET = "kubelet.service"
 _PATIENCE = 240.0
+_KUBELETS = (kubelet_flags.PATH, living.KUBELET_CONFIG, living.CRICTL, living.INSTANCE_CONFIG)
 
 
 class SwitchRuntime:
@@ -40,9 +42,14 @@ class SwitchRuntime:
     async def plan(self, scope: ReadScope) -> list[PlannedChange]:
         runtime = runtime_of(scope.target)
         changes = await _host_changes(scope.host, runtime, await _minor(scope))
-        cluster = await nodes.door(scope)
-        node = await nodes.need_node(cluster, scope.name)
-        if missing := _not_on(node, runtime):
+        try:
+            node = await nodes.need_node(await nodes.door(scope), scope.name)
+        except Unavailable:
+            # The API may be on this node, and away because a run was cut off while nothing ran here.
+            if changes and scope.journal.get(_begun(scope)):
+                return changes
+            raise
+        if missing := nodes.not_on(node, runtime.name):
             changes.append(PlannedChange(what=f"node {scope.name}", before=missing, after=f"Ready on {runtime.name}"))
         socket = await _socket(scope, runtime)
         now = nodes.meta(node, "annotations").get(living.SOCKET_ANNOTATION)
@@ -54,8 +61,7 @@ class SwitchRuntime:
         host, runtime = scope.door, runtime_of(scope.target)
         minor = await _minor(scope)
         if await _host_changes(scope.host, runtime, minor):
-            for path in (kubelet_flags.PATH, living.KUBELET_CONFIG, living.CRICTL, living.INSTANCE_CONFIG):
-                await before.save(host, kept_of(other(runtime)), path)
+            await _keep(scope, runtime)
             await host.run(["systemctl", "stop", _KUBELET], timeout=180)
             await _leave(scope, other(runtime))
             await _write(host, runtime, minor)
@@ -71,9 +77,14 @@ class SwitchRuntime:
     async def undo(self, scope: Scope) -> None:
         """Bring the node back to the runtime that it left, with the files that it had, and wait until it is Ready."""
         host, back = scope.door, other(runtime_of(scope.target))
+        # What an earlier Operation kept is no way back of this one's.
+        if not scope.journal.get(_begun(scope)):
+            return
         if not await _left(scope.host, back):
+            await scope.journal.put(_begun(scope), "")
             return
         scope.log(f"bringing the node back to {back.name}")
+        await _close(scope)
         await host.run(["systemctl", "stop", _KUBELET], timeout=180)
         await retire(scope, other(back))
         for path in ("/var/lib/kubelet/", living.CRICTL):
@@ -87,7 +98,42 @@ class SwitchRuntime:
         await _start_kubelet(host)
         await _settle(scope, back)
         await _annotate(scope, await _socket(scope, back))
+        await scope.journal.put(_begun(scope), "")
         scope.log(f"node {scope.name} is Ready on {back.name} again")
+
+
+def _begun(scope: ReadScope) -> str:
+    return f"switch-runtime/{scope.name}"
+
+
+async def _keep(scope: Scope, runtime: Runtime) -> None:
+    """Keep kubelet's files aside as they are before the switch.
+
+    What an earlier Operation kept of a node that is whole on the old runtime is out of date; of one that is not, it is
+    the only way back.
+    """
+    host, left = scope.door, other(runtime)
+    if not scope.journal.get(_begun(scope)):
+        node = await nodes.need_node(await nodes.door(scope), scope.name)
+        if not nodes.not_on(node, left.name) and await living.runtime_of(scope.host) == left.name:
+            await before.drop(host, kept_of(left), _KUBELETS)
+        await scope.journal.put(_begun(scope), runtime.name)
+    for path in _KUBELETS:
+        await before.save(host, kept_of(left), path)
+
+
+async def _close(scope: Scope) -> None:
+    """Close the node for pods, with our mark, where it was opened meanwhile: its pods are about to be stopped."""
+    try:
+        cluster = await nodes.door(scope)
+        node = await nodes.node(cluster, scope.name)
+    except Unavailable as error:
+        scope.log(f"not looked whether the node is open for pods, the API does not answer: {error.message}")
+        return
+    if node is not None and not (node.get("spec") or {}).get("unschedulable"):
+        mark = {"annotations": {ANNOTATION_CORDON: scope.target.key}}
+        await cluster.patch(f"{nodes.NODES}/{scope.name}", {"metadata": mark, "spec": {"unschedulable": True}})
+        scope.log(f"cordoned node {scope.name}, for it was open")
 
 
 async def _minor(scope: ReadScope) -> int:
@@ -200,7 +246,7 @@ async def _settle(scope: Scope, runtime: Runtime) -> None:
             node = await nodes.node(cluster, scope.name) if cluster is not None else None
         except Unavailable as error:
             return f"the cluster's API does not answer yet: {error.message}"
-        return _not_on(node, runtime) if node is not None else "it is not registered"
+        return nodes.not_on(node, runtime.name) if node is not None else "it is not registered"
 
     what = f"node {scope.name} Ready on {runtime.name}"
     try:
@@ -210,15 +256,6 @@ async def _settle(scope: Scope, runtime: Runtime) -> None:
         raise NotReached(
             f"{error.message}; kubelet says: {words}", remedy="see `journalctl -u kubelet` there"
         ) from error
-
-
-def _not_on(node: nodes.Object, runtime: Runtime) -> str:
-    """Return why the Node is not Ready on the runtime, or ""."""
-    info = (node.get("status") or {}).get("nodeInfo") or {}
-    found = str(info.get("containerRuntimeVersion", ""))
-    if not found.startswith(f"{runtime.name}://"):
-        return f"it runs on {found or 'nothing that is known'}"
-    return "" if nodes.has_condition(node, "Ready") else "not Ready"
 
 
 async def _socket(scope: ReadScope, runtime: Runtime) -> str:
