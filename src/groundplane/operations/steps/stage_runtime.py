@@ -14,7 +14,7 @@ import json
 from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import Host, ReadHost
 
-from .. import before, containerd, cri, docker, ledger, living, runtimes, systemd
+from .. import before, containerd, cri, docker, ledger, living, nodes, runtimes, systemd
 from ..carry import PROXY, Carried
 from ..carry_images import carry_to_containerd, missing_in_containerd
 from ..carry_images import lacking as lacking_images
@@ -63,6 +63,7 @@ class StageRuntime:
         host, runtime = scope.door, runtime_of(scope.target)
         units = ["docker.socket", "docker.service", "containerd.service"]
         left = kept_of(other(runtime))
+        await _forget_earlier(scope, runtime)
         await before.note_units(host, left, units)
         await before.save(host, left, runtime.config)
         if not await runtimes.installed(host, runtime):
@@ -72,7 +73,9 @@ class StageRuntime:
             scope.log(said)
         edited = await _configured(scope, runtime, carried)
         files = await lacking(scope.host, carried.files, ours=[PROXY])
-        if edited is not None or PROXY in files:
+        due = edited is not None or PROXY in files
+        await _require_free(scope, runtime, due=due)
+        if due:
             await ledger.write_note(host, _NOTE, {"restart": "due"})
         for path, (content, mode) in files.items():
             await before.save(host, left, path)
@@ -87,6 +90,42 @@ class StageRuntime:
             await _unstage(scope, runtime)
             raise
         await ledger.write_note(host, _NOTE, {"proof": await _proof(scope.host, runtime)})
+
+
+def _begun(scope: ReadScope) -> str:
+    return f"stage-runtime/{scope.name}"
+
+
+async def _forget_earlier(scope: Scope, runtime: Runtime) -> None:
+    """Drop what an earlier Operation kept of the runtime's configuration and the units, where it is out of date.
+
+    That is so when nothing of ours is in the configuration that is there, neither whole nor half, and the Node is Ready
+    on the runtime that it has. Otherwise the copy is the only one of what was found, and stays.
+    """
+    host, left = scope.door, other(runtime)
+    if scope.journal.get(_begun(scope)):
+        return
+    noted = await ledger.note(host, _NOTE) or {}
+    staged = noted.get("restart") == "due" or ("proof" in noted and noted["proof"] == await _proof(scope.host, runtime))
+    if not staged and await before.exists(host, kept_of(left)):
+        node = await nodes.need_node(await nodes.door(scope), scope.name)
+        if not nodes.not_on(node, left.name):
+            await before.drop(host, kept_of(left), [runtime.config])
+            await before.drop_units(host, kept_of(left))
+    await scope.journal.put(_begun(scope), runtime.name)
+
+
+async def _require_free(scope: Scope, runtime: Runtime, *, due: bool) -> None:
+    """Refuse, before anything is written, to restart a containerd that Docker's containers end with."""
+    if runtime is DOCKER or not (await systemd.look(scope.host, CONTAINERD.unit)).active:
+        return
+    due = due or (await ledger.note(scope.host, _NOTE) or {}).get("restart") == "due"
+    if due and (bond := await _bond(scope.host)):
+        raise StepRefused(
+            f"cannot stage containerd on host {scope.name}: docker.service is bound to it ({bond}), so that a restart"
+            " for the new configuration would stop Docker's containers",
+            remedy="take the bond out of the unit (systemctl edit --full docker.service), then try again",
+        )
 
 
 async def _try_out(host: Host, runtime: Runtime, content: bytes) -> None:
@@ -117,6 +156,7 @@ async def _unstage(scope: Scope, runtime: Runtime) -> None:
     await host.run(["systemctl", "reset-failed", runtime.unit], check=False)
     verb = "restart" if unit is not None and unit.active else "stop"
     await host.run(["systemctl", verb, runtime.unit], check=False, timeout=180)
+    await ledger.forget_note(host, _NOTE)
     scope.log(f"{runtime.name} has the configuration that it was found with")
 
 
@@ -129,12 +169,6 @@ async def _stage_containerd(scope: Scope) -> None:
     host = scope.door
     unit = await systemd.look(host, CONTAINERD.unit)
     due = (await ledger.note(host, _NOTE) or {}).get("restart") == "due"
-    if unit.active and due and (bond := await _bond(scope.host)):
-        raise StepRefused(
-            f"cannot stage containerd on host {host.name}: docker.service is bound to it ({bond}), so that a restart"
-            " for the new configuration would stop Docker's containers",
-            remedy="take the bond out of the unit (systemctl edit --full docker.service), then try again",
-        )
     await _start(scope, CONTAINERD, restart=unit.active and due)
     runtime = await cri.connect(host)
     scope.log(f"{runtime.runtime} {runtime.version} answers with the CRI {runtime.api}")
