@@ -67,6 +67,9 @@ iptables-save -t nat
 nft list ruleset
 find /opt/cni/bin -type f -name host-local
 curl -sk --max-time 5 https://127.0.0.1:10248/healthz
+curl -sk -m 5 --noproxy * https://192.0.2.11:6443/healthz
+env NO_PROXY=* no_proxy=* kubectl --server=https://192.0.2.11:6443 get --raw=/version
+/var/lib/groundplane/stage/kubernetes-v1.21.2-x.1/kubectl get --raw=/version
 true
 """
 
@@ -76,6 +79,12 @@ touch /tmp/x
 sh -c id
 bash -c true
 env cat /etc/passwd
+env NO_PROXY=* rm x
+env NO_PROXY=*
+env LD_PRELOAD=/tmp/x cat /etc/passwd
+/var/lib/groundplane/stage/kubernetes-v1.21.2/kubectl delete node a
+/var/lib/groundplane/stage/kubernetes-v1.21.2/../kubectl get nodes
+/var/lib/groundplane/stage/kubectl get nodes
 timeout 5 reboot
 xargs rm
 sudo cat /etc/shadow

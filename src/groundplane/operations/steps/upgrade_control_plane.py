@@ -27,6 +27,7 @@ from ..waiting import wait_until
 SYSTEM = "/api/v1/namespaces/kube-system"
 CONFIG_MAP = f"{SYSTEM}/configmaps/kubeadm-config"
 _PATIENCE = 300.0
+_COMING_UP = 120.0
 _KUBELET = "kubelet.service"
 # Not below /run, from which some systems let nothing be executed.
 _SHIM = f"{STAGE}/kubeadm-path"
@@ -67,7 +68,7 @@ class UpgradeControlPlane:
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
         host, kept = scope.door, kept_of(scope.target.version)
-        await scope.journal.put(_begun(scope), scope.target.version)
+        await _begin(scope)
         for component in (*kubeadm.COMPONENTS, "etcd"):
             await before.save(host, kept, kubeadm.manifest_path(component))
         await before.save(host, kept, living.KUBELET_CONFIG)
@@ -112,6 +113,41 @@ def _begun(scope: ReadScope) -> str:
     return f"upgrade-control-plane/{scope.name}"
 
 
+async def _begin(scope: Scope) -> None:
+    """Note that this Operation changes the control plane, which has to serve before that.
+
+    What an earlier Operation kept of one that is whole is out of date; of one that is not, it is the only way back.
+    """
+    if scope.journal.get(_begun(scope)):
+        return
+    host, kept = scope.door, kept_of(scope.target.version)
+    # A way back that was cut off may have left kubelet stopped, or a manifest away.
+    await _put_back_lost(scope)
+    await host.run(["systemctl", "start", _KUBELET], timeout=180)
+    await _require_served(scope)
+    node = await nodes.need_node(await nodes.door(scope), scope.name)
+    if nodes.has_condition(node, "Ready") and len(set((await _tags(scope.host)).values())) == 1:
+        await before.forget(host, kept)
+    await scope.journal.put(_begun(scope), scope.target.version)
+
+
+async def _require_served(scope: Scope) -> None:
+    """Refuse to upgrade an API server whose version cannot be seen: it could not be seen to come up again either."""
+
+    async def missing() -> str:
+        return "" if await served(scope) else "it does not answer on its own address"
+
+    try:
+        await wait_until(
+            missing, what=f"the version of the API server on {scope.name}", seconds=_COMING_UP, clock=scope.clock
+        )
+    except NotReached as error:
+        raise StepRefused(
+            f"cannot upgrade the control plane of {scope.name}: {error.message}; nothing was changed",
+            remedy=f"see `kubectl --kubeconfig={ADMIN_CONF} version` there, and the container of kube-apiserver",
+        ) from error
+
+
 def kept_of(version: str) -> str:
     """Return the name under which the manifests before an upgrade to `version` are kept."""
     return f"control-plane-{version}"
@@ -139,7 +175,11 @@ async def raw(scope: ReadScope, name: str, path: str) -> str:
     """Return what the API server on a machine itself, and no other, answers; "" when it does not."""
     host, address = scope.hosts[name], scope.machines[name].spec.address
     port = kubeadm.flags_of(await host.read(kubeadm.manifest_path("kube-apiserver"))).get("secure-port", "6443")
-    ask = ["kubectl", f"--kubeconfig={ADMIN_CONF}", f"--server=https://{address}:{port}", "--request-timeout=10s"]
+    own = (await host.query(["which", "kubectl"])).ok
+    program = "kubectl" if own else programs.staged(scope.target.version, "kubectl")
+    # A proxy of the machine's must not be asked for the machine itself.
+    direct = ["env", "NO_PROXY=*", "no_proxy=*", program]
+    ask = [*direct, f"--kubeconfig={ADMIN_CONF}", f"--server=https://{address}:{port}", "--request-timeout=10s"]
     answer = await host.query([*ask, "get", f"--raw={path}"], timeout=30)
     return answer.text if answer.ok else ""
 

@@ -50,7 +50,7 @@ class UpgradeKubelet:
         host, version = scope.door, scope.target.version
         differing = await _differing(scope)
         if differing:
-            await scope.journal.put(_begun(scope), version)
+            await _begin(scope)
             found = [await programs.program(scope.host, name) for name in programs.NAMES]
             for path in (*(one.place for one in found), programs.DROPIN, living.KUBELET_CONFIG, kubelet_flags.PATH):
                 await before.save(host, kept_of(version), path)
@@ -62,7 +62,7 @@ class UpgradeKubelet:
                 await host.script(_PLACE.format(source=quote(source), place=quote(place)))
         await _restart(host)
         await _settle(scope, version)
-        await host.run(["rm", "-rf", programs.stage_folder(version)])
+        await _unstage(scope)
 
     async def undo(self, scope: Scope) -> None:
         """Bring the old programs and files back and wait until the Node is Ready with them."""
@@ -88,6 +88,27 @@ def kept_of(version: str) -> str:
 
 def _begun(scope: ReadScope) -> str:
     return f"upgrade-kubelet/{scope.name}"
+
+
+async def _begin(scope: Scope) -> None:
+    """Note that this Operation changes the node; what an earlier one kept of a node that is Ready is out of date."""
+    if scope.journal.get(_begun(scope)):
+        return
+    version = scope.target.version
+    node = await nodes.need_node(await nodes.door(scope), scope.name)
+    if nodes.has_condition(node, "Ready"):
+        await before.forget(scope.door, kept_of(version))
+    await scope.journal.put(_begun(scope), version)
+
+
+async def _unstage(scope: Scope) -> None:
+    """Remove what waited here; a kubectl stays where none was: after a way back the API server is asked with it."""
+    host, version = scope.door, scope.target.version
+    place = (await programs.program(scope.host, "kubectl")).place
+    if (await before.saved(host, kept_of(version))).get(place) == "absent":
+        await host.run(["rm", "-f", *(programs.staged(version, name) for name in programs.NAMES if name != "kubectl")])
+    else:
+        await host.run(["rm", "-rf", programs.stage_folder(version)])
 
 
 async def _differing(scope: ReadScope) -> dict[str, str]:
