@@ -61,6 +61,11 @@ cp -a {KUBERNETES}/*.conf {_BACKUP}/
 sync
 : > {_BACKUP}/whole
 """
+_ASIDE = f"""set -eu
+[ -e {_BACKUP} ] || exit 0
+rm -rf {_BACKUP}.earlier
+mv -T {_BACKUP} {_BACKUP}.earlier
+"""
 _BRING_BACK = f"""set -eu
 [ -e {_BACKUP}/whole ] || exit 0
 cp -a {_BACKUP}/pki/. {_PKI}/
@@ -102,6 +107,8 @@ class RenewCertificates:
                 remedy="have whoever holds the CA sign new ones",
             )
         if _noted(scope) is None:
+            # What an earlier Operation left is not what was found now.
+            await host.script(_ASIDE)
             await scope.journal.put(_key(scope), json.dumps(await _digests(host)))
         await host.script(_KEEP)
         try:
@@ -111,8 +118,9 @@ class RenewCertificates:
         except StepRefused:
             await self.undo(scope)
             raise
-        await scope.journal.put(_done_key(scope), "yes")
+        # In this order: a way back that lasts longer than what it leads to would be taken by the next Operation.
         await host.run(["rm", "-rf", _BACKUP])
+        await scope.journal.put(_done_key(scope), "yes")
 
     async def undo(self, scope: Scope) -> None:
         """Bring the certificates back that were found, and have them used."""
