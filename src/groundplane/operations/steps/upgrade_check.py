@@ -22,6 +22,7 @@ from .etcd_snapshot import ACCEPT as EXTERNAL_ETCD
 from .upgrade_control_plane import configuration, raw
 
 _KEY = "upgrade-check"
+_REMOVED = "RemovedAPIs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,13 @@ async def _removed(scope: Scope) -> list[Found]:
     if not removed:
         return []
     asked: set[tuple[str, str, str]] = set()
+    found = []
     for name in scope.target.control_planes:
         # Each API server counts what it was asked for itself.
-        asked |= removed_apis.requested(await raw(scope, name, "/metrics"))
+        metrics = await raw(scope, name, "/metrics")
+        if not metrics.strip():
+            found.append(Found(f"the API server on {name} does not tell what it was asked for", _REMOVED))
+        asked |= removed_apis.requested(metrics)
     cluster = await nodes.door(scope)
     objects: dict[str, list[nodes.Object]] = {}
     for api in removed:
@@ -136,7 +141,7 @@ async def _removed(scope: Scope) -> list[Found]:
                 path = f"/apis/{api.api_version}/{resource}?limit=500"
                 objects[resource] = await nodes.items(cluster, path)
     words = removed_apis.in_words(removed_apis.uses(removed, asked, objects), scope.target.version)
-    return [Found(words, "RemovedAPIs")] if words else []
+    return [*found, *([Found(words, _REMOVED)] if words else [])]
 
 
 CHECKS: tuple[Check, ...] = (_control_planes, _etcd, _images, _manifests, _removed)
