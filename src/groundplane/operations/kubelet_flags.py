@@ -6,8 +6,9 @@ https://kubernetes.io/docs/tasks/administer-cluster/migrating-from-dockershim/ch
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from groundplane.api.foundation import RuntimeName
 
@@ -16,6 +17,7 @@ from .errors import StepRefused
 PATH = "/var/lib/kubelet/kubeadm-flags.env"
 CONTAINERD_SOCKET = "unix:///run/containerd/containerd.sock"
 _NAME = "KUBELET_KUBEADM_ARGS"
+_QUOTED = re.compile(r"[\s\"'\\]")
 # Flags of dockershim; gone from kubelet in v1.24.
 _DOCKER_ONLY = frozenset(
     {
@@ -30,27 +32,40 @@ _DOCKER_ONLY = frozenset(
         "experimental-dockershim-root-directory",
     }
 )
+# https://github.com/kubernetes/kubernetes/blob/master/CHANGELOG/CHANGELOG-1.24.md and CHANGELOG-1.27.md
+_REMOVED: Mapping[int, frozenset[str]] = {24: _DOCKER_ONLY, 27: frozenset({"container-runtime"})}
 _REMOTE = frozenset({"container-runtime", "container-runtime-endpoint", "image-service-endpoint"})
 
 
 def parsed(content: bytes | None) -> dict[str, str]:
-    """Return the flags by name without dashes, in their order; of a flag without a value the value is "true"."""
+    """Return the flags by name without dashes, in their order; of a flag without a value the value is "true".
+
+    Of a flag that is given more than once this shows the last value, which most flags keep.
+    """
     return dict(_split(word) for word in _words(content))
 
 
 def edited(content: bytes | None, runtime: RuntimeName, *, minor: int, former: bytes | None = None) -> bytes | None:
     """Return the file with kubelet on `runtime`, or None when it is already. `minor` is that of the kubelet.
 
-    `former` is the file as it was when kubelet was on `runtime` before: its flags of the runtime come back.
+    `former` is the file as it was when kubelet was on `runtime` before: its flags of the runtime come back. Every other
+    word stays as it is, also one that is given more than once, in its order.
     """
     before = parsed(content)
     if runtime_of(before) == runtime and not (runtime == "containerd" and _DOCKER_ONLY & before.keys()):
         return None
-    kept = {name: value for name, value in before.items() if name not in _DOCKER_ONLY | _REMOTE}
+    kept = [word for word in _words(content) if _split(word)[0] not in _DOCKER_ONLY | _REMOTE]
     about = _DOCKER_ONLY if runtime == "docker" else _REMOTE
-    known = {name: value for name, value in parsed(former).items() if name in about}
-    after = kept | _flags(runtime, minor) | known
-    return _rendered(content, after)
+    known = [word for word in _words(former) if _split(word)[0] in about - _refused(minor)]
+    own = [f"--{name}={value}" for name, value in _flags(runtime, minor).items() if name not in parsed(former)]
+    return _rendered(content, [*kept, *own, *known])
+
+
+def without_removed(content: bytes, minor: int) -> bytes | None:
+    """Return the file without the flags that a kubelet of this minor refuses; None when it has none of them."""
+    words = _words(content)
+    kept = [word for word in words if _split(word)[0] not in _refused(minor)]
+    return None if kept == words else _rendered(content, kept)
 
 
 def runtime_of(flags: Mapping[str, str]) -> RuntimeName | None:
@@ -70,6 +85,10 @@ def elsewhere(running: Mapping[str, str], content: bytes | None) -> list[str]:
     return sorted(name for name, value in running.items() if name in about and own.get(name) != value)
 
 
+def _refused(minor: int) -> set[str]:
+    return {name for since, names in _REMOVED.items() if since <= minor for name in names}
+
+
 def _flags(runtime: RuntimeName, minor: int) -> dict[str, str]:
     if runtime == "docker":
         if minor >= 24:
@@ -84,14 +103,23 @@ def _flags(runtime: RuntimeName, minor: int) -> dict[str, str]:
 
 
 def _words(content: bytes | None) -> list[str]:
+    """Return the words of the last assignment, a value that stands behind its flag joined to it."""
+    value = None
     for line in (content or b"").decode().splitlines():
-        name, equals, value = line.strip().partition("=")
+        name, equals, given = line.strip().partition("=")
         if name == _NAME and equals:
-            try:
-                return shlex.split(" ".join(shlex.split(value)))
-            except ValueError as error:
-                raise StepRefused(f"cannot read {PATH}: {error}", remedy="mend its quotes") from error
-    return []
+            value = given
+    try:
+        words = shlex.split(" ".join(shlex.split(value or "")))
+    except ValueError as error:
+        raise StepRefused(f"cannot read {PATH}: {error}", remedy="mend its quotes") from error
+    joined: list[str] = []
+    for word in words:
+        if not word.startswith("-") and joined and "=" not in joined[-1]:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _split(word: str) -> tuple[str, str]:
@@ -99,11 +127,10 @@ def _split(word: str) -> tuple[str, str]:
     return name, value if equals else "true"
 
 
-def _rendered(content: bytes | None, flags: Mapping[str, str]) -> bytes:
-    line = f'{_NAME}="{" ".join(_text(flags))}"'
+def _rendered(content: bytes | None, words: Sequence[str]) -> bytes:
+    """Return the file with these flags; every other line stays."""
+    value = " ".join(shlex.quote(word) if _QUOTED.search(word) else word for word in words)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    line = f'{_NAME}="{escaped}"'
     others = [one for one in (content or b"").decode().splitlines() if not one.strip().startswith(f"{_NAME}=")]
     return "\n".join([*others, line]).encode() + b"\n"
-
-
-def _text(flags: Mapping[str, str]) -> Iterable[str]:
-    return (f"--{name}={value}" for name, value in flags.items())

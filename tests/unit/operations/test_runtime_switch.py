@@ -84,6 +84,46 @@ def test_other_lines_of_the_file_stay() -> None:
     assert (after or b"").startswith(b"# mine\nOTHER=1\nKUBELET_KUBEADM_ARGS=")
 
 
+def test_a_value_behind_its_flag_and_a_flag_that_is_given_twice_stay() -> None:
+    flags = (
+        b'KUBELET_KUBEADM_ARGS="--register-with-taints=a=b:NoSchedule --network-plugin cni --node-ip 192.0.2.1'
+        b' --register-with-taints=c=d:NoSchedule --v=4"\n'
+    )
+    assert kubelet_flags.parsed(flags)["network-plugin"] == "cni"
+    assert kubelet_flags.parsed(flags)["node-ip"] == "192.0.2.1"
+    assert kubelet_flags.edited(flags, "containerd", minor=20) == (
+        b'KUBELET_KUBEADM_ARGS="--register-with-taints=a=b:NoSchedule --node-ip=192.0.2.1'
+        b" --register-with-taints=c=d:NoSchedule --v=4 --container-runtime=remote"
+        b' --container-runtime-endpoint=unix:///run/containerd/containerd.sock"\n'
+    )
+
+
+def test_flags_that_the_new_kubelet_refuses_go_and_the_rest_stays() -> None:
+    flags = (
+        b'FOO="x y"\nKUBELET_KUBEADM_ARGS="--network-plugin cni --node-ip=192.0.2.1 --docker-endpoint=unix:///x'
+        b' --container-runtime=remote --node-labels=a=b --node-labels=c=d"\n'
+    )
+    assert kubelet_flags.without_removed(flags, 23) is None
+    rest = b"--node-labels=a=b --node-labels=c=d"
+    assert kubelet_flags.without_removed(flags, 24) == (
+        b'FOO="x y"\nKUBELET_KUBEADM_ARGS="--node-ip=192.0.2.1 --container-runtime=remote ' + rest + b'"\n'
+    )
+    last = kubelet_flags.without_removed(flags, 27)
+    assert last == b'FOO="x y"\nKUBELET_KUBEADM_ARGS="--node-ip=192.0.2.1 ' + rest + b'"\n'
+    assert kubelet_flags.without_removed(last, 27) is None
+
+
+@given(st.lists(st.text(alphabet="aZ0 \"'\\{}:,=$", min_size=1, max_size=12), max_size=4))
+def test_a_value_that_needs_quotes_survives(values: list[str]) -> None:
+    # As systemd reads the file: the value without its outer quotes, then split into words that may be quoted.
+    words = " ".join(shlex.quote(f"--x={value}") for value in values)
+    escaped = words.replace("\\", "\\\\").replace('"', '\\"')
+    after = kubelet_flags.edited(f'KUBELET_KUBEADM_ARGS="{escaped}"\n'.encode(), "containerd", minor=27) or b""
+    (line,) = after.decode().splitlines()
+    found = shlex.split(shlex.split(line.partition("=")[2])[0])
+    assert found[:-1] == [f"--x={value}" for value in values]
+
+
 # --- CNI -----------------------------------------------------------------------------------------------------------
 
 

@@ -64,15 +64,6 @@ def test_a_configuration_without_a_version_is_refused() -> None:
         upgrade.with_version("scheduler: {}\n", "v1.20.2")
 
 
-def test_flags_that_the_new_kubelet_refuses_go_and_the_rest_stays() -> None:
-    flags = b'KUBELET_KUBEADM_ARGS="--network-plugin=cni --node-ip=192.0.2.1 --container-runtime=remote"\n'
-    assert upgrade.without_removed_flags(flags, 23) is None
-    assert upgrade.without_removed_flags(flags, 24) == (
-        b'KUBELET_KUBEADM_ARGS="--node-ip=192.0.2.1 --container-runtime=remote"\n'
-    )
-    assert upgrade.without_removed_flags(flags, 27) == b'KUBELET_KUBEADM_ARGS="--node-ip=192.0.2.1"\n'
-
-
 NAMES = st.text("abcdefgh", min_size=1, max_size=3)
 DOCUMENTS = st.recursive(
     st.integers() | NAMES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3)

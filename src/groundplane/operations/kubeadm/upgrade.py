@@ -7,8 +7,7 @@ kubeadm compares versions as SemVer does, so it takes a vendor's build (v1.20.6-
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import yaml
 
@@ -21,12 +20,6 @@ IGNORED = ("CreateJob", "ImagePull")
 # They fail where no CoreDNS is; kubeadm itself leaves one that is not there alone.
 IGNORED_WITHOUT_DNS = ("CoreDNSMigration", "CoreDNSUnsupportedPlugins")
 _VERSION_LINE = re.compile(r"^kubernetesVersion:.*$", re.MULTILINE)
-# Flags that kubelet refuses from a minor on, and that kubeadm leaves in its file of flags.
-# https://github.com/kubernetes/kubernetes/blob/master/CHANGELOG/CHANGELOG-1.24.md (dockershim's), CHANGELOG-1.27.md
-_REMOVED_FLAGS: Mapping[int, frozenset[str]] = {
-    24: frozenset({"network-plugin", "cni-conf-dir", "cni-bin-dir", "cni-cache-dir", "network-plugin-mtu"}),
-    27: frozenset({"container-runtime"}),
-}
 
 
 def apply_command(kubeadm: str, version: str, ignore: Sequence[str]) -> list[str]:
@@ -94,15 +87,6 @@ def with_version(configuration: str, version: str) -> str:
     return changed
 
 
-def without_removed_flags(content: bytes, minor: int) -> bytes | None:
-    """Return kubeadm's file of kubelet flags without those that this minor refuses; None when it has none of them."""
-    removed = {name for since, names in _REMOVED_FLAGS.items() if since <= minor for name in names}
-    name, sign, value = content.decode().strip().partition("=")
-    words = shlex.split(value.strip().strip('"')) if sign else []
-    kept = [word for word in words if word.removeprefix("--").partition("=")[0] not in removed]
-    return None if kept == words else f'{name}="{shlex.join(kept)}"\n'.encode()
-
-
 def difference(found: object, wanted: object, where: str = "") -> list[str]:
     """Return where two documents differ, as paths; an empty map or list is as good as none."""
     if isinstance(found, dict) and isinstance(wanted, dict):
@@ -155,5 +139,4 @@ __all__ = [
     "tag_of",
     "version_in",
     "with_version",
-    "without_removed_flags",
 ]

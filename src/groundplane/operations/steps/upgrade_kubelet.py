@@ -130,7 +130,7 @@ async def _configure(scope: Scope) -> None:
     host, version = scope.door, scope.target.version
     await run_job(scope, host, _job(scope, programs.staged(version, "kubeadm")))
     flags = await host.read(kubelet_flags.PATH)
-    if flags is not None and (changed := kubeadm.without_removed_flags(flags, minor_of(version))) is not None:
+    if flags is not None and (changed := kubelet_flags.without_removed(flags, minor_of(version))) is not None:
         await host.write(kubelet_flags.PATH, changed)
 
 
