@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from groundplane.base.errors import Unavailable
+from groundplane.plan.view import api_port
 
 from . import etcd
 from .errors import NotYet
+from .kubeadm.upgrade import flags_of, manifest_path
 from .places import ADMIN_CONF
 from .scope import ReadScope
 from .waiting import wait_until
@@ -27,6 +29,13 @@ async def source(scope: ReadScope) -> str:
         except Unavailable as error:
             why = error.message
     raise NotYet(f"cannot find a control plane of cluster {scope.target.name} to ask: {why}")
+
+
+async def own_port(scope: ReadScope, name: str) -> int:
+    """Return the port that the API server on a control plane binds: its manifest knows, else the target."""
+    manifest = await scope.hosts[name].read(manifest_path("kube-apiserver"))
+    said = flags_of(manifest).get("secure-port", "")
+    return int(said) if said.isdecimal() else api_port(scope.target)
 
 
 async def etcd_well(scope: ReadScope, what: str, *, within: bool = False) -> None:

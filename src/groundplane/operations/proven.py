@@ -7,19 +7,24 @@ from .scope import ReadScope, Scope
 
 def is_proven(scope: ReadScope) -> bool:
     """Tell whether this Operation has proven the node at hand already."""
-    return scope.journal.get(_key(scope)) == "yes"
+    return was_proven(scope, scope.name)
+
+
+def was_proven(scope: ReadScope, name: str) -> bool:
+    """Tell whether this Operation has changed and proven a node."""
+    return scope.journal.get(_key(name)) == "yes"
 
 
 async def note(scope: Scope) -> None:
     """Write down that the node is proven."""
-    await scope.journal.put(_key(scope), "yes")
+    await scope.journal.put(_key(scope.name), "yes")
 
 
 async def withdraw(scope: Scope) -> None:
     """Take it back, before what was proven is taken back."""
-    if scope.journal.get(_key(scope)):
-        await scope.journal.put(_key(scope), "")
+    if scope.journal.get(_key(scope.name)):
+        await scope.journal.put(_key(scope.name), "")
 
 
-def _key(scope: ReadScope) -> str:
-    return f"proven/{scope.name}"
+def _key(name: str) -> str:
+    return f"proven/{name}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any
 
 from groundplane.api.operation import PlannedChange
@@ -85,12 +86,16 @@ async def _nodes_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
     return f"{', '.join(waiting)} not Ready" if waiting else ""
 
 
-async def pods_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
-    """Return which system pods do not run and why, or ""; without a network plugin of its own a cluster has to wait."""
+async def pods_missing(scope: ReadScope, cluster: ClusterDoor, *, spared: Collection[str] = ()) -> str:
+    """Return which system pods do not run and why, or ""; without a network plugin of its own a cluster has to wait.
+
+    Those on the nodes in `spared` are not looked at.
+    """
     if scope.target.network.plugin == "none" and scope.target.origin == "Made":
         return ""
     found = await nodes.items(cluster, _SYSTEM_PODS)
     pods = [pod for pod in found if LABEL not in nodes.meta(pod, "labels") and _concerns(scope, pod)]
+    pods = [pod for pod in pods if (pod.get("spec") or {}).get("nodeName") not in spared]
     waiting = [f"{pod['metadata']['name']} {_why(pod)}" for pod in pods if not runs(pod)]
     return ", ".join(sorted(waiting)) or ("" if pods else "no pod in kube-system")
 

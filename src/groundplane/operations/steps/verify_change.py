@@ -1,11 +1,17 @@
-"""verify-change: after a change the whole cluster works: nodes Ready, system pods running, no cordon of ours left."""
+"""verify-change: after a change the whole cluster works: nodes Ready, system pods running, no cordon of ours left.
+
+A node that was down before, and is not part of the change, must not fail it: nodes that are not Ready are spared as
+long as they are no more than `change.maxUnavailable` allows and this Operation has not changed them.
+"""
 
 from __future__ import annotations
 
 from groundplane.api.meta import ANNOTATION_CORDON
 from groundplane.api.operation import PlannedChange
+from groundplane.base.words import counted
+from groundplane.plan.budget import allowed
 
-from .. import nodes
+from .. import nodes, proven
 from ..scope import ReadScope, Scope
 from ..waiting import wait_until
 from .verify import pods_missing
@@ -34,11 +40,15 @@ class VerifyChange:
 async def _missing(scope: ReadScope) -> str:
     cluster = await nodes.door(scope)
     found = await nodes.items(cluster, nodes.NODES)
-    waiting = [item["metadata"]["name"] for item in found if not nodes.has_condition(item, "Ready")]
-    if waiting:
-        return f"{', '.join(waiting)} not Ready"
-    key = scope.target.key
-    marked = [i["metadata"]["name"] for i in found if nodes.meta(i, "annotations").get(ANNOTATION_CORDON) == key]
+    away = {item["metadata"]["name"] for item in found if not nodes.has_condition(item, "Ready")}
+    changed = sorted(name for name in away if proven.was_proven(scope, name))
+    if changed:
+        return f"{', '.join(changed)} not Ready after the change"
+    budget = allowed(scope.target.change.max_unavailable, len(scope.target.members))
+    if len(away) > budget:
+        return f"{', '.join(sorted(away))} not Ready, and change.maxUnavailable allows {counted(budget, 'node')}"
+    key, there = scope.target.key, [item for item in found if item["metadata"]["name"] not in away]
+    marked = [i["metadata"]["name"] for i in there if nodes.meta(i, "annotations").get(ANNOTATION_CORDON) == key]
     if marked:
         return f"{', '.join(marked)} still cordoned by us"
-    return await pods_missing(scope, cluster)
+    return await pods_missing(scope, cluster, spared=away)

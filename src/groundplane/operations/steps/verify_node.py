@@ -10,9 +10,8 @@ from typing import Any
 
 from groundplane.api.operation import PlannedChange
 from groundplane.clusters.api import runs
-from groundplane.plan.view import api_port
 
-from .. import living, nodes, proven
+from .. import living, nodes, planes, proven
 from ..probe import LABEL, Probe, probe
 from ..scope import ClusterDoor, ReadScope, Scope
 from ..waiting import wait_until
@@ -43,7 +42,7 @@ class VerifyNode:
         await wait_until(missing, what=f"node {scope.name} work", seconds=_PATIENCE, clock=scope.clock, interval=0.5)
         image = await living.sandbox_image(scope)
         if image:
-            await probe(scope, cluster, Probe(image, on=[scope.name], seen_from=_neighbours(scope)))
+            await probe(scope, cluster, Probe(image, on=[scope.name], seen_from=await _neighbours(scope, cluster)))
         else:
             scope.log("no test pod: it is not known which pause image this node has")
         await proven.note(scope)
@@ -53,9 +52,17 @@ class VerifyNode:
         await proven.withdraw(scope)
 
 
-def _neighbours(scope: ReadScope) -> list[str]:
-    """Return the machine itself and one other member: the pod network is proven within the node and across."""
-    others = [name for name in scope.target.members if name != scope.name]
+async def _neighbours(scope: ReadScope, cluster: ClusterDoor) -> list[str]:
+    """Return the machine itself and one other member: the pod network is proven within the node and across.
+
+    The other one is Ready, and rather one that is open for pods, for that one is not being changed itself.
+    """
+    found = {item["metadata"]["name"]: item for item in await nodes.items(cluster, nodes.NODES)}
+    ready = [name for name in scope.target.members if name in found and nodes.has_condition(found[name], "Ready")]
+    others = sorted(
+        (name for name in ready if name != scope.name),
+        key=lambda name: bool((found[name].get("spec") or {}).get("unschedulable")),
+    )
     return [scope.name, *others[:1]]
 
 
@@ -99,6 +106,6 @@ def _waiting(containers: list[dict[str, Any]]) -> str:
 
 async def _api_silent(scope: ReadScope) -> str:
     """Return why the control plane's own API server does not answer, or ""."""
-    url = f"https://{scope.own.spec.address}:{api_port(scope.target)}/healthz"
-    asked = await scope.host.query(["curl", "-sk", "-m", "5", url])
+    url = f"https://{scope.own.spec.address}:{await planes.own_port(scope, scope.name)}/healthz"
+    asked = await scope.host.query(["curl", "-sk", "-m", "5", "--noproxy", "*", url])
     return "" if asked.ok and asked.text == "ok" else f"its API server says {asked.text[:100] or 'nothing'}"
