@@ -22,6 +22,8 @@ _LOGIN = (
     *("--cert", f"{_PKI}/healthcheck-client.crt"),
     *("--key", f"{_PKI}/healthcheck-client.key"),
 )
+# A proxy of the machine's must not be asked for its own control planes.
+_DIRECT = ("--noproxy", "*")
 _LIST = "/v3/cluster/member/list"
 _STATUS = "/v3/maintenance/status"
 
@@ -89,12 +91,12 @@ async def remove(host: Host, member: Member) -> None:
 
 
 async def _ask(host: ReadHost, url: str) -> dict[str, Any]:
-    done = await host.query(["curl", "-s", "-S", "-m", "10", *_LOGIN, "-d", "{}", url])
+    done = await host.query(["curl", "-s", "-S", "-m", "10", *_DIRECT, *_LOGIN, "-d", "{}", url])
     return _answer(host, url, done.status, done.text, done.stderr)
 
 
 async def _tell(host: Host, url: str, body: dict[str, str]) -> None:
-    done = await host.run(["curl", "-s", "-S", "-m", "15", *_LOGIN, "-d", json.dumps(body), url], check=False)
+    done = await host.run(["curl", "-s", "-S", "-m", "15", *_DIRECT, *_LOGIN, "-d", json.dumps(body), url], check=False)
     _answer(host, url, done.status, done.text, done.stderr)
 
 

@@ -19,7 +19,6 @@ from groundplane.base.clock import rfc3339
 from groundplane.base.errors import Unavailable
 from groundplane.clusters.api import KubernetesDoor
 from groundplane.hosts.contract import ReadHost
-from groundplane.plan.view import api_port
 
 from .. import etcd, planes
 from ..errors import NotReached, NotYet, StepRefused
@@ -220,8 +219,9 @@ async def _served(scope: ReadScope) -> x509.Certificate | None:
     if content is None:
         raise NotYet(f"cannot ask the API of {scope.name}: {ADMIN_CONF} is not there")
     config: Any = yaml.safe_load(content)
+    port = await planes.own_port(scope, scope.name)
     for cluster in config["clusters"]:
-        cluster["cluster"]["server"] = f"https://{scope.own.spec.address}:{api_port(scope.target)}"
+        cluster["cluster"]["server"] = f"https://{scope.own.spec.address}:{port}"
     async with KubernetesDoor(yaml.safe_dump(config).encode(), timeout=10) as door:
         answer = await door.fetch("/version")
     return x509.load_der_x509_certificate(answer.certificate) if answer is not None and answer.certificate else None

@@ -13,7 +13,7 @@ from groundplane.base.errors import Unavailable
 from groundplane.clusters.api import runs
 from groundplane.hosts.contract import ReadHost
 
-from .. import before, etcd_store, living, nodes, programs
+from .. import before, etcd_store, living, nodes, planes, programs
 from ..control_plane import has_crictl
 from ..errors import NotReached, StepRefused
 from ..jobs import Job, run_job
@@ -174,7 +174,7 @@ async def served(scope: ReadScope) -> str:
 async def raw(scope: ReadScope, name: str, path: str) -> str:
     """Return what the API server on a machine itself, and no other, answers; "" when it does not."""
     host, address = scope.hosts[name], scope.machines[name].spec.address
-    port = kubeadm.flags_of(await host.read(kubeadm.manifest_path("kube-apiserver"))).get("secure-port", "6443")
+    port = await planes.own_port(scope, name)
     own = (await host.query(["which", "kubectl"])).ok
     program = "kubectl" if own else programs.staged(scope.target.version, "kubectl")
     # A proxy of the machine's must not be asked for the machine itself.
