@@ -17,7 +17,7 @@ from groundplane.hosts.contract import Host, ReadHost
 from . import systemd
 from .places import STATE
 
-_HOME = f"{STATE}/before"
+HOME = f"{STATE}/before"
 
 _SAVE = """set -eu
 umask 077
@@ -138,7 +138,7 @@ async def forget(host: Host, change: str) -> None:
 
 
 def _folder(change: str) -> str:
-    return f"{_HOME}/{change}"
+    return f"{HOME}/{change}"
 
 
 def _entry(change: str, path: str) -> str:

@@ -14,7 +14,7 @@ from .here import Here
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(before, "_HOME", str(tmp_path / "kept"))
+    monkeypatch.setattr(before, "HOME", str(tmp_path / "kept"))
     return tmp_path
 
 

@@ -19,7 +19,7 @@ KEPT = "runtime-docker"
 @pytest.fixture(autouse=True)
 def flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "kubeadm-flags.env"
-    monkeypatch.setattr(before, "_HOME", str(tmp_path / "kept"))
+    monkeypatch.setattr(before, "HOME", str(tmp_path / "kept"))
     monkeypatch.setattr(kubelet_flags, "PATH", str(path))
     monkeypatch.setattr(switch_runtime, "_KUBELETS", (str(path),))
     return path

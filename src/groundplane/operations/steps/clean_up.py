@@ -10,8 +10,9 @@ from __future__ import annotations
 from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import Host, ReadHost
 
-from .. import before, living, runtimes, systemd
+from .. import before, containerd, living, runtimes, systemd
 from ..errors import StepRefused
+from ..places import STAGE
 from ..runtimes import CONTAINERD, DOCKER
 from ..scope import ReadScope, Scope
 from .stage_runtime import kept_of
@@ -19,6 +20,7 @@ from .stage_runtime import kept_of
 _DATA = ("/var/lib/docker", "/var/lib/dockershim", "/var/run/docker.sock")
 _PACKAGES = ("docker.io", "docker-ce", "docker-ce-cli", "docker-ce-rootless-extras", "docker-engine", "docker")
 _KEEP = ("containerd", "containerd.io", "runc")
+_OF_UPGRADES = ("control-plane-*", "kubelet-*", "kubernetes-*", "kubeadm-path")
 _PURGE = """set -eu
 if command -v apt-get >/dev/null; then
     there=$(dpkg-query -W -f='${{Package}} ${{db:Status-Status}}\\n' {packages} 2>/dev/null | sed -n 's/ installed$//p')
@@ -46,6 +48,8 @@ class CleanUp:
         changes += [PlannedChange(what=path, after="removed for good") for path in _DATA if await _left(host, path)]
         if await before.exists(host, kept_of(DOCKER)):
             changes.append(PlannedChange(what="the way back to Docker", after="given up"))
+        if left := await _of_upgrades(host):
+            changes.append(PlannedChange(what=", ".join(left), after="removed: what upgrades kept and staged"))
         return changes
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
@@ -64,6 +68,15 @@ class CleanUp:
         await _require_containerd(host)
         await _remove_data(scope)
         await before.forget(host, kept_of(DOCKER))
+        if left := await _of_upgrades(scope.host):
+            await host.run(["rm", "-rf", *left])
+
+
+async def _of_upgrades(host: ReadHost) -> list[str]:
+    """Return what upgrades kept for a way back and what they staged; snapshots of etcd are not of these."""
+    names = [word for name in _OF_UPGRADES for word in ("-o", "-name", name)][1:]
+    found = await host.query(["find", before.HOME, STAGE, "-mindepth", "1", "-maxdepth", "1", "(", *names, ")"])
+    return sorted(line for line in found.text.splitlines() if line.startswith((before.HOME, STAGE)))
 
 
 async def _require_unused(scope: Scope) -> None:
@@ -71,14 +84,41 @@ async def _require_unused(scope: Scope) -> None:
     host = scope.door
     if await living.runtime_of(scope.host) != "containerd":
         raise StepRefused(f"cannot remove Docker from host {host.name}: kubelet is set up for it")
+    await _require_apart(scope.host)
     if not (await systemd.look(host, DOCKER.unit)).active:
         return
-    running = (await host.run(["docker", "ps", "--format", "{{.Names}}"], check=False)).text.split()
-    if running:
+    listed = await host.run(["docker", "ps", "--format", "{{.Names}}"], check=False)
+    if not listed.ok:
+        reason = listed.stderr.decode("utf-8", "replace").strip()[-400:]
+        raise StepRefused(
+            f"cannot remove Docker from host {host.name}: it runs, but does not say which containers: {reason}",
+            remedy="see `docker ps` there; stop docker.service if nothing of it is needed",
+        )
+    if running := listed.text.split():
         raise StepRefused(
             f"cannot remove Docker from host {host.name}: it runs {', '.join(running[:5])}",
             remedy="end these containers, or leave Docker on the machine",
         )
+
+
+async def _require_apart(host: ReadHost) -> None:
+    """Refuse where containerd keeps its own data in a folder that is about to be removed."""
+    config = containerd.parsed(await host.read(CONTAINERD.config))
+    root = str(config.get("root") or CONTAINERD.image_root)
+    real = await _real(host, root)
+    for path in _DATA:
+        if f"{real}/".startswith(f"{await _real(host, path)}/"):
+            raise StepRefused(
+                f"cannot remove Docker from host {host.name}: containerd keeps its data in {root}, which lies in"
+                f" {path}",
+                remedy="move containerd's root elsewhere (root in /etc/containerd/config.toml), or leave Docker's data",
+            )
+
+
+async def _real(host: ReadHost, path: str) -> str:
+    """Return where a path leads, its links followed."""
+    found = await host.query(["realpath", "-m", path])
+    return found.text if found.ok and found.text else path
 
 
 async def _require_containerd(host: Host) -> None:
