@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from groundplane.operations import programs
 from groundplane.operations.errors import StepRefused
 from groundplane.operations.kubeadm import upgrade
+from groundplane.operations.steps import upgrade_kubelet
 
 MANIFEST = b"""apiVersion: v1
 kind: Pod
@@ -62,6 +63,20 @@ def test_the_configuration_gets_another_version_and_keeps_everything_else() -> N
 def test_a_configuration_without_a_version_is_refused() -> None:
     with pytest.raises(StepRefused, match="names no one kubernetesVersion"):
         upgrade.with_version("scheduler: {}\n", "v1.20.2")
+
+
+def test_a_nodes_own_limits_of_logs_stay_and_what_else_was_replaced_is_named() -> None:
+    found = b"{containerLogMaxSize: 20Mi, containerLogMaxFiles: 3, maxPods: 64, cgroupDriver: systemd}"
+    document, replaced = upgrade_kubelet.keeping(found, {"cgroupDriver": "systemd", "maxPods": 110})
+    assert document == {
+        "cgroupDriver": "systemd",
+        "maxPods": 110,
+        "containerLogMaxSize": "20Mi",
+        "containerLogMaxFiles": 3,
+    }
+    assert replaced == ["maxPods"]
+    assert upgrade_kubelet.keeping(found, document) == (None, ["maxPods"]), "what is kept is not written again"
+    assert upgrade_kubelet.keeping(None, {"maxPods": 110}) == (None, [])
 
 
 NAMES = st.text("abcdefgh", min_size=1, max_size=3)

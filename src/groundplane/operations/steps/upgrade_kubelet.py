@@ -7,6 +7,9 @@ old or the new one, never a part. The step ends when the Node itself reports the
 from __future__ import annotations
 
 from shlex import quote
+from typing import Any
+
+import yaml
 
 from groundplane.api.operation import PlannedChange
 from groundplane.base.errors import Unavailable
@@ -19,11 +22,14 @@ from ..kubeadm import minor_of
 from ..kubeadm import upgrade as kubeadm
 from ..scope import ReadScope, Scope
 from ..waiting import wait_until
+from . import upgrade_control_plane
 from .stage_kubernetes import released
 from .stage_runtime import last_words
 
 _KUBELET = "kubelet.service"
 _PATIENCE = 240.0
+# What switch-runtime puts there, for Docker limited logs so.
+_OWN = ("containerLogMaxSize", "containerLogMaxFiles")
 _PLACE = """set -eu
 install -m 0755 {source} {place}.groundplane-new
 sync {place}.groundplane-new 2>/dev/null || sync
@@ -126,12 +132,39 @@ def _job(scope: ReadScope, program: str) -> Job:
 
 
 async def _configure(scope: Scope) -> None:
-    """Give the node the cluster's kubelet configuration, and take out the flags that the new kubelet refuses."""
+    """Give the node the cluster's kubelet configuration, and take out the flags that the new kubelet refuses.
+
+    The limits of logs that came with the switch from Docker are this node's own and stay; what else was is in the log.
+    """
     host, version = scope.door, scope.target.version
     await run_job(scope, host, _job(scope, programs.staged(version, "kubeadm")))
+    document, replaced = keeping(await _own_config(scope), await living.kubelet_config(scope.host))
+    if replaced:
+        scope.log(f"the cluster's kubelet configuration replaced what this node had in {', '.join(replaced)}")
+    if document is not None:
+        await host.write(living.KUBELET_CONFIG, yaml.safe_dump(document, sort_keys=False).encode())
     flags = await host.read(kubelet_flags.PATH)
     if flags is not None and (changed := kubelet_flags.without_removed(flags, minor_of(version))) is not None:
         await host.write(kubelet_flags.PATH, changed)
+
+
+async def _own_config(scope: Scope) -> bytes | None:
+    """Return kubelet's configuration from before the upgrade; on a control plane kubeadm has replaced it already."""
+    version = scope.target.version
+    plane = await before.copy_of(scope.host, upgrade_control_plane.kept_of(version), living.KUBELET_CONFIG)
+    return plane or await before.copy_of(scope.host, kept_of(version), living.KUBELET_CONFIG)
+
+
+def keeping(found: bytes | None, now: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return kubelet's new configuration with the node's own limits of logs, or None when it has them, and the other
+    settings of the node's that are not in it any more. Pure.
+    """
+    old = yaml.safe_load(found) if found else None
+    if not isinstance(old, dict) or not now:
+        return None, []
+    own = {key: old[key] for key in _OWN if key in old and now.get(key) != old[key]}
+    replaced = sorted(key for key, value in old.items() if key not in _OWN and now.get(key) != value)
+    return ({**now, **own} if own else None), replaced
 
 
 async def _divert(scope: Scope, found: programs.Program) -> None:
