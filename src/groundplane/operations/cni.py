@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from groundplane.hosts.contract import Host
+from groundplane.hosts.contract import Host, Result
+from groundplane.hosts.errors import HostTimeout
 
 from .scope import Scope
 
@@ -73,13 +74,21 @@ async def give_back(scope: Scope, pods: Mapping[str, str], *, folders: str) -> N
         for call in deletions(cached, netns=pods[identity], folders=folders):
             program = await _program(host, call.plugin, folders)
             words = [f"{key}={value}" for key, value in call.environment.items()]
-            done = await host.run(["env", *words, program], stdin=call.config, check=False, timeout=60)
-            if not done.ok:
+            try:
+                done = await host.run(["env", *words, program], stdin=call.config, check=False, timeout=60)
+                said = "" if done.ok else _said(done)
+            except HostTimeout as error:
+                said = error.message
+            if said:
                 failed = True
-                said = (done.stdout or done.stderr).decode("utf-8", "replace").strip()
                 scope.log(f"network of pod {identity[:12]} was not given back by {call.plugin}: {said[:300]}")
         if not failed:
             await host.run(["rm", "-f", path])
+
+
+def _said(done: Result) -> str:
+    output = (done.stdout or done.stderr).decode("utf-8", "replace").strip()
+    return output or f"exit status {done.status}"
 
 
 async def _cached(host: Host) -> dict[str, dict[str, Any]]:

@@ -25,6 +25,7 @@ _START = 300.0
 _ASK = """set -eu
 [ "$(cat {path})" = {boot} ] || exit 0
 if systemctl is-active --quiet {unit}.timer {unit}.service; then exit 0; fi
+systemctl reset-failed {unit}.timer {unit}.service 2>/dev/null || true
 systemd-run --quiet --unit={unit} --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot
 """
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundplane.hosts.errors import HostTimeout
 from groundplane.operations import StepRefused, cni, cri, kubelet_flags
+
+from .here import Here
+from .scopes_here import Nodes, scope_of
 
 DOCKER = (
     b'KUBELET_KUBEADM_ARGS="--cgroup-driver=systemd --network-plugin=cni --network-plugin-mtu=1450'
@@ -168,6 +174,24 @@ def test_a_single_plugin_without_a_list_is_given_back_too() -> None:
     assert call.plugin == "macvlan"
     assert "prevResult" not in json.loads(call.config)
     assert call.environment["CNI_ARGS"] == ""
+
+
+async def test_a_plugin_that_does_not_answer_keeps_no_other_pod_from_giving_its_network_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cni, "_CACHES", (str(tmp_path),))
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(json.dumps(_cached(containerId=name)))
+
+    def plugin(argv: Sequence[str]) -> str:
+        if "CNI_CONTAINERID=first" in argv:
+            raise HostTimeout("cannot run portmap on here: no answer in 60 s")
+        return ""
+
+    host = Here({"env": plugin})
+    await cni.give_back(scope_of(host, Nodes({})), {"first": "", "second": ""}, folders="/opt/cni/bin")
+    assert [one.name for one in tmp_path.iterdir()] == ["first"], "what was not given back is not forgotten"
+    assert len([line for line in host.ran if line.startswith("env")]) == 4
 
 
 # --- protobuf ------------------------------------------------------------------------------------------------------

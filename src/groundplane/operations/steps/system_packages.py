@@ -101,7 +101,9 @@ class SystemPackages:
         if progress.phase == "Asked" and await reboot.under_way(host):
             await reboot.wait(scope, progress.boot, fallback=progress.kernel)
         await _release(host)
-        await reboot.started(scope)
+        if progress.phase == "Asked":
+            # Where no boot was asked for, the machine is as started as it was found.
+            await reboot.started(scope)
         if progress.phase:
             scope.log("packages stay as they are now: they are not taken back to older versions")
 
