@@ -102,7 +102,10 @@ def approved_at_once(cluster: Cluster, target: ClusterTarget, plan: Plan) -> boo
 def _asked_for(cluster: Cluster, plan: Plan) -> bool:
     """Tell whether the Cluster itself sets everything that a change is about."""
     spec, keys = cluster.spec, {step.step for step in plan.steps}
+    floors = any(change.what == "kernel" for step in plan.steps for change in step.changes)
     asked = {
+        # An update is asked for by an annotation, of the Cluster or of its Machine; a kernel's floor by a Foundation.
+        "system-packages": not floors,
         "switch-runtime": spec.runtime is not None,
         "upgrade-kubelet": bool(spec.kubernetes.version),
         "upgrade-control-plane": bool(spec.kubernetes.version),
