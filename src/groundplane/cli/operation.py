@@ -81,13 +81,15 @@ def rollback(target: Target, *, name: str, machines: tuple[str, ...]) -> None:
     It is planned as an operation of its own, which can be read and approved. It can be done until the clean-up.
     """
     from groundplane.api.meta import ANNOTATION_ROLLBACK
+    from groundplane.base.clock import utc_now
 
     from .kinds import OPERATION, display
     from .values import reference
 
     wanted = reference(name, "operation")
     chosen = ",".join(reference(machine, "machine") for machine in machines) or "all"
-    patch = {"metadata": {"annotations": {ANNOTATION_ROLLBACK: chosen}}}
+    # With the time, so that asking again in the same words is another request.
+    patch = {"metadata": {"annotations": {ANNOTATION_ROLLBACK: f"{chosen}@{utc_now().isoformat()}"}}}
 
     async def work() -> None:
         async with target.connect() as api:

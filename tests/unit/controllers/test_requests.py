@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from groundplane.api.cluster import Cluster
-from groundplane.api.operation import Plan, PlannedChange, PlannedStep
-from groundplane.controllers.cluster.planning import approved_at_once
+import dataclasses
+from pathlib import Path
 
-from .test_leaving import TARGET
+import pytest
+from msgspec.structs import replace
+
+from groundplane.api.cluster import Cluster
+from groundplane.api.facts import ClusterFacts
+from groundplane.api.meta import ANNOTATION_RENEW, NameReference, ObjectMeta
+from groundplane.api.operation import (
+    Action,
+    Operation,
+    OperationPhase,
+    OperationSpec,
+    OperationStatus,
+    Plan,
+    PlannedChange,
+    PlannedStep,
+)
+from groundplane.api.target import Desired
+from groundplane.base.clock import utc_now
+from groundplane.base.errors import Refused
+from groundplane.controllers.cluster.planning import approved_at_once, next_request, propose
+from groundplane.controllers.cluster.scope import ClusterScope
+from groundplane.controllers.cluster.status import StatusDraft
+from groundplane.engine.conditions import Conditions
+
+from .test_leaving import TARGET, scope_of
+from .test_removal import made
+from .world import world
 
 
 def updating(what: str) -> Plan:
@@ -18,3 +43,84 @@ def updating(what: str) -> Plan:
 def test_a_kernel_that_only_a_foundation_asks_for_waits_for_a_person() -> None:
     assert not approved_at_once(Cluster(), TARGET, updating("kernel"))
     assert approved_at_once(Cluster(), TARGET, updating("packages"))
+
+
+def operation(
+    name: str, phase: OperationPhase = "Succeeded", *, action: Action = "Change", rolls_back: str = "", **said: str
+) -> Operation:
+    """An Operation with annotations, which are `said` without their prefix."""
+    annotations = {f"groundplane.dev/{key.replace('_', '-')}": value for key, value in said.items()}
+    plan = Plan(action=action, rolls_back=rolls_back)
+    return Operation(
+        metadata=ObjectMeta(name=name, annotations=annotations),
+        spec=OperationSpec(cluster_ref=NameReference(name="shop"), target=TARGET, plan=plan),
+        status=OperationStatus(phase=phase),
+    )
+
+
+def renewing(scope: ClusterScope, value: str) -> ClusterScope:
+    meta = replace(scope.cluster.metadata, annotations={ANNOTATION_RENEW: value})
+    return dataclasses.replace(scope, cluster=replace(scope.cluster, metadata=meta))
+
+
+def test_an_operation_answers_a_request_unless_it_went_stale() -> None:
+    def answered(phase: OperationPhase) -> bool:
+        one = operation("shop-renew", phase, action="RenewCertificates", renew_certificates="now")
+        return next_request(renewing(scope_of([], one), "now")) is None
+
+    assert answered("Succeeded")
+    assert answered("Failed")
+    assert answered("Cancelled")
+    assert not answered("Stale")
+
+
+def test_a_stale_rollback_leaves_its_request_open_and_the_same_words_again_are_another_one() -> None:
+    asked = operation("a", rollback="all@1")
+    taken = operation("b", rolls_back="a", rollback="a: all@1")
+    stale = replace(taken, status=OperationStatus(phase="Stale"))
+    assert next_request(scope_of([], asked, taken)) is None
+    assert (open_request := next_request(scope_of([], asked, stale))) is not None
+    assert open_request.about is asked
+    assert next_request(scope_of([], operation("a", rollback="all@2"), taken)) is not None
+
+
+def test_the_time_of_a_request_is_no_part_of_its_machines() -> None:
+    scope = scope_of([], operation("a", rollback="w-9@2026-01-01T00:00:00+00:00"))
+    with pytest.raises(Refused, match="it did not move w-9 [(]"):
+        propose(scope, Desired(TARGET, machines={}), {}, ClusterFacts())
+
+
+@pytest.mark.parametrize(
+    ("action", "rolls_back", "command"),
+    [
+        ("Change", "shop-change-a", "operation rollback shop-change-a"),
+        ("Change", "", "retry shop"),
+        ("RenewCertificates", "", "renew-certificates shop"),
+        ("CleanUp", "", "clean-up shop"),
+    ],
+)
+def test_what_failed_says_how_it_is_asked_for_again(action: Action, rolls_back: str, command: str) -> None:
+    failed = operation("b", "Failed", action=action, rolls_back=rolls_back)
+    conditions = Conditions([], generation=1, now=utc_now())
+    StatusDraft(scope_of([]), conditions).concluded(failed)
+    progressing = conditions.get("Progressing")
+    assert progressing is not None
+    assert progressing.message.endswith(f"then: groundplane {command})")
+
+
+async def test_a_renewal_that_is_given_up_for_a_change_of_the_spec_is_planned_again(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await made(site)
+        await site.patch(Cluster, "shop", spec={"change": {"approval": "Manual"}})
+        await site.annotate(Cluster, "shop", ANNOTATION_RENEW, "now")
+        await site.look_settled()
+        first = await site.only_operation("RenewCertificates")
+        await site.patch(Cluster, "shop", spec={"change": {"maxUnavailable": 2}})
+        await site.look_settled()
+        given_up = await site.get(Operation, first.metadata.name)
+        assert given_up.spec.cancel == "Requested"
+        assert ANNOTATION_RENEW not in given_up.metadata.annotations
+        await site.end(given_up, "Cancelled", started=False)
+        await site.look_settled()
+        again = [one for one in await site.operations("RenewCertificates") if one.metadata.name != first.metadata.name]
+        assert [one.metadata.annotations[ANNOTATION_RENEW] for one in again] == ["now"]

@@ -1,7 +1,8 @@
 """What a Cluster needs next, and who has to approve it. Between what was observed and the pure planners.
 
 What a person asked for by an annotation is a request: it is open until an Operation carries its value, whatever came of
-that one. Requests go before what the spec asks for; among them the way back first.
+that one, unless it went stale or was given up for a newer plan. Requests go before what the spec asks for; among them
+the way back first.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Proposal:
 
 def next_request(scope: ClusterScope) -> Request | None:
     """Return what was asked for and is not answered yet; of several the one that is done first."""
-    answers = [operation.metadata.annotations for operation in scope.operations]
+    answers = [one.metadata.annotations for one in scope.operations if one.status.phase != "Stale"]
     answers.append(scope.cluster.status.requests)
     return next(
         (one for one in _requests(scope) if not any(each.get(one.annotation) == one.answer for each in answers)), None
@@ -68,7 +69,9 @@ def propose(
     request, gone = next_request(scope), leaving(scope)
     staying = leave(desired, gone)
     if request is not None and request.about is not None:
-        return Proposal(plan_rollback(request.about, request.value, staying, facts, observed), request)
+        # What follows the machines only makes a second request with the same words another one.
+        machines = request.value.partition("@")[0]
+        return Proposal(plan_rollback(request.about, machines, staying, facts, observed), request)
     if gone:
         plan = plan_remove(desired, facts, observed, gone)
         return Proposal(Chosen(plan, staying.target), left=() if plan.steps else gone)
@@ -126,7 +129,14 @@ def _requests(scope: ClusterScope) -> Iterator[Request]:
 
 
 async def give_up(objects: Objects, operation: Operation) -> None:
-    """Cancel an Operation that nobody has approved: what it was planned from is different by now."""
+    """Cancel an Operation that nobody has approved: what it was planned from is different by now.
+
+    The request that it answers is open again.
+    """
     meta = operation.metadata
-    patch = {"metadata": {"resourceVersion": meta.resource_version}, "spec": {"cancel": "Requested"}}
+    answered = {name: None for name in (*_PLANNERS, ANNOTATION_ROLLBACK) if name in meta.annotations}
+    patch = {
+        "metadata": {"resourceVersion": meta.resource_version, "annotations": answered},
+        "spec": {"cancel": "Requested"},
+    }
     await objects.patch(Operation, meta.namespace, meta.name, patch)

@@ -153,7 +153,7 @@ class StatusDraft:
             self._conditions.set("Progressing", "False", "Done", f"{name}: {latest.status.progress}")
             return ""
         why = next((c.message for c in latest.status.conditions if c.type == "Complete"), latest.status.progress)
-        remedy = f"mend the cause, then: groundplane retry {self._scope.cluster.metadata.name}"
+        remedy = f"mend the cause, then: groundplane {_again(latest)}"
         self._conditions.set("Progressing", "False", f"Operation{how}", f"{name}: {why} ({remedy})")
         return why or how
 
@@ -238,6 +238,14 @@ def _why_not(problems: list[Problem]) -> str:
     if checks == {"survey"}:
         return "MachinesUnreachable"
     return "NodesWithoutMachine" if checks == {"nodes"} else "NotMatched"
+
+
+def _again(operation: Operation) -> str:
+    """Return the command that asks once more for what an Operation did not come to."""
+    plan, cluster = operation.spec.plan, operation.spec.cluster_ref.name
+    if plan.rolls_back:
+        return f"operation rollback {plan.rolls_back}"
+    return {"RenewCertificates": "renew-certificates", "CleanUp": "clean-up"}.get(plan.action, "retry") + f" {cluster}"
 
 
 def _summary(machine: Machine, node: NodeFacts | None) -> NodeSummary:
