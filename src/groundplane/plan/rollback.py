@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import msgspec
 
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.foundation import RuntimeChoice, RuntimeName
+from groundplane.api.foundation import Kernel, RuntimeChoice, RuntimeName
 from groundplane.api.operation import Operation
-from groundplane.api.target import Desired
+from groundplane.api.target import LEFT_ALONE, ClusterTarget, Desired, running_version
 from groundplane.base.errors import Refused
 
 from .change import plan_change, rolled_back, without_hold
 from .choose import Chosen
+from .view import View, held_back
 from .way import minor_above
 
 _RUNTIMES: tuple[RuntimeName, ...] = ("docker", "containerd")
@@ -28,8 +29,8 @@ def plan_rollback(
 ) -> Chosen:
     """Return the plan that takes `operation` back on `wanted` machines: "all", or names with commas between.
 
-    Raises Refused for what cannot be taken back: an upgrade, a machine that the Operation did not move, and Docker
-    under a Kubernetes that has no dockershim.
+    Nothing but the runtime is changed by it. Raises Refused for what cannot be taken back: an upgrade, a machine that
+    the Operation did not move or that is held back, and Docker under a Kubernetes that has no dockershim.
     """
     name = operation.metadata.name
     moved = {step.machine: step for step in operation.spec.plan.steps if step.step == _SWITCH}
@@ -39,20 +40,35 @@ def plan_rollback(
             f"cannot roll back {name}: it upgraded Kubernetes, and a Kubernetes is never taken back",
             remedy="etcd's snapshot was taken before it; its place is in the Operation's log",
         )
-    chosen = _chosen(name, wanted, list(moved))
+    chosen = _chosen(name, wanted, list(moved), View(desired, facts, cluster))
     former = {change.before for one in chosen for change in moved[one].changes if change.before}
     runtime: RuntimeName | None = next((known for known in _RUNTIMES if former == {known}), None)
     if runtime is None:
         raise Refused(f"cannot roll back {name}: it is not known which runtime the machines had")
     if runtime == "docker" and minor_above(cluster.version or desired.target.version, _NO_DOCKER):
         raise Refused(f"cannot roll back {name}: Kubernetes {cluster.version} has no dockershim any more")
-    target = msgspec.structs.replace(desired.target, runtime=RuntimeChoice(name=runtime, handlers=["runc"]))
+    target = _target(operation, desired.target, running_version(cluster), runtime)
     wish = without_hold(msgspec.structs.replace(desired, target=target), chosen)
     plan = plan_change(wish, facts, cluster)
     return Chosen(rolled_back(plan, name), target)
 
 
-def _chosen(operation: str, wanted: str, moved: list[str]) -> list[str]:
+def _target(operation: Operation, wanted: ClusterTarget, running: str, runtime: RuntimeName) -> ClusterTarget:
+    """Return the cluster as it runs, but for its runtime: what else is wanted of it meanwhile is not for a way back."""
+    version = running or wanted.version
+    known = (one for one in (wanted.release, operation.spec.target.release) if one.version == version)
+    return msgspec.structs.replace(
+        wanted,
+        version=version,
+        release=next(known, wanted.release),
+        runtime=RuntimeChoice(name=runtime, handlers=["runc"]),
+        settings=LEFT_ALONE,
+        kernel=Kernel(),
+        update_packages="",
+    )
+
+
+def _chosen(operation: str, wanted: str, moved: list[str], view: View) -> list[str]:
     named = [name.strip() for name in wanted.split(",") if name.strip()]
     chosen = moved if wanted == "all" else named
     strangers = [name for name in chosen if name not in moved]
@@ -61,5 +77,11 @@ def _chosen(operation: str, wanted: str, moved: list[str]) -> list[str]:
         raise Refused(
             f"cannot roll back {operation}: {words}",
             remedy=f"choose among {', '.join(moved)}" if moved else "choose an Operation that migrated a runtime",
+        )
+    held = [name for name in chosen if name in view.desired.machines and held_back(view, name)]
+    if held:
+        raise Refused(
+            f"cannot roll back {operation}: {', '.join(held)} held back",
+            remedy="end the hold-back, or name other machines with --machine",
         )
     return chosen

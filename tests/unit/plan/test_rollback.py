@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from groundplane.api.facts import ClusterFacts, KubeletFacts, MachineFacts, NodeFacts, RuntimeFacts
-from groundplane.api.meta import NameReference, ObjectMeta
+from groundplane.api.foundation import HostSettings, Kernel
+from groundplane.api.meta import ANNOTATION_HOLD_BACK, NameReference, ObjectMeta
 from groundplane.api.operation import Operation, OperationSpec, Plan
 from groundplane.api.target import Desired
 from groundplane.base.errors import Refused
@@ -17,7 +18,7 @@ from groundplane.plan.choose import next_plan
 from groundplane.plan.clean_up import plan_clean_up
 from groundplane.plan.rollback import plan_rollback
 
-from .fleet import Fleet, desired
+from .fleet import VERSION, Fleet, desired
 from .test_supported import finished
 
 
@@ -58,6 +59,30 @@ def test_one_machine_goes_back_alone(migrated: tuple[Fleet, Operation]) -> None:
     fleet, done = migrated
     chosen = plan_rollback(done, "w-2", fleet.wish, *on(fleet, "containerd"))
     assert {step.machine for step in chosen.plan.steps if step.machine} == {"w-2"}
+
+
+def test_a_way_back_changes_nothing_but_the_runtime(migrated: tuple[Fleet, Operation]) -> None:
+    fleet, done = migrated
+    facts, cluster = on(fleet, "containerd")
+    facts = {name: replace(seen, swap=2**30) for name, seen in facts.items()}
+    more = {"version": "v1.21.14", "update_packages": "now", "kernel": Kernel(minimum="9.9")}
+    target = replace(fleet.wish.target, **more, settings=HostSettings(swap="Disabled"))
+    chosen = plan_rollback(done, "all", replace(fleet.wish, target=target), facts, cluster)
+    assert chosen.target.version == VERSION
+    keys = {step.step for step in chosen.plan.steps}
+    assert "switch-runtime" in keys
+    assert not keys & {"upgrade-kubelet", "upgrade-control-plane", "system-packages", "host-settings"}
+
+
+@pytest.mark.parametrize("wanted", ["all", "w-2"])
+def test_a_machine_that_is_held_back_is_named(migrated: tuple[Fleet, Operation], wanted: str) -> None:
+    fleet, done = migrated
+    machine = fleet.wish.machines["w-2"]
+    held = replace(machine, metadata=replace(machine.metadata, annotations={ANNOTATION_HOLD_BACK: "true"}))
+    wish = replace(fleet.wish, machines={**fleet.wish.machines, "w-2": held})
+    with pytest.raises(Refused, match="w-2 held back"):
+        plan_rollback(done, wanted, wish, *on(fleet, "containerd"))
+    assert plan_rollback(done, "w-1", wish, *on(fleet, "containerd")).plan.steps
 
 
 @pytest.mark.parametrize(("wanted", "why"), [("w-9", "it did not move w-9"), (" , ", "moved no machine")])
