@@ -198,7 +198,11 @@ class ClusterStatus(Struct, frozen=True):
         str, says("value of the annotation `groundplane.dev/survey` that the last look answered, well or not")
     ] = ""
     requests: Annotated[
-        dict[str, str], says("requests by annotation that were answered without an Operation, with the value answered")
+        dict[str, str],
+        says(
+            "requests that were answered without an Operation, with the value answered; by annotation, which of a"
+            " rollback is followed by a colon and the Operation that it is about"
+        ),
     ] = {}
     unify_answered: Annotated[
         str,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts
-from groundplane.api.meta import ANNOTATION_RENEW, NameReference, ObjectMeta
+from groundplane.api.meta import ANNOTATION_RENEW, ANNOTATION_ROLLBACK, NameReference, ObjectMeta
 from groundplane.api.operation import (
     Action,
     Operation,
@@ -24,12 +24,12 @@ from groundplane.api.operation import (
 from groundplane.api.target import Desired
 from groundplane.base.clock import utc_now
 from groundplane.base.errors import Refused
-from groundplane.controllers.cluster.planning import approved_at_once, next_request, propose
+from groundplane.controllers.cluster.planning import RequestRefused, approved_at_once, next_request, propose
 from groundplane.controllers.cluster.scope import ClusterScope
 from groundplane.controllers.cluster.status import StatusDraft
 from groundplane.engine.conditions import Conditions
 
-from .test_leaving import TARGET, scope_of
+from .test_leaving import FACTS, TARGET, machine, scope_of
 from .test_removal import made
 from .world import world
 
@@ -88,6 +88,28 @@ def test_the_time_of_a_request_is_no_part_of_its_machines() -> None:
     scope = scope_of([], operation("a", rollback="w-9@2026-01-01T00:00:00+00:00"))
     with pytest.raises(Refused, match=r"it did not move w-9 \("):
         propose(scope, Desired(TARGET, machines={}), {}, ClusterFacts())
+
+
+def test_of_two_rollbacks_that_are_refused_each_has_its_answer() -> None:
+    scope = scope_of([], operation("a", rollback="all"), operation("b", rollback="all"))
+    for _ in range(2):
+        with pytest.raises(RequestRefused) as caught:
+            propose(scope, Desired(TARGET, machines={}), {}, ClusterFacts())
+        draft = StatusDraft(scope, Conditions([], generation=1, now=utc_now()))
+        draft.granted(caught.value.request)
+        scope = dataclasses.replace(scope, cluster=replace(scope.cluster, status=draft.finish()))
+    assert next_request(scope) is None
+    assert scope.cluster.status.requests == {f"{ANNOTATION_ROLLBACK}:{name}": f"{name}: all" for name in ("a", "b")}
+
+
+def test_what_else_is_refused_is_no_answer_to_a_request() -> None:
+    gone = machine("2026-01-02T00:00:00Z")
+    plane = replace(gone, metadata=replace(gone.metadata, name="cp-1"), spec=replace(gone.spec, role="ControlPlane"))
+    facts = {"cp-1": replace(FACTS, kubeadm=replace(FACTS.kubeadm, owner=TARGET.key))}
+    scope = renewing(scope_of([plane]), "now")
+    with pytest.raises(Refused) as caught:
+        propose(scope, Desired(TARGET, machines={"cp-1": plane}), facts, ClusterFacts())
+    assert not isinstance(caught.value, RequestRefused)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ from .deletion import Deletion, touched
 from .inspecting import OpenDoor, inspect, with_warnings
 from .leaving import have_left, leaving
 from .operations import make_operation
-from .planning import give_up, next_request, propose
+from .planning import RequestRefused, give_up, next_request, propose
 from .scope import ClusterScope, load, wanted_distribution
 from .status import StatusDraft
 
@@ -200,7 +200,7 @@ class Adoption:
             desired = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
             proposal = propose(scope, desired, facts, observed)
         except Refused as error:
-            draft.granted(next_request(scope))
+            draft.granted(error.request if isinstance(error, RequestRefused) else None)
             draft.refused(error)
             return Advanced(draft.finish())
         chosen = proposal.chosen

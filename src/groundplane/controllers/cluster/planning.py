@@ -15,6 +15,7 @@ from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.meta import ANNOTATION_CLEAN_UP, ANNOTATION_RENEW, ANNOTATION_ROLLBACK
 from groundplane.api.operation import Operation, Plan
 from groundplane.api.target import ClusterTarget, Desired
+from groundplane.base.errors import Refused
 from groundplane.plan.choose import Chosen, next_plan
 from groundplane.plan.clean_up import plan_clean_up
 from groundplane.plan.planes import leave
@@ -36,9 +37,22 @@ class Request:
     about: Operation | None = None
 
     @property
+    def key(self) -> str:
+        """What the Cluster's status files the answer under; each Operation can be asked back on its own."""
+        return f"{self.annotation}:{self.about.metadata.name}" if self.about is not None else self.annotation
+
+    @property
     def answer(self) -> str:
         """What an Operation, or the Cluster's status, says once the request is answered."""
         return f"{self.about.metadata.name}: {self.value}" if self.about is not None else self.value
+
+
+class RequestRefused(Refused):
+    """What was asked for by `request` is refused: that is its answer."""
+
+    def __init__(self, request: Request, error: Refused) -> None:
+        super().__init__(error.message, remedy=error.remedy)
+        self.request = request
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +70,42 @@ class Proposal:
 def next_request(scope: ClusterScope) -> Request | None:
     """Return what was asked for and is not answered yet; of several the one that is done first."""
     answers = [one.metadata.annotations for one in scope.operations if one.status.phase != "Stale"]
-    answers.append(scope.cluster.status.requests)
-    return next(
-        (one for one in _requests(scope) if not any(each.get(one.annotation) == one.answer for each in answers)), None
-    )
+
+    def answered(one: Request) -> bool:
+        told = scope.cluster.status.requests.get(one.key)
+        return one.answer in (told, *(each.get(one.annotation) for each in answers))
+
+    return next((one for one in _requests(scope) if not answered(one)), None)
 
 
 def propose(
     scope: ClusterScope, desired: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts
 ) -> Proposal:
-    """Return what is to be done next; a plan without steps when nothing is. Raises Refused."""
+    """Return what is to be done next; a plan without steps when nothing is. Raises Refused, or RequestRefused."""
     request, gone = next_request(scope), leaving(scope)
     staying = leave(desired, gone)
     if request is not None and request.about is not None:
-        # What follows the machines only makes a second request with the same words another one.
-        machines = request.value.partition("@")[0]
-        return Proposal(plan_rollback(request.about, machines, staying, facts, observed), request)
+        return _asked(request, staying, facts, observed)
     if gone:
         plan = plan_remove(desired, facts, observed, gone)
         return Proposal(Chosen(plan, staying.target), left=() if plan.steps else gone)
     if request is not None:
-        planner = _PLANNERS[request.annotation]
-        return Proposal(Chosen(planner(staying, facts, observed), staying.target), request)
+        return _asked(request, staying, facts, observed)
     releases = scope.distribution.spec.releases if scope.distribution is not None else []
     return Proposal(next_plan(staying, facts, observed, releases))
+
+
+def _asked(request: Request, staying: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts) -> Proposal:
+    """Return the plan for a request. Raises RequestRefused."""
+    try:
+        if request.about is None:
+            plan = _PLANNERS[request.annotation](staying, facts, observed)
+            return Proposal(Chosen(plan, staying.target), request)
+        # What follows the machines only makes a second request with the same words another one.
+        machines = request.value.partition("@")[0]
+        return Proposal(plan_rollback(request.about, machines, staying, facts, observed), request)
+    except Refused as error:
+        raise RequestRefused(request, error) from error
 
 
 # What a person can ask of a Cluster by an annotation with a new value, in the order in which it is done.

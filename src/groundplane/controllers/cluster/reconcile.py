@@ -35,7 +35,7 @@ from . import deletion, holds
 from .inspecting import inspect, with_warnings
 from .leaving import facts_for, have_left, leaving, remedy_for
 from .operations import make_operation
-from .planning import Proposal, give_up, next_request, propose
+from .planning import Proposal, RequestRefused, give_up, next_request, propose
 from .scope import ClusterScope, load
 from .status import StatusDraft
 
@@ -198,7 +198,7 @@ class ClusterReconciler:
         try:
             proposal = propose(scope, desired, surveyed.facts, observed)
         except (Refused, Unavailable) as error:
-            draft.granted(next_request(scope))
+            draft.granted(error.request if isinstance(error, RequestRefused) else None)
             draft.refused(error)
             return None
         seen = (surveyed.facts, observed)

@@ -95,8 +95,10 @@ class StatusDraft:
     def granted(self, request: Request | None) -> None:
         """A request was answered without an Operation: there was nothing to do, or it was refused."""
         if request is not None:
-            answered = {**self._status.requests, request.annotation: request.answer}
-            self._set(requests=answered)
+            names = {operation.metadata.name for operation in self._scope.operations}
+            # Of an Operation that is gone nobody asks any more.
+            kept = {key: told for key, told in self._status.requests.items() if key.partition(":")[2] in {"", *names}}
+            self._set(requests={**kept, request.key: request.answer})
 
     def planned(self, inputs: str) -> None:
         """A plan was made for these inputs; it need not be made again."""
