@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts
-from groundplane.api.meta import ANNOTATION_RENEW, ANNOTATION_ROLLBACK, NameReference, ObjectMeta
+from groundplane.api.meta import ANNOTATION_INPUTS, ANNOTATION_RENEW, ANNOTATION_ROLLBACK, NameReference, ObjectMeta
 from groundplane.api.operation import (
     Action,
     Operation,
@@ -128,6 +128,36 @@ def test_what_failed_says_how_it_is_asked_for_again(action: Action, rolls_back: 
     progressing = conditions.get("Progressing")
     assert progressing is not None
     assert progressing.message.endswith(f"then: groundplane {command})")
+
+
+def test_a_renewal_between_two_hops_does_not_end_the_way() -> None:
+    def made(one: Operation, following: str = "") -> Operation:
+        meta = replace(one.metadata, annotations={ANNOTATION_INPUTS: inputs})
+        plan = replace(one.spec.plan, next=following)
+        return replace(one, metadata=meta, spec=replace(one.spec, plan=plan))
+
+    inputs = scope_of([]).inputs()
+    hop, renewal = made(operation("a"), "v1.20.2 → v1.21.14"), made(operation("b", action="RenewCertificates"))
+    assert scope_of([], hop, renewal).unfinished
+    assert not scope_of([], renewal).planned, "the spec is still to be planned"
+    assert scope_of([], made(operation("c", rolls_back="a"))).planned
+    assert not scope_of([], hop, made(operation("c", rolls_back="a"))).unfinished
+
+
+async def test_the_spec_is_planned_after_a_renewal_that_was_asked_for_with_its_change(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await made(site)
+        await site.patch(Cluster, "shop", spec={"components": {"kubelet": {"config": {"maxPods": 50}}}})
+        await site.annotate(Cluster, "shop", ANNOTATION_RENEW, "now")
+        await site.look_settled()
+        renewal = await site.only_operation("RenewCertificates")
+        assert (await site.get(Cluster, "shop")).status.planned_inputs != renewal.metadata.annotations[
+            ANNOTATION_INPUTS
+        ]
+        await site.end(renewal, "Succeeded")
+        before = len(await site.operations())
+        await site.look_settled()
+        assert len(await site.operations()) == before + 1
 
 
 async def test_a_renewal_that_is_given_up_for_a_change_of_the_spec_is_planned_again(tmp_path: Path) -> None:

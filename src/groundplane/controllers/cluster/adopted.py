@@ -208,9 +208,10 @@ class Adoption:
             await holds.release_left(self._objects, scope, proposal.left)
         if not chosen.plan.steps:
             draft.granted(proposal.request)
-            draft.planned(scope.inputs())
+            if proposal.of_spec:
+                draft.planned(scope.inputs())
             draft.concluded(scope.answer)
-            return Advanced(draft.finish())
+            return Advanced(draft.finish(), pending=not proposal.of_spec)
         standing = await inspect(self._access, open_door, chosen, desired, seen)
         draft.preflight(standing)
         if errors(standing):
@@ -219,7 +220,8 @@ class Adoption:
         if not _marked(cluster):
             return Advanced(draft.finish(), protect=True)
         operation = await make_operation(self._objects, scope, chosen, proposal.request)
-        draft.planned(scope.inputs())
+        if proposal.of_spec:
+            draft.planned(scope.inputs())
         draft.working(operation)
         return Advanced(draft.finish())
 

@@ -66,6 +66,11 @@ class Proposal:
     request: Request | None = None
     left: Sequence[str] = ()
 
+    @property
+    def of_spec(self) -> bool:
+        """Whether the inputs are planned with it: what is asked for beside the spec leaves the spec to be planned."""
+        return self.request is None or (self.request.about is not None and bool(self.chosen.plan.steps))
+
 
 def next_request(scope: ClusterScope) -> Request | None:
     """Return what was asked for and is not answered yet; of several the one that is done first."""

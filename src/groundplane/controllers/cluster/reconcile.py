@@ -108,7 +108,6 @@ class ClusterReconciler:
             again = await self._plan(scope, draft)
             if again is not None:
                 return again
-            draft.planned(scope.inputs())
         draft.settled(None if stale else scope.answer, await self._observe(scope, draft))
         return Again(OBSERVE_EVERY)
 
@@ -172,9 +171,14 @@ class ClusterReconciler:
             await holds.release_left(self._objects, scope, proposal.left)
         if not chosen.plan.steps:
             draft.granted(proposal.request)
+            if not proposal.of_spec:
+                # Now for what the spec asks for.
+                return Again(SETTLE)
+            draft.planned(scope.inputs())
             return None
         operation = await make_operation(self._objects, scope, chosen, proposal.request)
-        draft.planned(scope.inputs())
+        if proposal.of_spec:
+            draft.planned(scope.inputs())
         draft.working(operation)
         return Again(OBSERVE_EVERY)
 

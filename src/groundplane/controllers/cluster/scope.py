@@ -29,6 +29,8 @@ from groundplane.catalog import runtimes
 from ..objects import Kind, Objects
 
 DEFAULT_DISTRIBUTION = "native"
+# What a person asks for beside the spec.
+_ASIDE = ("RenewCertificates", "CleanUp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,25 @@ class ClusterScope:
         return one if one.metadata.annotations.get(ANNOTATION_INPUTS) not in (None, self.inputs()) else None
 
     @property
+    def _of_spec(self) -> Operation | None:
+        """The newest Operation from the present inputs that tells what became of the spec.
+
+        A renewal or a clean-up does not; a rollback does, for what it took back is not to be done at once again.
+        """
+        made = (o for o in reversed(self.operations) if o.spec.plan.action not in _ASIDE)
+        inputs = self.inputs()
+        return next((o for o in made if o.metadata.annotations.get(ANNOTATION_INPUTS) == inputs), None)
+
+    @property
     def unfinished(self) -> bool:
-        """Whether the newest Operation did well and is only a stop on the way."""
-        latest = self.answer
+        """Whether the newest Operation of the spec did well and is only a stop on the way."""
+        latest = self._of_spec
         return latest is not None and latest.status.phase == "Succeeded" and bool(latest.spec.plan.next)
 
     @property
     def planned(self) -> bool:
         """Whether a plan was made from the present inputs, one with steps or one without."""
-        return self.answer is not None or self.cluster.status.planned_inputs == self.inputs()
+        return self._of_spec is not None or self.cluster.status.planned_inputs == self.inputs()
 
     @property
     def run(self) -> str:
