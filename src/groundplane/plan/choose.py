@@ -11,11 +11,13 @@ from groundplane.api.distribution import Release
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.operation import Plan
 from groundplane.api.target import ClusterTarget, Desired, running_version
+from groundplane.base import versions
+from groundplane.base.errors import Refused
 
 from .change import plan_change
 from .create import plan_create
-from .deltas import living
-from .view import View
+from .deltas import living, version_of
+from .view import View, held_back
 from .way import next_stop, require_skew
 
 
@@ -62,10 +64,28 @@ def next_change(
     if target.version == running_version(cluster):
         return Chosen(plan_change(desired, facts, cluster), target)
     kubelets = {node.name: node.kubelet_version for node in cluster.nodes if node.kubelet_version}
-    stop = next_stop(cluster.version, target.version, known)
+    stop = _stop(View(desired, facts, cluster), known)
     require_skew(stop, kubelets)
     if stop != target.version:
         target = msgspec.structs.replace(target, version=stop, release=known[stop])
     plan = plan_change(msgspec.structs.replace(desired, target=target), facts, cluster)
     later = "" if stop == desired.target.version else f"Kubernetes {stop} → {desired.target.version}"
     return Chosen(msgspec.structs.replace(plan, next=later) if plan.steps else plan, target)
+
+
+def _stop(view: View, known: Iterable[str]) -> str:
+    """Return the next stop of the control plane that is furthest behind, but none that is behind the API server.
+
+    Another one may have gone ahead in a change that did not come to its end, and it is the one that the API shows.
+    """
+    served, wanted, releases = view.cluster.version, view.target.version, list(known)
+    planes = [name for name in view.target.control_planes if name in view.facts and not held_back(view, name)]
+    running = [served, *(version for name in planes if (version := version_of(view, name)))]
+    try:
+        stop = next_stop(min(running, key=versions.parse), wanted, releases)
+        if versions.parse(served) <= versions.parse(stop):
+            return stop
+    except Refused:
+        # What is refused for the API server, too, is refused with its words.
+        return next_stop(served, wanted, releases)
+    return next_stop(served, wanted, releases)
