@@ -73,10 +73,11 @@ def plan_change(desired: Desired, facts: Mapping[str, MachineFacts], cluster: Cl
     for place, delta in enumerate(disturbed):
         uncordons.append(_node(collected, delta, _before(view, disturbed, uncordons, place, lanes)))
     _finish(collected, deltas)
+    on = {step.machine for step in collected.steps}
     return Plan(
         action="Change",
         steps=collected.steps,
-        fingerprints={name: fingerprint(facts[name]) for name in view.target.members if name in facts},
+        fingerprints={name: fingerprint(facts[name]) for name in view.target.members if name in on},
         summary=_summary(view, deltas),
         notes=_notes(view, deltas),
     )
