@@ -76,7 +76,8 @@ def _known(view: View, name: str) -> bool:
 
 def _member(view: View, name: str) -> bool:
     if view.target.origin == "Adopted":
-        return view.of(name).kubeadm.joined
+        # With the mark on it a removal was cut off, which may have taken the rest.
+        return view.ours(name) or view.of(name).kubeadm.joined
     return view.ours(name)
 
 

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from groundplane.api.cluster import Cluster
 from groundplane.api.machine import Machine
-from groundplane.api.meta import FINALIZER_CLUSTER, FINALIZER_IN_USE, find_condition
+from groundplane.api.meta import FINALIZER_CLUSTER, FINALIZER_IN_USE, Condition, find_condition
 from groundplane.api.operation import Operation
 from groundplane.client.contract import Object
 from groundplane.client.informer import Name, ObjectChange
@@ -19,7 +21,7 @@ from groundplane.controllers.cluster.adopted import authorities_of
 from support.member import Member, node
 from support.pki import Pki
 
-from .site import CONTROL_PLANE, Host
+from .site import CONTROL_PLANE, FRESH, Host
 from .test_imported import imported, kubeconfig, look, message, reasons
 from .test_manager import managed, until
 from .world import NAMESPACE, World, distribution, secret, world
@@ -273,6 +275,55 @@ async def test_a_stale_operation_is_planned_anew(tmp_path: Path) -> None:
         await found.site.end(await found.site.only_operation(), "Stale", started=False)
         await look(found.site)
         assert len(await found.site.operations("Change")) == 2
+
+
+async def leaves(found: Adopted) -> None:
+    """Delete the worker of a cluster that was changed once, so that its Machines are held."""
+    await found.wish(settings=TUNED)
+    await found.site.end(await found.site.only_operation("Change"), "Succeeded")
+    found.hosts[WORKER].owner = "default/prod"
+    await found.site.delete(Machine, WORKER)
+
+
+async def test_a_removal_that_was_cut_off_is_made_again_when_somebody_asks(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await leaves(found)
+        await look(found.site)
+        await found.site.end(await found.site.only_operation("Remove"), "Failed")
+        # It came as far as taking everything but the mark away.
+        found.hosts[WORKER].captured = FRESH
+        found.member.nodes[:] = [one for one in found.member.nodes if one["metadata"]["name"] != WORKER]
+        for _ in range(2):
+            await look(found.site)
+        await found.site.only_operation("Remove")
+        assert (await reasons(found.site))["Adopted"] == ("True", "Matched")
+        await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "1")
+        await look(found.site)
+        assert len(await found.site.operations("Remove")) == 2
+
+
+async def test_a_machine_that_is_given_up_is_not_asked_any_more(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await leaves(found)
+        found.site.site.switch_off(found.hosts[WORKER])
+        await look(found.site)
+        assert await found.site.operations("Remove") == []
+        await found.site.annotate(Machine, WORKER, "groundplane.dev/abandon", "true")
+        await look(found.site)
+        removal = await found.site.only_operation("Remove")
+        assert [step.name for step in removal.spec.plan.steps] == [f"delete-node/{WORKER}"]
+
+
+async def test_what_stood_against_a_plan_is_forgotten_with_the_plan(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await look(found.site)
+        cluster = await found.site.get(Cluster, "prod")
+        stood = Condition(type="PreflightPassed", status="False", reason="Problems", message="of an earlier wish")
+        status = replace(cluster.status, conditions=[*cluster.status.conditions, stood])
+        await found.site.objects.write_status(cluster, status)
+        await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "1")
+        await look(found.site)
+        assert (await reasons(found.site))["PreflightPassed"] == ("True", "Passed")
 
 
 async def test_what_runs_is_wanted_where_the_spec_says_nothing(tmp_path: Path) -> None:

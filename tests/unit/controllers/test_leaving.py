@@ -9,7 +9,7 @@ from groundplane.api.cluster import Cluster, ClusterSpec, KubernetesOverride
 from groundplane.api.distribution import Distribution, DistributionSpec, Release
 from groundplane.api.facts import ClusterFacts, KubeadmFacts, MachineFacts, NodeFacts
 from groundplane.api.machine import Machine, MachineSpec, MachineStatus
-from groundplane.api.meta import NameReference, ObjectMeta
+from groundplane.api.meta import FINALIZER_IN_USE, NameReference, ObjectMeta
 from groundplane.api.operation import Operation, OperationPhase, OperationSpec, OperationStatus, Plan
 from groundplane.api.target import resolve
 from groundplane.controllers.cluster.leaving import have_left, leaving, settled
@@ -28,7 +28,9 @@ SEEN = ClusterFacts(reachable=True, nodes=[NODE])
 
 
 def machine(deleted: str = "") -> Machine:
-    meta = ObjectMeta(name="w-1", namespace="default", generation=3, deletion_timestamp=deleted)
+    meta = ObjectMeta(
+        name="w-1", namespace="default", generation=3, deletion_timestamp=deleted, finalizers=[FINALIZER_IN_USE]
+    )
     return Machine(metadata=meta, status=MachineStatus(observed_generation=3, facts=FACTS))
 
 
@@ -51,6 +53,8 @@ def test_a_machine_has_left_when_a_removal_made_after_its_deletion_succeeded() -
     assert have_left(scope_of([gone], early, failed)) == set()
     assert have_left(scope_of([gone], early, failed, done)) == {"w-1"}
     assert have_left(scope_of([machine()], done)) == set()
+    let_go = replace(gone, metadata=replace(gone.metadata, finalizers=["example.com/mine"]))
+    assert have_left(scope_of([let_go], done)) == set(), "somebody else holds it, and there is nothing left to do"
 
 
 def test_a_living_member_that_its_node_vouches_for_need_not_be_looked_at() -> None:

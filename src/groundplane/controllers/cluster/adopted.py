@@ -39,7 +39,7 @@ from ..objects import Objects
 from . import holds
 from .deletion import Deletion, touched
 from .inspecting import OpenDoor, inspect, with_warnings
-from .leaving import have_left, leaving
+from .leaving import given_up, have_left, leaving
 from .operations import make_operation
 from .planning import RequestRefused, give_up, next_request, propose
 from .scope import ClusterScope, load, wanted_distribution
@@ -150,19 +150,22 @@ class Adoption:
         if left := have_left(scope):
             await holds.release_left(self._objects, scope, left)
             return Advanced(draft.finish(), pending=True)
-        surveyed = await self._access.survey(scope.machines)
+        surveyed = await self._access.survey([m for m in scope.machines if not given_up(m)])
         problems = [*_unreached(surveyed.errors), *_claimed(scope)]
         adoptee = Adoptee(_key(scope), facts, authorities_of(found.authority))
-        problems += match({m.metadata.name: m for m in scope.machines}, surveyed.facts, adoptee)
+        ours = {name for name in leaving(scope) if _carries_mark(surveyed.facts.get(name), adoptee.key)}
+        matched = match({m.metadata.name: m for m in scope.machines}, surveyed.facts, adoptee)
+        # A removal that was cut off has taken away what would prove that such a machine was a Node.
+        problems += [problem for problem in matched if problem.machine not in ours]
         draft.adopted(problems)
         stale = scope.latest is not None and scope.latest.status.phase == "Stale"
         if errors(problems):
             draft.concluded(None if stale else scope.answer)
             return Advanced(draft.finish(), pending=True)
-        asked = next_request(scope) is not None or bool(leaving(scope))
-        wished = wishes(scope.cluster) or scope.foundation is not None or bool(_updates(scope))
-        if asked or (wished and (stale or scope.unfinished or not scope.planned)):
+        wished = wishes(scope.cluster) or scope.foundation is not None or bool(_updates(scope)) or bool(leaving(scope))
+        if next_request(scope) is not None or (wished and (stale or scope.unfinished or not scope.planned)):
             return await self._plan(scope, draft, (surveyed.facts, facts), open_door)
+        draft.clear()
         draft.concluded(None if stale else scope.answer)
         return Advanced(draft.finish(), unprotect=_marked(scope.cluster) and not touched(scope))
 
@@ -207,6 +210,7 @@ class Adoption:
         if proposal.left:
             await holds.release_left(self._objects, scope, proposal.left)
         if not chosen.plan.steps:
+            draft.clear()
             draft.granted(proposal.request)
             if proposal.of_spec:
                 draft.planned(scope.inputs())
@@ -263,6 +267,10 @@ def _updates(scope: ClusterScope) -> list[str]:
 def _marked(cluster: Cluster) -> bool:
     """Tell whether the Cluster's mark may be on machines."""
     return FINALIZER_CLUSTER in cluster.metadata.finalizers
+
+
+def _carries_mark(facts: MachineFacts | None, key: str) -> bool:
+    return facts is not None and facts.kubeadm.owner == key
 
 
 def _key(scope: ClusterScope) -> str:

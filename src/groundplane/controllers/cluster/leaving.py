@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.machine import Machine
-from groundplane.api.meta import ANNOTATION_ABANDON
+from groundplane.api.meta import ANNOTATION_ABANDON, FINALIZER_IN_USE
 
 from ..access import Access, Surveyed
 from .scope import ClusterScope
@@ -22,8 +22,12 @@ def leaving(scope: ClusterScope) -> list[str]:
 
 
 def have_left(scope: ClusterScope) -> set[str]:
-    """Return the deleted machines whose removal has succeeded. One of an earlier Machine of the name does not count."""
-    asked = {m.metadata.name: m.metadata.deletion_timestamp for m in scope.machines if m.metadata.deletion_timestamp}
+    """Return the deleted machines that we hold and whose removal has succeeded.
+
+    One of an earlier Machine of the name does not count.
+    """
+    held = [m.metadata for m in scope.machines if FINALIZER_IN_USE in m.metadata.finalizers]
+    asked = {meta.name: meta.deletion_timestamp for meta in held if meta.deletion_timestamp}
     done = [o for o in scope.operations if o.spec.plan.action == "Remove" and o.status.phase == "Succeeded"]
     return {
         name
@@ -42,7 +46,7 @@ async def facts_for(
     (plan.planes.touched), look at it and plan again. One that is deleted and given up is not asked any more.
     """
     key = f"{scope.cluster.metadata.namespace}/{scope.cluster.metadata.name}"
-    asked = [m for m in scope.machines if not _given_up(m)]
+    asked = [m for m in scope.machines if not given_up(m)]
     known = {m.metadata.name: f for m in asked if (f := settled(m, key, observed)) and m.metadata.name not in fresh}
     surveyed = await access.survey([m for m in asked if m.metadata.name not in known])
     return Surveyed(facts={**known, **surveyed.facts}, errors=surveyed.errors)
@@ -69,5 +73,6 @@ def settled(machine: Machine, key: str, observed: ClusterFacts) -> MachineFacts 
     return facts if vouched and mine and status.observed_generation == machine.metadata.generation else None
 
 
-def _given_up(machine: Machine) -> bool:
+def given_up(machine: Machine) -> bool:
+    """Tell whether a deleted machine is gone for good: it is not asked any more."""
     return bool(machine.metadata.deletion_timestamp) and machine.metadata.annotations.get(ANNOTATION_ABANDON) == "true"

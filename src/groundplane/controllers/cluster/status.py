@@ -67,6 +67,11 @@ class StatusDraft:
             return
         self._conditions.set("PreflightPassed", "True", "Passed", message)
 
+    def clear(self) -> None:
+        """Nothing is planned: what stood against an earlier plan stands against nothing."""
+        if (found := self._conditions.get("PreflightPassed")) is not None and found.status == "False":
+            self.preflight(())
+
     def refused(self, error: GroundplaneError) -> None:
         """The wanted change is one that Groundplane will not do."""
         self._blocked("Progressing", "Refused", str(error))
