@@ -14,14 +14,15 @@ from groundplane.api.unify import UnifyState
 from .waves import Standing
 
 _BLOCKING = (("SpecValid", "Invalid"), ("PreflightPassed", "Problems"), ("Progressing", "Refused"))
-_SILENT = ("MachinesReachable", "Adopted")
+_SILENT = ("MachinesReachable", "Adopted", "Reachable", "Imported")
+_LOST: dict[str, UnifyState] = {"OperationFailed": "Failed", "OperationCancelled": "Cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """A Standing with what a person reads: the run's Operations and how it goes.
 
-    `silent`: no plan can be made as long as machines do not answer, or are not the Nodes of an imported cluster.
+    `silent`: no plan can be made as long as machines or the cluster do not answer, or are not what was imported.
     """
 
     standing: Standing
@@ -97,6 +98,8 @@ def _not_begun(cluster: Cluster, run: str, *, turn: bool) -> tuple[UnifyState, s
     progressing = find_condition(cluster.status.conditions, "Progressing")
     if progressing is not None and progressing.reason == "Done":
         return "Done", progressing.message
+    if progressing is not None and progressing.reason in _LOST:
+        return _LOST[progressing.reason], progressing.message
     return "Planning", "a plan is being made"
 
 
