@@ -231,7 +231,7 @@ async def test_a_wish_becomes_one_operation_that_waits_for_a_person(tmp_path: Pa
         assert await found.site.finalizers(Machine, WORKER) == [FINALIZER_IN_USE]
         assert await found.site.finalizers("Secret", "key") == [FINALIZER_IN_USE]
         status = await found.status()
-        assert status.phase == "Changing"
+        assert status.phase == "Ready", "nothing is done to it before a person has approved"
         assert status.operation_ref.name == operation.metadata.name
         assert (await reasons(found.site))["Progressing"] == ("True", "AwaitingApproval")
         await look(found.site)

@@ -176,3 +176,19 @@ async def test_a_renewal_that_is_given_up_for_a_change_of_the_spec_is_planned_ag
         await site.look_settled()
         again = [one for one in await site.operations("RenewCertificates") if one.metadata.name != first.metadata.name]
         assert [one.metadata.annotations[ANNOTATION_RENEW] for one in again] == ["now"]
+
+
+async def test_a_cluster_that_stands_is_looked_at_while_an_operation_waits_for_a_person(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await made(site)
+        found = await site.get(Cluster, "shop")
+        await site.objects.write_status(found, replace(found.status, cluster_id="an-id", phase="Ready"))
+        await site.patch(Cluster, "shop", spec={"change": {"approval": "Manual"}})
+        await site.annotate(Cluster, "shop", ANNOTATION_RENEW, "now")
+        await site.look_settled()
+        await site.only_operation("RenewCertificates")
+        await site.look(Cluster, "shop")
+        assert (await site.condition(Cluster, "shop", "Progressing")).reason == "AwaitingApproval"
+        assert (await site.condition(Cluster, "shop", "Ready")).reason == "Unreachable", "it does not answer here"
+        assert (await site.get(Cluster, "shop")).status.phase == "Degraded"
+        assert await site.writes(Cluster, "shop") == 0

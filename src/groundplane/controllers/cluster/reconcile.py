@@ -95,6 +95,8 @@ class ClusterReconciler:
         if scope.active is not None:
             # What is under way has its own frozen target, whatever the spec says meanwhile.
             draft.working(scope.active)
+            if draft.watches_beside(scope.active):
+                draft.observed(await self._observe(scope, draft))
             return Again(OBSERVE_EVERY)
         if not valid:
             return await self._blocked(scope, draft)
@@ -180,7 +182,7 @@ class ClusterReconciler:
         if proposal.of_spec:
             draft.planned(scope.inputs())
         draft.working(operation)
-        return Again(OBSERVE_EVERY)
+        return Again(SETTLE if draft.watches_beside(operation) else OBSERVE_EVERY)
 
     async def _proposed(
         self, scope: ClusterScope, draft: StatusDraft, observed: ClusterFacts, *, fresh: Collection[str]

@@ -111,7 +111,7 @@ class StatusDraft:
         self._answer_unify()
 
     def working(self, operation: Operation) -> None:
-        """An Operation is at work, or waits for approval."""
+        """An Operation is at work, or waits for approval: of a cluster that stands, what waits says nothing else."""
         action = operation.spec.plan.action
         deleting = action in ("Delete", "Release")
         busy: ClusterPhase = "Creating" if action == "Create" else "Changing"
@@ -119,11 +119,15 @@ class StatusDraft:
         reason = "AwaitingApproval" if operation.spec.approval == "Pending" else phase or "Pending"
         progress = operation.status.progress or operation.spec.plan.summary
         self._conditions.set("Progressing", "True", reason, f"{operation.metadata.name}: {progress}")
+        self._set(operation_ref=NameReference(name=operation.metadata.name))
+        if self.watches_beside(operation):
+            return
         self._conditions.set("Ready", "False", "Deleting" if deleting else "InProgress", operation.spec.plan.summary)
-        self._set(
-            phase="Deleting" if deleting else busy,
-            operation_ref=NameReference(name=operation.metadata.name),
-        )
+        self._set(phase="Deleting" if deleting else busy)
+
+    def watches_beside(self, operation: Operation) -> bool:
+        """Whether the nodes are looked at as ever: the cluster stands, and nothing is done before a person approves."""
+        return operation.spec.approval == "Pending" and self.stands and not self._deleting
 
     def observed(self, seen: Seen) -> None:
         """Say how the nodes are, of a cluster that was there before."""
