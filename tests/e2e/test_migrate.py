@@ -6,6 +6,8 @@ is asked by the command line, and what came of it is seen on the machines and in
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,9 +20,11 @@ from support.changing import Change, Changing
 from support.live_workloads import LOCAL_IMAGE, NODE_PORT, LiveWorkloads, agent, local_only, settle, web
 from support.steady_client import SteadyClient
 
+from .world import wait_for
+
 pytestmark = [pytest.mark.lab, pytest.mark.e2e, pytest.mark.timeout(2400)]
 
-PLANES = LabSpec(name="t-planes", machines=5, subnet="198.18.21.0/24")
+PLANES = LabSpec(name="t-planes", machines=3, subnet="198.18.21.0/24")
 CONTAINERD = {"runtime": {"name": "containerd"}}
 # Elections of etcd and of the controllers, not the seconds that an API server needs to come up.
 API_AWAY = 10.0
@@ -28,7 +32,7 @@ API_AWAY = 10.0
 
 @pytest.fixture
 def planes_lab() -> Iterator[Lab]:
-    """Five clean machines: three control planes, two workers."""
+    """Three clean machines, for three control planes that carry workloads, too."""
     down(PLANES.name)
     yield up(PLANES)
     down(PLANES.name)
@@ -38,11 +42,21 @@ def planes_lab() -> Iterator[Lab]:
 def served(cluster: PlainCluster) -> Iterator[SteadyClient]:
     """Users ask the Service all the time; afterwards none of them has gone without an answer."""
     addresses = {machine.name: machine.address for machine in cluster.lab.machines}
+    # What is shown begins with a Service that every node serves.
+    wait_for("the Service on every node", lambda: all(map(_serves, addresses.values())) or None, seconds=180)
     with SteadyClient(cluster.kubeconfig, addresses, port=NODE_PORT) as client:
         yield client
     assert client.balanced.count > 100, client.report()
     assert not client.balanced.failures, client.report()
     assert len(client.balanced.answered_by) >= 3, client.report()
+
+
+def _serves(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}:{NODE_PORT}/", timeout=2) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
 
 
 def succeeded(change: Change) -> Change:
@@ -114,7 +128,8 @@ def test_a_cluster_in_use_is_migrated_rolled_back_in_part_and_cleaned_up(lab: La
 
 def test_the_api_stays_while_each_of_three_control_planes_is_migrated(planes_lab: Lab, engine: Engine) -> None:
     cluster, changing = plain_cluster(planes_lab, control_planes=3), Changing(engine, "planes")
-    workloads = LiveWorkloads(cluster, local_node=cluster.workers[1], cordoned=planes_lab.machines[1].name)
+    cluster.kubectl("taint", "nodes", "--all", "node-role.kubernetes.io/master-")
+    workloads = LiveWorkloads(cluster, local_node=planes_lab.machines[2].name, cordoned=planes_lab.machines[1].name)
     workloads.deploy()
     changing.adopt(cluster)
     with served(cluster) as client:
