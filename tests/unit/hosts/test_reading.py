@@ -67,6 +67,7 @@ iptables-save -t nat
 nft list ruleset
 find /opt/cni/bin -type f -name host-local
 curl -sk --max-time 5 https://127.0.0.1:10248/healthz
+curl -s -S -m 10 --noproxy * --cacert /a --cert /b --key /c -d {} https://127.0.0.1:2379/v3/maintenance/status
 curl -sk -m 5 --noproxy * https://192.0.2.11:6443/healthz
 env NO_PROXY=* no_proxy=* kubectl --server=https://192.0.2.11:6443 get --raw=/version
 /var/lib/groundplane/stage/kubernetes-v1.21.2-x.1/kubectl get --raw=/version

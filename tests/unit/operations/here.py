@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,10 @@ class Here(Host):
     async def stat(self, path: str) -> FileStat | None:
         found = Path(path)
         return FileStat(found.stat().st_mode & 0o7777, found.stat().st_size) if found.exists() else None
+
+    async def digest(self, path: str) -> str | None:
+        content = await self.read(path)
+        return None if content is None else hashlib.sha256(content).hexdigest()
 
     async def write(self, path: str, content: bytes, *, mode: int = 0o644) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)

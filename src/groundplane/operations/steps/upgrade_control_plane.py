@@ -175,8 +175,9 @@ async def raw(scope: ReadScope, name: str, path: str) -> str:
     """Return what the API server on a machine itself, and no other, answers; "" when it does not."""
     host, address = scope.hosts[name], scope.machines[name].spec.address
     port = await planes.own_port(scope, name)
-    own = (await host.query(["which", "kubectl"])).ok
-    program = "kubectl" if own else programs.staged(scope.target.version, "kubectl")
+    program, staged = "kubectl", programs.staged(scope.target.version, "kubectl")
+    if not (await host.query(["which", program])).ok and await host.stat(staged) is not None:
+        program = staged
     # A proxy of the machine's must not be asked for the machine itself.
     direct = ["env", "NO_PROXY=*", "no_proxy=*", program]
     ask = [*direct, f"--kubeconfig={ADMIN_CONF}", f"--server=https://{address}:{port}", "--request-timeout=10s"]
