@@ -118,6 +118,8 @@ class Record:
 
     async def step(self, status: StepStatus) -> None:
         self.steps[status.name] = status
+        if self.journal is not None:
+            self.journal.with_suffix(".steps").write_bytes(msgspec.json.encode(self.steps))
         self._say(f"{status.name}: {status.state} {status.message}")
 
     def log(self, step: str, line: str) -> None:
@@ -240,6 +242,8 @@ async def _by_hand(action: str, name: str, runtime: str, control_planes: int) ->
     record.kubeconfig = kept.read_bytes() if kept.exists() and action == "change" else None
     if action == "change" and record.journal is not None and record.journal.exists():
         record.notes = json.loads(record.journal.read_text())
+    if action == "change" and (kept_steps := home / "driver.steps").exists():
+        record.steps = msgspec.json.decode(kept_steps.read_bytes(), type=dict[str, StepStatus])
     async with site(load(name), record=record, runtime=runtime, control_planes=control_planes) as opened:
         if action == "change":
             held = os.environ.get("HELD_BACK", "").split()
@@ -250,7 +254,7 @@ async def _by_hand(action: str, name: str, runtime: str, control_planes: int) ->
         else:
             outcome = await opened.run("Create" if action == "create" else "Delete")
         sys.stdout.write(f"{outcome.phase}: {outcome.message} {outcome.remedy}\n")
-        for path in (home / "driver.journal", home / "driver.plan"):
+        for path in (home / "driver.journal", home / "driver.steps", home / "driver.plan"):
             path.unlink(missing_ok=True)
         if opened.record.kubeconfig:
             kept.write_bytes(opened.record.kubeconfig)
