@@ -114,12 +114,12 @@ class Record:
     async def put(self, key: str, value: str) -> None:
         self.notes[key] = value
         if self.journal is not None:
-            self.journal.write_text(json.dumps(self.notes))
+            _write(self.journal, json.dumps(self.notes).encode())
 
     async def step(self, status: StepStatus) -> None:
         self.steps[status.name] = status
         if self.journal is not None:
-            self.journal.with_suffix(".steps").write_bytes(msgspec.json.encode(self.steps))
+            _write(self.journal.with_suffix(".steps"), msgspec.json.encode(self.steps))
         self._say(f"{status.name}: {status.state} {status.message}")
 
     def log(self, step: str, line: str) -> None:
@@ -231,8 +231,14 @@ async def _frozen(opened: Site, path: Path) -> Plan:
     if path.exists():
         return msgspec.json.decode(path.read_bytes(), type=Plan)
     plan = await opened.plan_change()
-    path.write_bytes(msgspec.json.encode(plan))
+    _write(path, msgspec.json.encode(plan))
     return plan
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all: whoever writes it may be killed."""
+    path.with_suffix(".part").write_bytes(content)
+    path.with_suffix(".part").replace(path)
 
 
 async def _by_hand(action: str, name: str, runtime: str, control_planes: int) -> None:
