@@ -63,9 +63,11 @@ def lines(plan: UnifyPlan) -> Iterator[str]:
 
 def in_words(plan: UnifyPlan) -> Iterator[str]:
     """Yield waves, clusters, numbered steps, what is not to be done and why, what needs nothing."""
-    for wave, steps in groupby(plan.steps, key=lambda step: step.wave):
+    for wave, grouped in groupby(plan.steps, key=lambda step: step.wave):
+        steps = list(grouped)
+        first = any(step.cluster in plan.canaries for step in steps)
         yield ""
-        yield f"Wave {wave}" + (": canaries, to be watched before the others follow" if wave == 1 else "")
+        yield f"Wave {wave}" + (": canaries, to be watched before the others follow" if first else "")
         for cluster, own in groupby(steps, key=lambda step: step.cluster):
             yield f"  {cluster}"
             for step in own:

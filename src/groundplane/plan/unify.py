@@ -25,6 +25,11 @@ from .waves import cut
 
 _RUNTIME: tuple[RemedyAction, ...] = ("MigrateRuntime", "UpgradeRuntime")
 _KUBERNETES: tuple[RemedyAction, ...] = ("UpgradeKubernetes", "ConvertDistribution")
+_NOT_BY_A_RUN: dict[RemedyAction, str] = {
+    "RenewCertificates": "a run does not renew certificates: groundplane renew-certificates {name}",
+    "UpgradeRuntime": "a newer version of the same runtime is not installed by Groundplane yet",
+    "ChangeNetwork": "the pod network of a living cluster is not changed by Groundplane",
+}
 # The canaries, or one cluster; then all others.
 SIZES: tuple[int | str, ...] = (1, "100%")
 
@@ -68,6 +73,7 @@ class UnifyPlan(Struct, frozen=True):
     summary: Annotated[str, says("the plan in one sentence")] = ""
     steps: Annotated[list[UnifyStep], says("steps in order")] = []
     left_alone: Annotated[list[LeftAlone], says("clusters that nothing would be done to")] = []
+    canaries: Annotated[list[str], says("clusters that go first, for their label asks for it")] = []
 
 
 def member_of(cluster: Cluster, *, machines: bool = True) -> Member:
@@ -97,6 +103,7 @@ def unify(
         summary=_summary(numbered, len(work), len(left)),
         steps=numbered,
         left_alone=sorted(left, key=lambda one: one.cluster),
+        canaries=[member.name for member, _ in work if member.canary],
     )
 
 
@@ -280,6 +287,8 @@ def _step(member: Member, action: RemedyAction, title: str, *, blocked: str = ""
         blocked = f"a cluster of kind {member.platform} is changed by its provider's own means"
     if not blocked and member.foreign:
         blocked = "its machines are not known to Groundplane: make a Machine for each of its nodes to adopt it"
+    if not blocked and action in _NOT_BY_A_RUN:
+        blocked = _NOT_BY_A_RUN[action].format(name=member.name)
     return msgspec.structs.replace(
         UnifyStep(number=0, wave=0, cluster=member.name, action=action, title=title, blocked=blocked), **fields
     )

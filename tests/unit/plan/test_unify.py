@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from groundplane.api.assessment import Assessment, Drift, Finding, Nodes, Remedy, RemedyAction, Uniformity
 from groundplane.base import versions
+from groundplane.cli.unifying import in_words
 from groundplane.plan.path import version_path
 from groundplane.plan.unify import Member, unify, waves_of
 
@@ -105,6 +106,30 @@ def test_within_a_cluster_what_others_rest_on_comes_first() -> None:
         "ChangeNetwork",
         "ReinstallOperatingSystem",
     ]
+
+
+@pytest.mark.parametrize(
+    ("one", "instead"),
+    [
+        (member("shop", findings=[ENDING]), "groundplane renew-certificates shop"),
+        (member("shop", drift("Runtime", "UpgradeRuntime", found="1.5", wanted="1.6")), "not installed by Groundplane"),
+        (member("shop", NETWORK), "not changed by Groundplane"),
+    ],
+)
+def test_what_a_run_does_not_do_says_what_to_do_instead(one: Member, instead: str) -> None:
+    plan = unify("production", WANTED, [one])
+    assert [instead in step.blocked for step in plan.steps] == [True]
+    assert waves_of(plan) == []
+
+
+def test_only_clusters_with_the_label_are_canaries() -> None:
+    plain, first = member("plain", SWAP), member("first", SWAP, canary=True)
+    assert unify("production", WANTED, [plain]).canaries == []
+    assert unify("production", WANTED, [plain, first]).canaries == ["first"]
+    headings = [line for line in in_words(unify("production", WANTED, [plain])) if line.startswith("Wave")]
+    assert headings == ["Wave 1"]
+    headings = [line for line in in_words(unify("production", WANTED, [plain, first])) if line.startswith("Wave")]
+    assert headings == ["Wave 1: canaries, to be watched before the others follow", "Wave 2"]
 
 
 def test_kernel_runtime_and_the_first_hop_of_kubernetes_share_a_drain() -> None:
