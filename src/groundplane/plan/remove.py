@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_ABANDON
+from groundplane.api.meta import ANNOTATION_ABANDON, FINALIZER_IN_USE
 from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import Desired
 from groundplane.base.errors import Refused, Unavailable
@@ -24,7 +24,8 @@ from .planes import leave, lives
 from .view import View
 
 ROUTES = "routes"
-_DELETE = "to take the whole cluster off its machines, delete the Cluster"
+_KEEP = f"to keep the machine, take the finalizer {FINALIZER_IN_USE} off it and apply it again"
+_DELETE = f"{_KEEP}; to take the whole cluster off its machines, delete the Cluster"
 
 
 def plan_remove(
@@ -105,12 +106,12 @@ def _require_allowed(view: View, dead: Sequence[str], alive: Sequence[str]) -> N
         raise Refused(
             f"cannot take {name} out of cluster {target.name}: nodes and clients reach the cluster by its address"
             f" {target.endpoint.host}",
-            remedy="only a cluster with an endpoint of its own (controlPlane.endpoint) can lose this control plane",
+            remedy=f"{_KEEP}; only a cluster with an endpoint of its own (controlPlane.endpoint) can lose it",
         )
     if gone and _breaks_etcd(view, stay, dead, alive):
         raise Refused(
             f"cannot take {', '.join(gone)} out of cluster {target.name}: etcd would be left without a majority",
-            remedy="mend the control planes that are not Ready first",
+            remedy=f"mend the control planes that are not Ready first; {_KEEP}",
         )
 
 

@@ -80,6 +80,26 @@ async def test_a_dead_machine_is_waited_for_until_it_is_given_up(tmp_path: Path)
         assert plan.fingerprints == {}
 
 
+async def test_a_control_plane_that_was_deleted_by_mistake_does_not_stop_everything_else(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await made(site)
+        await site.look_settled()
+        await site.delete(Machine, "shop-1")
+        await site.delete(Machine, "shop-3")
+        await site.look_settled()
+        removal = await site.only_operation("Remove")
+        assert removal.spec.target.leaving == ["shop-3"]
+        assert "shop-1" in removal.spec.target.control_planes
+        assert any("cannot take shop-1 out" in note for note in removal.spec.plan.notes)
+        await site.end(removal, "Failed")
+        for _ in range(2):
+            await site.look_settled()
+        await site.only_operation("Remove")
+        progressing = await site.condition(Cluster, "shop", "Progressing")
+        assert progressing.reason == "Refused"
+        assert "groundplane.dev/in-use" in progressing.message
+
+
 async def test_a_request_for_new_certificates_is_answered_by_one_operation(tmp_path: Path) -> None:
     async with world(tmp_path) as site:
         await made(site)

@@ -102,14 +102,16 @@ def test_of_two_rollbacks_that_are_refused_each_has_its_answer() -> None:
     assert scope.cluster.status.requests == {f"{ANNOTATION_ROLLBACK}:{name}": f"{name}: all" for name in ("a", "b")}
 
 
-def test_what_else_is_refused_is_no_answer_to_a_request() -> None:
+def test_a_removal_that_is_refused_is_no_answer_to_a_request_and_does_not_stop_it() -> None:
     gone = machine("2026-01-02T00:00:00Z")
     plane = replace(gone, metadata=replace(gone.metadata, name="cp-1"), spec=replace(gone.spec, role="ControlPlane"))
     facts = {"cp-1": replace(FACTS, kubeadm=replace(FACTS.kubeadm, owner=TARGET.key))}
-    scope = renewing(scope_of([plane]), "now")
-    with pytest.raises(Refused) as caught:
-        propose(scope, Desired(TARGET, machines={"cp-1": plane}), facts, ClusterFacts())
-    assert not isinstance(caught.value, RequestRefused)
+    wish = Desired(TARGET, machines={"cp-1": plane})
+    found = propose(renewing(scope_of([plane]), "now"), wish, facts, ClusterFacts())
+    assert found.request is not None
+    assert found.chosen.plan.action == "RenewCertificates"
+    (note,) = [note for note in found.chosen.plan.notes if "cannot take cp-1 out" in note]
+    assert "take the finalizer groundplane.dev/in-use off it" in note
 
 
 @pytest.mark.parametrize(

@@ -158,15 +158,16 @@ class Adoption:
         # A removal that was cut off has taken away what would prove that such a machine was a Node.
         problems += [problem for problem in matched if problem.machine not in ours]
         draft.adopted(problems)
-        stale = scope.latest is not None and scope.latest.status.phase == "Stale"
         if errors(problems):
-            draft.concluded(None if stale else scope.answer)
+            draft.concluded(None if scope.stale else scope.answer)
             return Advanced(draft.finish(), pending=True)
         wished = wishes(scope.cluster) or scope.foundation is not None or bool(_updates(scope)) or bool(leaving(scope))
-        if next_request(scope) is not None or (wished and (stale or scope.unfinished or not scope.planned)):
+        if next_request(scope) is not None or (
+            wished and (scope.stale or scope.unfinished or not (scope.planned and scope.removed))
+        ):
             return await self._plan(scope, draft, (surveyed.facts, facts), open_door)
         draft.clear()
-        draft.concluded(None if stale else scope.answer)
+        draft.concluded(None if scope.stale else scope.answer)
         return Advanced(draft.finish(), unprotect=_marked(scope.cluster) and not touched(scope))
 
     async def delete(self, scope: ClusterScope) -> tuple[Again, ClusterStatus] | None:

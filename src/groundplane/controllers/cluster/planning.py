@@ -8,7 +8,9 @@ the way back first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts, MachineFacts
@@ -87,13 +89,71 @@ def propose(
     scope: ClusterScope, desired: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts
 ) -> Proposal:
     """Return what is to be done next; a plan without steps when nothing is. Raises Refused, or RequestRefused."""
-    request, gone = next_request(scope), leaving(scope)
-    staying = leave(desired, gone)
+    request, removal = next_request(scope), _removal(desired, facts, observed, leaving(scope))
+    staying = leave(desired, removal.names)
     if request is not None and request.about is not None:
         return _asked(request, staying, facts, observed)
-    if gone:
-        plan = plan_remove(desired, facts, observed, gone)
-        return Proposal(Chosen(plan, staying.target), left=() if plan.steps else gone)
+    if removal.refusal is not None and scope.planned and not (scope.unfinished or scope.stale or request):
+        raise removal.refusal
+    if removal.names:
+        chosen = _noted(Chosen(removal.plan, staying.target), removal.refusal)
+        return Proposal(chosen, left=() if removal.plan.steps else removal.names)
+    proposal = _wanted(scope, request, staying, facts, observed)
+    if removal.refusal is not None and not proposal.chosen.plan.steps and proposal.request is None:
+        raise removal.refusal
+    return replace(proposal, chosen=_noted(proposal.chosen, removal.refusal))
+
+
+def without_leaving(
+    scope: ClusterScope, desired: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts
+) -> Desired:
+    """Return the wish without the deleted machines that may go; one whose removal is refused is a member still."""
+    return leave(desired, _removal(desired, facts, observed, leaving(scope)).names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Removal:
+    """What takes deleted machines out: `names` are those that it may. `refusal`: why the others stay members."""
+
+    plan: Plan
+    names: Sequence[str]
+    refusal: Refused | None = None
+
+
+def _removal(
+    desired: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts, gone: Sequence[str]
+) -> _Removal:
+    """Plan the removal of as many as may go: one that is refused must not keep everything else from being done."""
+    refusal: Refused | None = None
+    names = []
+    for name in gone:
+        try:
+            plan_remove(desired, facts, observed, [name])
+            names.append(name)
+        except Refused as error:
+            refusal = error
+    try:
+        return _Removal(plan_remove(desired, facts, observed, names), names, refusal)
+    except Refused as error:
+        # Each may go alone, and not all of them.
+        return _Removal(Plan(action="Remove"), [], error)
+
+
+def _noted(chosen: Chosen, refusal: Refused | None) -> Chosen:
+    """Return the plan with what is not done by it."""
+    if refusal is None:
+        return chosen
+    return Chosen(msgspec.structs.replace(chosen.plan, notes=[*chosen.plan.notes, str(refusal)]), chosen.target)
+
+
+def _wanted(
+    scope: ClusterScope,
+    request: Request | None,
+    staying: Desired,
+    facts: Mapping[str, MachineFacts],
+    observed: ClusterFacts,
+) -> Proposal:
+    """Return what is next of a cluster from which no machine is taken: what was asked for, or else its spec."""
     if request is not None:
         return _asked(request, staying, facts, observed)
     releases = scope.distribution.spec.releases if scope.distribution is not None else []

@@ -24,7 +24,7 @@ from groundplane.engine.conditions import Conditions
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
-from groundplane.plan.planes import leave, rooted, touched
+from groundplane.plan.planes import rooted, touched
 from groundplane.plan.preflight import check, errors
 
 from ..access import Access
@@ -33,9 +33,9 @@ from ..members import Members, Seen
 from ..objects import Objects
 from . import deletion, holds
 from .inspecting import inspect, with_warnings
-from .leaving import facts_for, have_left, leaving, remedy_for
+from .leaving import facts_for, have_left, remedy_for
 from .operations import make_operation
-from .planning import Proposal, RequestRefused, give_up, next_request, propose
+from .planning import Proposal, RequestRefused, give_up, next_request, propose, without_leaving
 from .scope import ClusterScope, load
 from .status import StatusDraft
 
@@ -103,14 +103,13 @@ class ClusterReconciler:
         if left := have_left(scope):
             await holds.release_left(self._objects, scope, left)
             return Again(SETTLE)
-        stale = scope.latest is not None and scope.latest.status.phase == "Stale"
-        if stale or scope.unfinished or next_request(scope) or not scope.planned:
+        if scope.open or next_request(scope):
             if not self._settled(scope):
                 return Again(SETTLE)
             again = await self._plan(scope, draft)
             if again is not None:
                 return again
-        draft.settled(None if stale else scope.answer, await self._observe(scope, draft))
+        draft.settled(None if scope.stale else scope.answer, await self._observe(scope, draft))
         return Again(OBSERVE_EVERY)
 
     async def _observe(self, scope: ClusterScope, draft: StatusDraft) -> Seen:
@@ -197,7 +196,7 @@ class ClusterReconciler:
         target = resolve(scope.cluster, scope.foundation, scope.distribution, scope.machines)
         wish = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
         desired = rooted(wish, surveyed.facts, observed)
-        problems = check(leave(desired, leaving(scope)), surveyed.facts)
+        problems = check(without_leaving(scope, desired, surveyed.facts, observed), surveyed.facts)
         draft.preflight(problems)
         if errors(problems):
             return None

@@ -102,9 +102,27 @@ class ClusterScope:
         return latest is not None and latest.status.phase == "Succeeded" and bool(latest.spec.plan.next)
 
     @property
+    def stale(self) -> bool:
+        """Whether the newest Operation's plan was not true any more when it was to begin."""
+        return self.latest is not None and self.latest.status.phase == "Stale"
+
+    @property
+    def removed(self) -> bool:
+        """Whether every deleted machine is in a removal that was made from the present inputs."""
+        inputs = self.inputs()
+        made = [o for o in self.operations if o.metadata.annotations.get(ANNOTATION_INPUTS) == inputs]
+        planned = {n for o in made if o.spec.plan.action == "Remove" for n in o.spec.target.leaving}
+        return all(m.metadata.name in planned for m in self.machines if m.metadata.deletion_timestamp)
+
+    @property
     def planned(self) -> bool:
         """Whether a plan was made from the present inputs, one with steps or one without."""
         return self._of_spec is not None or self.cluster.status.planned_inputs == self.inputs()
+
+    @property
+    def open(self) -> bool:
+        """Whether something is to be planned, apart from what a person asks for beside the spec."""
+        return self.stale or self.unfinished or not self.planned or not self.removed
 
     @property
     def run(self) -> str:
