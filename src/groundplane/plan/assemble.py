@@ -43,7 +43,12 @@ def network_manifest(view: View, _: str) -> list[PlannedChange]:
 
 
 def runtime_classes(view: View, _: str) -> list[PlannedChange]:
-    """A RuntimeClass for each handler beside runc."""
+    """A RuntimeClass for each handler beside runc, while nodes are still to come.
+
+    Nodes that are there keep the handlers that they were made with: a class for another one would be empty talk.
+    """
+    if all(view.member(name) for name in view.target.members):
+        return []
     names = [name for name in view.target.runtime.handlers if name != "runc"]
     there = view.cluster.runtime_classes if view.initialised else []
     return [PlannedChange(what=f"RuntimeClass {name}", after=f"handler {name}") for name in names if name not in there]

@@ -270,6 +270,23 @@ RUNNING = {"status": {"clusterID": "5f0c7a3e-0000-4000-8000-000000000001"}}
 
 
 @pytest.mark.parametrize(
+    ("runs", "runtime", "refused"),
+    [
+        ("containerd://1.6.20", {"name": "containerd", "handlers": ["runc", "kata"]}, True),
+        ("containerd://1.6.20", {"name": "containerd", "handlers": ["runc"]}, False),
+        ("docker://19.3.15", {"name": "containerd", "handlers": ["runc", "kata"]}, False),
+        ("containerd://1.6.20, docker://19.3.15", {"name": "containerd", "handlers": ["runc", "kata"]}, False),
+    ],
+)
+def test_nodes_get_handlers_with_their_runtime_and_no_others_later(
+    runs: str, runtime: dict[str, Any], refused: bool
+) -> None:
+    running = example("Cluster", status={**RUNNING["status"], "runtime": runs})
+    found = admit(example("Cluster", spec={"runtime": runtime}), running, EMPTY).causes
+    assert [cause.field for cause in found if "handlers" in cause.field] == ["spec.runtime.handlers"] * refused
+
+
+@pytest.mark.parametrize(
     ("path", "spec"),
     [
         ("spec.components.apiServer", {"components": {"apiServer": {"args": {"v": "4"}}}}),

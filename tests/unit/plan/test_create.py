@@ -345,10 +345,16 @@ def test_foreign_nodes_and_machines_do_not_enter_the_plan() -> None:
     assert plan_create(fleet.wish, facts, fleet.cluster()).steps == []
 
 
-def test_handlers_beside_runc_get_their_classes_once() -> None:
+def test_handlers_beside_runc_get_their_classes_once_and_no_others_later() -> None:
+    wish = with_target(desired(1, 1), runtime=RuntimeChoice(handlers=["runc", "kata"]))
+    machines = {name: bare(name) for name in wish.target.members}
+    made = [step.step for step in plan_create(wish, machines, ClusterFacts()).steps]
+    assert made.count("runtime-classes") == 1
     fleet = finished(desired(1, 1))
-    wish = with_target(fleet.wish, runtime=RuntimeChoice(handlers=["runc", "kata"]))
-    plan = plan_create(wish, fleet.machines, fleet.cluster())
-    assert [step.step for step in plan.steps] == ["runtime-classes", "verify"]
+    assert plan_create(wish, fleet.machines, fleet.cluster()).steps == []
+    # Of a create that was cut off after its init.
+    fleet.nodes.pop("w-1")
+    halfway = {**fleet.machines, "w-1": bare("w-1")}
+    assert "runtime-classes" in [step.step for step in plan_create(wish, halfway, fleet.cluster()).steps]
     there = replace(fleet.cluster(), runtime_classes=["kata"])
-    assert plan_create(wish, fleet.machines, there).steps == []
+    assert "runtime-classes" not in [step.step for step in plan_create(wish, halfway, there).steps]

@@ -14,7 +14,7 @@ from groundplane.base.documents import too_deep
 
 from ..cause import Cause, Verdict, forbidden, invalid, required
 from ..cluster import Cluster, ClusterNetwork, ClusterSpec, Components, Endpoint
-from ..foundation import Foundation
+from ..foundation import Foundation, RuntimeChoice
 from . import values
 from .components import component_causes
 from .contract import World
@@ -49,6 +49,7 @@ def admit_cluster(cluster: Cluster, old: Cluster | None, world: World) -> Verdic
     if old is not None:
         verdict.extend(_immutable(spec, old.spec))
         verdict.extend(_built(spec, old))
+        verdict.add(_new_handlers(cluster, old, world))
     for cause in kubeconfig_causes(cluster):
         verdict.add(cause)
     verdict.extend(exception_causes(spec))
@@ -105,6 +106,26 @@ def _built(spec: ClusterSpec, old: Cluster) -> Iterator[Cause]:
     for path, (before, after) in pairs.items():
         if cause := frozen(path, before, after, _RUNNING):
             yield cause
+
+
+def _new_handlers(cluster: Cluster, old: Cluster, world: World) -> Cause | None:
+    """Handlers are set up with their runtime: nodes that run on it already get no others."""
+    runtime = cluster.spec.runtime
+    if runtime is None or not old.status.cluster_id or not _runs_on(old, runtime.name):
+        return None
+    reference = old.spec.foundation_ref
+    foundation = find(world.foundations, old.metadata.namespace, reference.name) if reference else None
+    before = old.spec.runtime or (foundation.spec.runtime if foundation else RuntimeChoice())
+    new = [name for name in runtime.handlers if name not in {"runc", *before.handlers}]
+    if not new:
+        return None
+    rule = f"the nodes run on {runtime.name} already, and are given no other handlers; take {', '.join(new)} out"
+    return forbidden("spec.runtime.handlers", runtime.handlers, rule)
+
+
+def _runs_on(cluster: Cluster, runtime: str) -> bool:
+    seen = cluster.status.runtime
+    return bool(seen) and all(one.startswith(f"{runtime}:") for one in seen.split(", "))
 
 
 def node_prefix(spec: ClusterSpec) -> int | None:
