@@ -26,8 +26,9 @@ from groundplane.catalog.skew import kubelet_behind
 
 from . import prepare
 from .budget import allowed
-from .deltas import Delta, deltas_of, living, version_of
+from .deltas import Delta, deltas_of, living
 from .fingerprint import fingerprint
+from .supported import version_of
 from .system import system_notes
 from .view import View, held_back
 from .way import require_skew

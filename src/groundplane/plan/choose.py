@@ -16,7 +16,8 @@ from groundplane.base.errors import Refused
 
 from .change import plan_change
 from .create import plan_create
-from .deltas import living, version_of
+from .deltas import living
+from .supported import version_of
 from .view import View, held_back
 from .way import next_stop, require_skew
 

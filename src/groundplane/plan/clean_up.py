@@ -13,8 +13,9 @@ from groundplane.api.target import Desired
 from groundplane.base.errors import Refused
 from groundplane.base.words import counted
 
-from .deltas import living, runtime_of
+from .deltas import living
 from .fingerprint import fingerprint
+from .supported import runtime_of
 from .view import View
 
 KEY = "clean-up"

@@ -13,7 +13,7 @@ from groundplane.api.operation import PlannedChange
 from groundplane.base import versions
 
 from . import prepare
-from .supported import runtime_name
+from .supported import runtime_of, version_of
 from .system import system_changes
 from .view import View
 
@@ -67,20 +67,6 @@ def living(view: View, name: str) -> bool:
     if view.target.origin == "Adopted":
         return view.of(name).kubeadm.joined and view.node(name) is not None
     return view.member(name)
-
-
-def version_of(view: View, name: str) -> str:
-    """The version of the node's kubelet, with its "v"; "" when it is not known."""
-    node = view.node(name)
-    seen = (node.kubelet_version if node is not None else "") or view.of(name).kubelet.version
-    return f"v{seen.removeprefix('v')}" if seen else ""
-
-
-def runtime_of(view: View, name: str) -> str:
-    """The name of the runtime that the node runs on; "" when it is none that is known."""
-    node = view.node(name)
-    seen = runtime_name(node.runtime) if node is not None else ""
-    return seen or runtime_name(view.of(name).kubelet.runtime)
 
 
 def left_behind(view: View, name: str) -> bool:

@@ -52,6 +52,20 @@ def runtime_name(text: str) -> str:
     return next((name for name in ("containerd", "docker") if name in text), "")
 
 
+def version_of(view: View, name: str) -> str:
+    """The version of the node's kubelet, with its "v"; "" when it is not known."""
+    node = view.node(name)
+    seen = (node.kubelet_version if node is not None else "") or view.of(name).kubelet.version
+    return f"v{seen.removeprefix('v')}" if seen else ""
+
+
+def runtime_of(view: View, name: str) -> str:
+    """The name of the runtime that the node runs on; "" when it is none that is known."""
+    node = view.node(name)
+    seen = runtime_name(node.runtime) if node is not None else ""
+    return seen or runtime_name(view.of(name).kubelet.runtime)
+
+
 def _foreign_machines(view: View) -> Iterable[tuple[str, str]]:
     for name in view.target.members:
         whose = foreign(view.of(name), view.target.key)
@@ -81,13 +95,13 @@ def _changed_nodes(view: View) -> Iterable[tuple[str, str]]:
     """Nodes that a change has to bring to the target first; those that are held back stay as they are."""
     wanted = view.target.runtime.name
     for name in (name for name in view.target.members if view.joined(name) and not held_back(view, name)):
-        now = _runtime_of(view, name)
+        now = runtime_of(view, name)
         if now not in ("", wanted):
             yield (
                 f"node {name} runs on {now} and {wanted} is wanted, {_SILENT}",
                 f"see why the API does not answer, or set the runtime back to {now}",
             )
-        version = _version_of(view, name)
+        version = plain_version(version_of(view, name))
         if version not in ("", plain_version(view.target.version)):
             yield (
                 f"node {name} runs v{version} and {view.target.version} is wanted, {_SILENT}",
@@ -105,14 +119,3 @@ def _changed_role(view: View, name: str) -> Iterable[tuple[str, str]]:
             f"node {name} is a {now} and {view.role(name)} is wanted: a node cannot change its role",
             f"set the role of {name} back to {now}",
         )
-
-
-def _runtime_of(view: View, name: str) -> str:
-    node = view.node(name)
-    seen = runtime_name(node.runtime) if node is not None else ""
-    return seen or runtime_name(view.of(name).kubelet.runtime)
-
-
-def _version_of(view: View, name: str) -> str:
-    node = view.node(name)
-    return plain_version((node.kubelet_version if node is not None else "") or view.of(name).kubelet.version)

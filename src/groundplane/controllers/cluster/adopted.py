@@ -37,7 +37,7 @@ from groundplane.plan.preflight import Problem, errors
 from ..access import Access
 from ..objects import Objects
 from . import holds
-from .deletion import Deletion, touched
+from .deletion import Deletion, may_be_on_machines
 from .inspecting import OpenDoor, inspect, with_warnings
 from .leaving import given_up, have_left, leaving
 from .operations import make_operation
@@ -168,7 +168,7 @@ class Adoption:
             return await self._plan(scope, draft, (surveyed.facts, facts), open_door)
         draft.clear()
         draft.concluded(None if scope.stale else scope.answer)
-        return Advanced(draft.finish(), unprotect=_marked(scope.cluster) and not touched(scope))
+        return Advanced(draft.finish(), unprotect=_marked(scope.cluster) and not may_be_on_machines(scope))
 
     async def delete(self, scope: ClusterScope) -> tuple[Again, ClusterStatus] | None:
         """Let the cluster go, which runs on; None when the finalizer is gone and there is no status to write."""

@@ -68,13 +68,13 @@ class Deletion:
     async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
         target = _target(scope)
         if target is None:
-            if touched(scope):
+            if may_be_on_machines(scope):
                 draft.lost(_APPLY_AGAIN)
                 return Again(LOOK_AGAIN)
             await self.finish(scope)
             return None
         surveyed = await self._access.survey(scope.kept)
-        if surveyed.errors and touched(scope):
+        if surveyed.errors and may_be_on_machines(scope):
             draft.unreachable(surveyed.errors, remedy=_ABANDON)
             return Again(LOOK_AGAIN)
         desired = Desired(target=target, machines={m.metadata.name: m for m in scope.kept})
@@ -108,7 +108,7 @@ class Deletion:
                 await self._objects.patch(Cluster, meta.namespace, meta.name, patch)
 
 
-def touched(scope: ClusterScope) -> bool:
+def may_be_on_machines(scope: ClusterScope) -> bool:
     """Tell whether something of the Cluster may be on a machine: an Operation started, or one is not there any more."""
     reference = scope.cluster.status.operation_ref
     names = {operation.metadata.name for operation in scope.operations}
