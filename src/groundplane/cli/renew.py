@@ -45,21 +45,29 @@ def renew_certificates(target: Target, *, name: str, wait: bool, timeout: str) -
             click.echo(f"{display(CLUSTER, wanted)} gets new certificates; see: groundplane plan {wanted}")
             if wait:
                 async with patience_of(patience, "the renewal"):
-                    await wait_for_operation(api, await _answering(api, asked))
+                    await wait_for_operation(api, await _answering(api, wanted, asked))
 
     target.run(work())
 
 
-async def _answering(api: Api, asked: str) -> str:
-    """Return the name of the Operation that was made for this request, once it is there."""
-    from groundplane.api.meta import ANNOTATION_RENEW
+async def _answering(api: Api, cluster: str, asked: str) -> str:
+    """Return the name of the Operation that was made for this request, once it is there.
 
-    from .follow import follow
-    from .kinds import OPERATION
+    Raises Refused when the request was answered without one.
+    """
+    from groundplane.api.cluster import Cluster
+    from groundplane.api.meta import ANNOTATION_RENEW, find_condition
+    from groundplane.base.errors import Refused
 
-    async with aclosing(follow(api.client, OPERATION, api.namespace)) as events:
-        async for event in events:
-            meta = event.object["metadata"]
-            if event.type != "BOOKMARK" and (meta.get("annotations") or {}).get(ANNOTATION_RENEW) == asked:
-                return str(meta["name"])
+    from .waiting import both
+
+    async with aclosing(both(api.client, {api.namespace})) as items:
+        async for item in items:
+            if not isinstance(item, Cluster):
+                if item.metadata.annotations.get(ANNOTATION_RENEW) == asked:
+                    return item.metadata.name
+            elif item.metadata.name == cluster and item.status.requests.get(ANNOTATION_RENEW) == asked:
+                progressing = find_condition(item.status.conditions, "Progressing")
+                why = progressing.message if progressing is not None and progressing.reason == "Refused" else ""
+                raise Refused(why or f"cluster {cluster} gets no new certificates: there is nothing to renew")
     return ""

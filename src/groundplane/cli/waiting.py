@@ -172,7 +172,7 @@ def _blocks(condition: Condition) -> bool:
 
 
 async def _until_settled(client: Client, waits: Mapping[ClusterKey, _ClusterWait], view: View) -> None:
-    async with aclosing(_both(client, {namespace for namespace, _ in waits})) as items:
+    async with aclosing(both(client, {namespace for namespace, _ in waits})) as items:
         async for item in items:
             wait = _concerned(waits, item)
             if wait is None:
@@ -195,7 +195,7 @@ def _concerned(waits: Mapping[ClusterKey, _ClusterWait], item: Cluster | Operati
     return waits.get((item.metadata.namespace, name))
 
 
-async def _both(client: Client, namespaces: set[str]) -> AsyncGenerator[Cluster | Operation, None]:
+async def both(client: Client, namespaces: set[str]) -> AsyncGenerator[Cluster | Operation, None]:
     """Yield Clusters and Operations as they change, from one queue."""
     namespace = next(iter(namespaces)) if len(namespaces) == 1 else None
     queue: asyncio.Queue[Cluster | Operation] = asyncio.Queue()
@@ -261,7 +261,7 @@ async def _until_cluster_gone(client: Client, key: ClusterKey, view: View) -> No
 
 async def _show_deletion(client: Client, key: ClusterKey, view: View) -> None:
     wait = _ClusterWait(key, 0, utc_now() - _CLOCK_SLACK)
-    async with aclosing(_both(client, {key[0]})) as items:
+    async with aclosing(both(client, {key[0]})) as items:
         async for item in items:
             if _concerned({key: wait}, item) is None:
                 continue

@@ -334,6 +334,17 @@ def finish(server: Server, namespace: str, name: str, phase: str, **runtime: str
     server.do(work)
 
 
+def test_asking_for_a_rollback_again_is_another_request(cli: Cli, server: Server, namespace: str) -> None:
+    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
+    asked = []
+    for _ in range(2):
+        assert cli("operation", "rollback", "op-1", "--machine", "shop-1").code == 0
+        found = server.do(lambda client: client.get(OPERATION, namespace, "op-1"))
+        asked.append(found["metadata"]["annotations"]["groundplane.dev/rollback"])
+    assert [one.partition("@")[0] for one in asked] == ["shop-1", "shop-1"]
+    assert asked[0] != asked[1]
+
+
 @pytest.mark.parametrize(("phase", "code"), [("Succeeded", 0), ("Failed", 1), ("Cancelled", 7)])
 def test_watching_an_operation_ends_as_it_ends(cli: Cli, server: Server, namespace: str, phase: str, code: int) -> None:
     server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
