@@ -8,6 +8,8 @@ for the same reason.
 
 from __future__ import annotations
 
+from typing import Any
+
 from groundplane.api.operation import PlannedChange
 from groundplane.base.errors import Unavailable
 from groundplane.clusters.api import runs
@@ -234,13 +236,10 @@ async def _settle(scope: Scope, version: str) -> None:
         if found != version:
             return f"the API server serves {found}" if found else "the API server does not answer"
         try:
-            pods = [f"{SYSTEM}/pods/{component}-{scope.name}" for component in kubeadm.COMPONENTS]
-            cluster = await nodes.door(scope)
-            shown = [await cluster.get(path) for path in pods]
+            late = [one for component in kubeadm.COMPONENTS if (one := await _late(scope, component))]
         except Unavailable as error:
             return error.message
-        late = [path.rpartition("/")[2] for path, pod in zip(pods, shown, strict=True) if pod is None or not runs(pod)]
-        return f"not running: {late[0]}" if late else ""
+        return late[0] if late else ""
 
     try:
         await wait_until(
@@ -251,6 +250,24 @@ async def _settle(scope: Scope, version: str) -> None:
             error.message,
             remedy="look at the containers of kube-apiserver and etcd there, and at `journalctl -u kubelet`",
         ) from error
+
+
+async def _late(scope: Scope, component: str) -> str:
+    """Return why the API does not show a static pod as its manifest has it, or "".
+
+    kubeadm tells by the pod that is shown whether its change was taken. One that is shown with another image is of
+    before: it is only a mirror, and kubelet shows the pod anew when it is gone.
+    """
+    cluster, path = await nodes.door(scope), f"{SYSTEM}/pods/{component}-{scope.name}"
+    pod: Any = await cluster.get(path)
+    if pod is None:
+        return f"{component} is not shown"
+    if pod["spec"]["containers"][0]["image"] != kubeadm.image_of(
+        await scope.host.read(kubeadm.manifest_path(component))
+    ):
+        await cluster.delete(f"{path}?gracePeriodSeconds=0")
+        return f"{component} is shown as it was before"
+    return "" if runs(pod) else f"not running: {component}-{scope.name}"
 
 
 async def _note_old(scope: Scope, old: str) -> None:
