@@ -21,7 +21,7 @@ from ..errors import NotReached, StepRefused
 from ..jobs import Job, run_job
 from ..kubeadm import clean_ignores
 from ..kubeadm import upgrade as kubeadm
-from ..places import ADMIN_CONF, STAGE
+from ..places import ADMIN_CONF, KUBERNETES, STAGE
 from ..retire import end_static_pods
 from ..scope import ReadScope, Scope
 from ..waiting import wait_until
@@ -73,12 +73,15 @@ class UpgradeControlPlane:
         await _begin(scope)
         for component in (*kubeadm.COMPONENTS, "etcd"):
             await before.save(host, kept, kubeadm.manifest_path(component))
-        await before.save(host, kept, living.KUBELET_CONFIG)
+        for path in (living.KUBELET_CONFIG, *_CREDENTIALS):
+            await before.save(host, kept, path)
         await _put_back_lost(scope)
         await run_job(scope, host, await _job(scope))
         await _settle(scope, scope.target.version)
         if await etcd_store.is_stacked(scope.host):
             await etcd_store.require_health(scope)
+        # It serves the new version and is not taken back: keys are not left lying in two places.
+        await before.drop(host, kept, _CREDENTIALS)
 
     async def undo(self, scope: Scope) -> None:
         """Bring a control plane that kubeadm left in the middle back to its old manifests; a whole one stays."""
@@ -101,6 +104,9 @@ class UpgradeControlPlane:
         for path in (*map(kubeadm.manifest_path, kubeadm.COMPONENTS), living.KUBELET_CONFIG):
             if await host.read(path) != await before.copy_of(host, kept, path):
                 await before.put_back(host, kept, below=path)
+        # kubeadm writes what it renews in place: killed in the middle of that, it leaves half a file.
+        for path in _CREDENTIALS:
+            await before.put_back(host, kept, below=path)
         await _put_back_lost(scope)
         await host.run(["systemctl", "start", _KUBELET], timeout=180)
         old = _version_of(await before.copy_of(host, kept, kubeadm.manifest_path("kube-apiserver")))
@@ -188,6 +194,20 @@ async def raw(scope: ReadScope, name: str, path: str) -> str:
 
 
 _JOB = "kubeadm-upgrade"
+# What kubeadm renews on the way: https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/
+_LEAVES = (
+    "apiserver",
+    "apiserver-kubelet-client",
+    "apiserver-etcd-client",
+    "front-proxy-client",
+    "etcd/server",
+    "etcd/peer",
+    "etcd/healthcheck-client",
+)
+_CREDENTIALS = (
+    *(f"{KUBERNETES}/{name}.conf" for name in ("admin", "super-admin", "controller-manager", "scheduler")),
+    *(f"{KUBERNETES}/pki/{name}.{end}" for name in _LEAVES for end in ("crt", "key")),
+)
 
 
 async def _job(scope: Scope) -> Job:
