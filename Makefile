@@ -1,5 +1,5 @@
 # The words of the project. Each does its own set-up; none asks for anything.
-.PHONY: help setup demo demo-down up test check format generate bench lock clean
+.PHONY: help setup demo demo-down up test test-long check format generate bench lock clean
 
 PY := .venv/bin/python
 
@@ -24,6 +24,11 @@ test: ## every test, on real parts, in two processes
 	@scripts/setup.sh lab
 	@$(PY) -m groundplane_lab artifacts
 	@$(PY) -m pytest -n 2 --max-worker-restart 0
+
+test-long: ## the tests that take many minutes each, one after another
+	@scripts/setup.sh lab
+	@$(PY) -m groundplane_lab artifacts
+	@GROUNDPLANE_LONG=1 $(PY) -m pytest tests/lab_operations/test_upgrade.py tests/e2e/test_migrate.py
 
 check: setup ## linters, types, layers, generated files
 	@.venv/bin/ruff check .

@@ -18,6 +18,7 @@ from groundplane_lab.engine import Engine
 from groundplane_lab.plain import PlainCluster, node_ready, plain_cluster
 from support.changing import Change, Changing
 from support.live_workloads import LOCAL_IMAGE, NODE_PORT, LiveWorkloads, agent, local_only, settle, web
+from support.long import long
 from support.steady_client import SteadyClient
 
 from .world import wait_for
@@ -126,6 +127,7 @@ def test_a_cluster_in_use_is_migrated_rolled_back_in_part_and_cleaned_up(lab: La
     expect_kubeadm_content(cluster)
 
 
+@long
 def test_the_api_stays_while_each_of_three_control_planes_is_migrated(planes_lab: Lab, engine: Engine) -> None:
     cluster, changing = plain_cluster(planes_lab, control_planes=3), Changing(engine, "planes")
     cluster.kubectl("taint", "nodes", "--all", "node-role.kubernetes.io/master-")

@@ -16,6 +16,7 @@ from groundplane.operations import Outcome
 from groundplane.operations.steps.upgrade_control_plane import CONFIG_MAP
 from groundplane.plan.change import without_hold
 from groundplane_lab import Lab, LabSpec, down, execute, fresh_all, up
+from support.long import long
 
 from .driver import Record, Site, site
 
@@ -106,6 +107,7 @@ async def killed_in_the_middle(lab: Lab, kubeconfig: bytes) -> None:
         assert "kubernetesVersion: v1.20.2\n" in noted["data"]["ClusterConfiguration"]
 
 
+@long
 async def test_native_to_tke_to_the_next_patch_and_minor_with_a_worker_held_back(machines: Lab) -> None:
     worker = machines.machines[1].name
     kubeconfig = await created(machines)
