@@ -152,6 +152,14 @@ def on_docker(made: Lab) -> Iterator[Lab]:
     return made
 
 
+_BUDGET = """
+apiVersion: policy/v1beta1
+kind: PodDisruptionBudget
+metadata: {name: all}
+spec: {minAvailable: "100%", selector: {matchLabels: {app: echo}}}
+"""
+
+
 def _sh(lab: Lab, script: str) -> str:
     return execute(lab, _WORKER, ["sh", "-c", script])
 
@@ -236,7 +244,9 @@ async def test_a_budget_that_cannot_be_met_ends_the_drain_and_names_the_pod(on_d
     kubeconfig = state_folder(lab.name) / "driver.kubeconfig"
     cluster_kubectl(kubeconfig, "apply", "-f", str(ROOT / "examples/workload/echo.yaml"))
     cluster_kubectl(kubeconfig, "rollout", "status", "deployment/echo", "--timeout=120s")
-    cluster_kubectl(kubeconfig, "create", "poddisruptionbudget", "all", "--selector=app=echo", "--min-available=100%")
+    budget = state_folder(lab.name) / "budget.yaml"
+    budget.write_text(_BUDGET)
+    cluster_kubectl(kubeconfig, "apply", "-f", str(budget))
     record = Record()
     record.kubeconfig = kubeconfig.read_bytes()
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.lanes import LABS, MACHINES, ORDER, SHORT
+from support.lanes import CHANGES, LABS, LIVING, MACHINES, ORDER, SHORT
 
 pytest_plugins = ["pytester"]
 TESTS = Path(__file__).parents[1]
@@ -85,5 +85,5 @@ def test_what_shares_a_lab_or_a_server_stays_in_one_process_and_the_labs_come_fi
 
 
 def test_the_order_names_pieces_that_there_are() -> None:
-    named = {*LABS, *ORDER} - {MACHINES, SHORT}
+    named = {*LABS, *LIVING, *ORDER} - {MACHINES, CHANGES, SHORT}
     assert [name for name in sorted(named) if not (TESTS.parent / name).exists()] == []
