@@ -71,7 +71,7 @@ async def test_every_step_plans_purely_takes_and_survives_an_interruption(lab: L
     async with site(lab, record=Record(), labels=labels) as opened:
         found = await snapshots(opened, opened.wanted.target.members, living=True)
         seen = await walk(opened, "Create", CREATE)
-        assert set(seen) | {"network-manifest", "runtime-classes"} == set(CREATE), "a step is not covered"
+        assert set(seen) | {"network-manifest", "routes", "runtime-classes"} == set(CREATE), "a step is not covered"
         seen = await walk(opened, "Delete", DELETE)
         assert set(seen) == set(DELETE), "a step is not covered"
         left = await snapshots(opened, opened.wanted.target.members, living=True)
