@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from .registry import KindInfo, PrinterColumn
-from .schema import object_schema
+from .schema import INT_OR_STRING, PRESERVE, Schema, object_schema
 
 
 def crd(info: KindInfo) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def _version(info: KindInfo) -> dict[str, Any]:
     schema = object_schema(info)
     # Kubernetes owns metadata; a definition may not describe it.
     schema["properties"]["metadata"] = {"type": "object"}
+    _free_items(schema)
     return {
         "name": info.version,
         "served": True,
@@ -47,6 +48,19 @@ def _version(info: KindInfo) -> dict[str, Any]:
         "subresources": {"status": {}},
         "additionalPrinterColumns": [_column(column) for column in info.columns],
     }
+
+
+def _free_items(schema: Schema) -> None:
+    """Leave the items of a list untyped where they are integers or strings.
+
+    A kube-apiserver of v1.20 makes no models of a definition with such items ("items has invalid property: anyOf"), and
+    then applies objects of the kind as if it knew nothing of its fields. The type says it where the value is read.
+    """
+    if schema.get("items") == {INT_OR_STRING: True}:
+        schema["items"] = {PRESERVE: True}
+    for part in [*schema.get("properties", {}).values(), schema.get("items"), schema.get("additionalProperties")]:
+        if isinstance(part, dict):
+            _free_items(part)
 
 
 def _column(column: PrinterColumn) -> dict[str, Any]:

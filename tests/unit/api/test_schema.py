@@ -335,3 +335,9 @@ def test_a_verdict_is_ok_until_a_cause_is_added() -> None:
     verdict.warn("spec.x", "odd")
     assert verdict.ok
     assert verdict.warnings == ["spec.x: odd"]
+
+
+@every_kind
+def test_no_definition_has_a_list_that_an_old_server_makes_no_model_of(info: KindInfo) -> None:
+    schema = crd(info)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert not [path for path, part in fields_of(schema) if INT_OR_STRING in part.get("items", {})]
