@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from groundplane.api.meta import ANNOTATION_CORDON
 from groundplane.api.operation import PlannedChange
 from groundplane.base import durations
 from groundplane.base.errors import Unavailable
 
-from .. import nodes
+from .. import cordon, nodes
 from ..errors import NotReached, StepRefused
 from ..scope import ClusterDoor, ReadScope, Scope
 from ..waiting import wait_until
-from .uncordon import release
 
 _MIRROR = "kubernetes.io/config.mirror"
 
@@ -37,7 +35,7 @@ class Drain:
         if found is None:
             return []
         changes = []
-        if not (found.get("spec") or {}).get("unschedulable"):
+        if cordon.is_open(found):
             changes.append(PlannedChange(what=f"node {scope.name}", after="cordoned"))
         pods = await pods_to_leave(cluster, scope.name)
         return changes + [PlannedChange(what=f"pod {name(pod)}", after="evicted") for pod in pods]
@@ -47,16 +45,14 @@ class Drain:
         found = await nodes.node(cluster, scope.name) if cluster is not None else None
         if cluster is None or found is None:
             return
-        if not (found.get("spec") or {}).get("unschedulable"):
-            # Mark and cordon in one write: a cordon of ours is never without its mark.
-            mark = {"annotations": {ANNOTATION_CORDON: scope.target.key}}
-            await cluster.patch(f"{nodes.NODES}/{scope.name}", {"metadata": mark, "spec": {"unschedulable": True}})
+        if cordon.is_open(found):
+            await cordon.close(scope, cluster)
         await evict_all(scope, cluster, otherwise="set change.drain.timeout to 0s to delete without draining")
 
     async def undo(self, scope: Scope) -> None:
         """Uncordon the node when the cordon carries this cluster's mark; a foreign one stays."""
         if await _door(scope) is not None:
-            await release(scope)
+            await cordon.release(scope)
 
 
 async def _door(scope: ReadScope) -> ClusterDoor | None:

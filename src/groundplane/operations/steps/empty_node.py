@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from groundplane.api.meta import ANNOTATION_CORDON
 from groundplane.api.operation import PlannedChange
 from groundplane.plan.budget import allowed
 
-from .. import nodes, proven
+from .. import cordon, nodes, proven
 from ..errors import NotYet, StepRefused
 from ..probe import LABEL as PROBE
 from ..scope import ClusterDoor, ReadScope, Scope
 from .drain import evict_all, name, pods_to_leave
-from .uncordon import release
 
 
 class EmptyNode:
@@ -33,7 +31,7 @@ class EmptyNode:
         cluster = await nodes.door(scope)
         found = await nodes.need_node(cluster, scope.name)
         changes = []
-        if not (found.get("spec") or {}).get("unschedulable"):
+        if cordon.is_open(found):
             changes.append(PlannedChange(what=f"node {scope.name}", after="cordoned with our mark"))
         pods = await pods_to_leave(cluster, scope.name)
         return changes + [PlannedChange(what=f"pod {name(pod)}", after="evicted") for pod in pods]
@@ -42,15 +40,14 @@ class EmptyNode:
         cluster = await nodes.door(scope)
         found = await nodes.need_node(cluster, scope.name)
         _require_managed(scope, await pods_to_leave(cluster, scope.name))
-        if not (found.get("spec") or {}).get("unschedulable"):
+        if cordon.is_open(found):
             await _require_budget(scope, cluster)
-            mark = {"annotations": {ANNOTATION_CORDON: scope.target.key}}
-            await cluster.patch(f"{nodes.NODES}/{scope.name}", {"metadata": mark, "spec": {"unschedulable": True}})
+            await cordon.close(scope, cluster)
         await evict_all(scope, cluster, otherwise="give them more time with change.drain.timeout")
 
     async def undo(self, scope: Scope) -> None:
         """Open the node again when the cordon is ours."""
-        await release(scope)
+        await cordon.release(scope)
 
 
 async def _require_budget(scope: ReadScope, cluster: ClusterDoor) -> None:
@@ -66,8 +63,7 @@ async def _require_budget(scope: ReadScope, cluster: ClusterDoor) -> None:
 
 
 def _away(scope: ReadScope, node: nodes.Object) -> bool:
-    ours = nodes.meta(node, "annotations").get(ANNOTATION_CORDON) == scope.target.key
-    return ours or not nodes.has_condition(node, "Ready")
+    return cordon.is_ours(scope, node) or not nodes.has_condition(node, "Ready")
 
 
 def _require_managed(scope: ReadScope, pods: list[dict[str, Any]]) -> None:

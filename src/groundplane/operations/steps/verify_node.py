@@ -11,7 +11,7 @@ from typing import Any
 from groundplane.api.operation import PlannedChange
 from groundplane.clusters.api import runs
 
-from .. import living, nodes, planes, proven
+from .. import cordon, living, nodes, planes, proven
 from ..probe import LABEL, Probe, probe
 from ..scope import ClusterDoor, ReadScope, Scope
 from ..waiting import wait_until
@@ -61,7 +61,7 @@ async def _neighbours(scope: ReadScope, cluster: ClusterDoor) -> list[str]:
     ready = [name for name in scope.target.members if name in found and nodes.has_condition(found[name], "Ready")]
     others = sorted(
         (name for name in ready if name != scope.name),
-        key=lambda name: bool((found[name].get("spec") or {}).get("unschedulable")),
+        key=lambda name: not cordon.is_open(found[name]),
     )
     return [scope.name, *others[:1]]
 
