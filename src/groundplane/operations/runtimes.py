@@ -10,6 +10,7 @@ from groundplane.api.foundation import RuntimeName
 from groundplane.api.target import ClusterTarget
 from groundplane.hosts.contract import Host, ReadHost
 
+from . import systemd
 from .errors import StepRefused
 
 
@@ -52,6 +53,15 @@ async def answers(host: ReadHost, runtime: Runtime) -> bool:
     """Tell whether the runtime's daemon answers on its socket."""
     ask = ["docker", "info", "--format", "{{.ServerVersion}}"] if runtime is DOCKER else ["ctr", "version"]
     return (await host.query(ask, timeout=60)).ok
+
+
+async def start(host: Host, runtime: Runtime, *, restart: bool = False) -> None:
+    """Have the runtime's daemon run; StepRefused, with what it says itself, when it does not."""
+    if not (await systemd.bring_up(host, runtime.unit, restart=restart, check=False)).ok:
+        raise StepRefused(
+            f"cannot start {runtime.name} on host {host.name}: {await systemd.last_words(host, runtime.unit)}",
+            remedy=f"see `journalctl -u {runtime.unit}` there",
+        )
 
 
 async def images(host: ReadHost, runtime: Runtime) -> dict[str, str]:

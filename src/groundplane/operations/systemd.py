@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from groundplane.hosts.contract import Host, ReadHost
+from groundplane.hosts.contract import Host, ReadHost, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,14 @@ async def start(host: Host, name: str, *, restart: bool = False) -> None:
     """Enable the unit and have it run; with `restart` also one that runs."""
     await host.run(["systemctl", "daemon-reload"])
     await host.run(["systemctl", "enable", name])
+    await bring_up(host, name, restart=restart)
+
+
+async def bring_up(host: Host, name: str, *, restart: bool = False, check: bool = True) -> Result:
+    """Have the unit run, and with `restart` also one that runs begin anew; with `check` a failure is CommandFailed."""
     # A unit that failed often is held back by systemd until somebody resets it.
     await host.run(["systemctl", "reset-failed", name], check=False)
-    await host.run(["systemctl", "restart" if restart else "start", name], timeout=180)
+    return await host.run(["systemctl", "restart" if restart else "start", name], check=check, timeout=180)
 
 
 async def put_back(host: Host, unit: Unit) -> None:
@@ -45,3 +50,11 @@ async def put_back(host: Host, unit: Unit) -> None:
     if not unit.enabled:
         await host.run(["systemctl", "disable", unit.name], check=False)
     await host.run(["systemctl", "restart" if unit.active else "stop", unit.name], timeout=180)
+
+
+async def last_words(host: ReadHost, unit: str) -> str:
+    """Return the last lines of a unit's journal that say what is wrong."""
+    shown = await host.query(["journalctl", "-u", unit, "-n", "40", "--no-pager", "-o", "cat"])
+    lines = [line.strip() for line in shown.text.splitlines() if line.strip()]
+    telling = [line for line in lines if any(word in line.lower() for word in ("error", "fail", "fatal", "cannot"))]
+    return "; ".join((telling or lines)[-2:])[:600] or "it says nothing"

@@ -83,6 +83,7 @@ class StageRuntime:
         if edited is not None:
             await _try_out(host, runtime, edited)
             await host.write(runtime.config, edited)
+        await host.run(["systemctl", "daemon-reload"])
         try:
             await (_stage_docker(scope) if runtime is DOCKER else _stage_containerd(scope))
         except StepRefused:
@@ -169,7 +170,7 @@ async def _stage_containerd(scope: Scope) -> None:
     host = scope.door
     unit = await systemd.look(host, CONTAINERD.unit)
     due = (await ledger.note(host, _NOTE) or {}).get("restart") == "due"
-    await _start(scope, CONTAINERD, restart=unit.active and due)
+    await runtimes.start(host, CONTAINERD, restart=unit.active and due)
     runtime = await cri.connect(host)
     scope.log(f"{runtime.runtime} {runtime.version} answers with the CRI {runtime.api}")
     if images := await missing_in_containerd(host):
@@ -203,7 +204,7 @@ async def _prove(scope: Scope, runtime: cri.Cri) -> None:
 async def _stage_docker(scope: Scope) -> None:
     host = scope.door
     due = (await ledger.note(host, _NOTE) or {}).get("restart") == "due"
-    await _start(scope, DOCKER, restart=due)
+    await runtimes.start(host, DOCKER, restart=due)
     driver = (await host.run(["docker", "info", "--format", "{{.CgroupDriver}}"])).text
     wanted = await living.cgroup_driver(scope.host)
     if driver != wanted:
@@ -228,27 +229,6 @@ async def _carry_to_docker(scope: Scope, reference: str) -> None:
         scope.log(f"carried {reference} over to Docker")
     finally:
         await host.run(["rm", "-f", path])
-
-
-async def _start(scope: Scope, runtime: Runtime, *, restart: bool) -> None:
-    host = scope.door
-    await host.run(["systemctl", "daemon-reload"])
-    await host.run(["systemctl", "reset-failed", runtime.unit], check=False)
-    verb = "restart" if restart else "start"
-    done = await host.run(["systemctl", verb, runtime.unit], check=False, timeout=180)
-    if not done.ok:
-        raise StepRefused(
-            f"cannot start {runtime.name} on host {host.name}: {await last_words(scope.host, runtime.unit)}",
-            remedy=f"see `journalctl -u {runtime.unit}` there",
-        )
-
-
-async def last_words(host: ReadHost, unit: str) -> str:
-    """Return the last lines of a unit's journal that say what is wrong."""
-    shown = await host.query(["journalctl", "-u", unit, "-n", "40", "--no-pager", "-o", "cat"])
-    lines = [line.strip() for line in shown.text.splitlines() if line.strip()]
-    telling = [line for line in lines if any(word in line.lower() for word in ("error", "fail", "fatal", "cannot"))]
-    return "; ".join((telling or lines)[-2:])[:600] or "it says nothing"
 
 
 async def _bond(host: ReadHost) -> str:

@@ -11,24 +11,19 @@ from collections.abc import Mapping
 
 import yaml
 
-from groundplane.api.meta import ANNOTATION_CORDON
 from groundplane.api.operation import PlannedChange
 from groundplane.base.errors import Unavailable
 from groundplane.hosts.contract import Host, ReadHost
 
-from .. import before, kubelet_flags, living, nodes, systemd
+from .. import before, cordon, kubelet, kubelet_flags, living, nodes, runtimes, systemd
 from ..carrying import carried_from
-from ..errors import NotReached, StepRefused
 from ..kubeadm.versions import cri_socket, minor_of
 from ..retire import other, retire, unit_names
 from ..runtimes import CONTAINERD, DOCKER, Runtime, runtime_of
 from ..scope import ReadScope, Scope
-from ..waiting import wait_until
 from .runtime import version_of
-from .stage_runtime import kept_of, last_words
+from .stage_runtime import kept_of
 
-_KUBELET = "kubelet.service"
-_PATIENCE = 240.0
 _KUBELETS = (kubelet_flags.PATH, living.KUBELET_CONFIG, living.CRICTL, living.INSTANCE_CONFIG)
 
 
@@ -41,7 +36,8 @@ class SwitchRuntime:
 
     async def plan(self, scope: ReadScope) -> list[PlannedChange]:
         runtime = runtime_of(scope.target)
-        changes = await _host_changes(scope.host, runtime, await _minor(scope))
+        version = await kubelet.version(scope)
+        changes = await _host_changes(scope.host, runtime, minor_of(version))
         try:
             node = await nodes.need_node(await nodes.door(scope), scope.name)
         except Unavailable:
@@ -51,7 +47,7 @@ class SwitchRuntime:
             raise
         if missing := nodes.not_on(node, runtime.name):
             changes.append(PlannedChange(what=f"node {scope.name}", before=missing, after=f"Ready on {runtime.name}"))
-        socket = await _socket(scope, runtime)
+        socket = cri_socket(runtime.name, version)
         now = nodes.meta(node, "annotations").get(living.SOCKET_ANNOTATION)
         if now is not None and now != socket:
             changes.append(PlannedChange(what=f"annotation {living.SOCKET_ANNOTATION}", before=now, after=socket))
@@ -59,18 +55,19 @@ class SwitchRuntime:
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
         host, runtime = scope.door, runtime_of(scope.target)
-        minor = await _minor(scope)
+        version = await kubelet.version(scope)
+        minor = minor_of(version)
         if await _host_changes(scope.host, runtime, minor):
             await _keep(scope, runtime)
-            await host.run(["systemctl", "stop", _KUBELET], timeout=180)
+            await host.run(["systemctl", "stop", kubelet.UNIT], timeout=180)
             await _leave(scope, other(runtime))
             await _write(host, runtime, minor)
             await _take_log_limits(scope, runtime)
             await _units_back(host, runtime)
-            await _start_runtime(scope, runtime)
-            await _start_kubelet(host)
+            await _start_runtime(host, runtime)
+            await systemd.start(host, kubelet.UNIT)
         await _settle(scope, runtime)
-        await _annotate(scope, await _socket(scope, runtime))
+        await _annotate(scope, cri_socket(runtime.name, version))
         # It is where it was once: how it was there is no way back any more.
         await before.forget(host, kept_of(runtime))
 
@@ -85,19 +82,19 @@ class SwitchRuntime:
             return
         scope.log(f"bringing the node back to {back.name}")
         await _close(scope)
-        await host.run(["systemctl", "stop", _KUBELET], timeout=180)
+        await host.run(["systemctl", "stop", kubelet.UNIT], timeout=180)
         await retire(scope, other(back))
         for path in ("/var/lib/kubelet/", living.CRICTL):
             await before.put_back(host, kept_of(back), below=path)
         if back is DOCKER:
             # Docker stands on containerd, so what broke that one would keep Docker down as well.
             await before.put_back(host, kept_of(back), below=CONTAINERD.config)
-            await _restart_if_down(scope)
+            await systemd.bring_up(host, CONTAINERD.unit, restart=True, check=False)
         await _units_back(host, back)
-        await _start_runtime(scope, back)
-        await _start_kubelet(host)
+        await _start_runtime(host, back)
+        await systemd.start(host, kubelet.UNIT)
         await _settle(scope, back)
-        await _annotate(scope, await _socket(scope, back))
+        await _annotate(scope, cri_socket(back.name, await kubelet.version(scope)))
         await scope.journal.put(_begun(scope), "")
         scope.log(f"node {scope.name} is Ready on {back.name} again")
 
@@ -130,17 +127,9 @@ async def _close(scope: Scope) -> None:
     except Unavailable as error:
         scope.log(f"not looked whether the node is open for pods, the API does not answer: {error.message}")
         return
-    if node is not None and not (node.get("spec") or {}).get("unschedulable"):
-        mark = {"annotations": {ANNOTATION_CORDON: scope.target.key}}
-        await cluster.patch(f"{nodes.NODES}/{scope.name}", {"metadata": mark, "spec": {"unschedulable": True}})
+    if node is not None and cordon.is_open(node):
+        await cordon.close(scope, cluster)
         scope.log(f"cordoned node {scope.name}, for it was open")
-
-
-async def _minor(scope: ReadScope) -> int:
-    """Return the minor of the kubelet that is on the machine."""
-    said = (await scope.host.query(["kubelet", "--version"])).text
-    version = said.rpartition(" ")[2]
-    return minor_of(version if version.startswith("v") else scope.target.version)
 
 
 async def _host_changes(host: ReadHost, runtime: Runtime, minor: int) -> list[PlannedChange]:
@@ -154,7 +143,7 @@ async def _host_changes(host: ReadHost, runtime: Runtime, minor: int) -> list[Pl
         unit = await systemd.look(host, name)
         if unit.active or unit.enabled:
             changes.append(PlannedChange(what=name, before="running", after="stopped, not started at boot"))
-    for name in (runtime.unit, _KUBELET):
+    for name in (runtime.unit, kubelet.UNIT):
         unit = await systemd.look(host, name)
         if not (unit.active and unit.enabled):
             changes.append(PlannedChange(what=name, before="not running", after="running, started at boot"))
@@ -218,49 +207,14 @@ async def _leave(scope: Scope, runtime: Runtime) -> None:
             await host.run(["systemctl", "disable", "--now", name], timeout=180)
 
 
-async def _start_runtime(scope: Scope, runtime: Runtime) -> None:
-    host = scope.door
-    unit = await systemd.look(host, runtime.unit)
-    if not unit.enabled:
+async def _start_runtime(host: Host, runtime: Runtime) -> None:
+    if not (await systemd.look(host, runtime.unit)).enabled:
         await host.run(["systemctl", "enable", runtime.unit])
-    await host.run(["systemctl", "reset-failed", runtime.unit], check=False)
-    if not (await host.run(["systemctl", "start", runtime.unit], check=False, timeout=180)).ok:
-        raise StepRefused(
-            f"cannot start {runtime.name} on host {host.name}: {await last_words(scope.host, runtime.unit)}",
-            remedy=f"see `journalctl -u {runtime.unit}` there",
-        )
-
-
-async def _start_kubelet(host: Host) -> None:
-    await host.run(["systemctl", "enable", _KUBELET])
-    await host.run(["systemctl", "reset-failed", _KUBELET], check=False)
-    await host.run(["systemctl", "start", _KUBELET], timeout=180)
+    await runtimes.start(host, runtime)
 
 
 async def _settle(scope: Scope, runtime: Runtime) -> None:
-    """Wait until the Node is Ready on the runtime. The API may be away meanwhile: it is on this node, perhaps."""
-
-    async def missing() -> str:
-        try:
-            cluster = await scope.cluster()
-            node = await nodes.node(cluster, scope.name) if cluster is not None else None
-        except Unavailable as error:
-            return f"the cluster's API does not answer yet: {error.message}"
-        return nodes.not_on(node, runtime.name) if node is not None else "it is not registered"
-
-    what = f"node {scope.name} Ready on {runtime.name}"
-    try:
-        await wait_until(missing, what=what, seconds=_PATIENCE, clock=scope.clock, interval=0.5)
-    except NotReached as error:
-        words = await last_words(scope.host, _KUBELET)
-        raise NotReached(
-            f"{error.message}; kubelet says: {words}", remedy="see `journalctl -u kubelet` there"
-        ) from error
-
-
-async def _socket(scope: ReadScope, runtime: Runtime) -> str:
-    said = (await scope.host.query(["kubelet", "--version"])).text.rpartition(" ")[2]
-    return cri_socket(runtime.name, said if said.startswith("v") else scope.target.version)
+    await kubelet.settle(scope, f"Ready on {runtime.name}", lambda node: nodes.not_on(node, runtime.name))
 
 
 async def _annotate(scope: Scope, socket: str) -> None:
@@ -278,15 +232,8 @@ async def _left(host: ReadHost, back: Runtime) -> bool:
         return False
     if await living.runtime_of(host) != back.name:
         return True
-    running = [await systemd.look(host, name) for name in (*unit_names(back), back.unit, _KUBELET)]
+    running = [await systemd.look(host, name) for name in (*unit_names(back), back.unit, kubelet.UNIT)]
     return not all(unit.active for unit in running)
-
-
-async def _restart_if_down(scope: Scope) -> None:
-    """Have containerd run with the configuration that it had."""
-    host = scope.door
-    await host.run(["systemctl", "reset-failed", CONTAINERD.unit], check=False)
-    await host.run(["systemctl", "restart", CONTAINERD.unit], check=False, timeout=180)
 
 
 async def _units_back(host: Host, runtime: Runtime) -> None:

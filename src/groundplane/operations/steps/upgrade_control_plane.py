@@ -15,7 +15,7 @@ from groundplane.base.errors import Unavailable
 from groundplane.clusters.api import runs
 from groundplane.hosts.contract import ReadHost
 
-from .. import before, etcd_store, living, nodes, planes, programs
+from .. import before, etcd_store, kubelet, living, nodes, planes, programs
 from ..control_plane import has_crictl
 from ..errors import NotReached, StepRefused
 from ..jobs import Job, run_job
@@ -30,7 +30,6 @@ SYSTEM = "/api/v1/namespaces/kube-system"
 CONFIG_MAP = f"{SYSTEM}/configmaps/kubeadm-config"
 _PATIENCE = 300.0
 _COMING_UP = 120.0
-_KUBELET = "kubelet.service"
 # Not below /run, from which some systems let nothing be executed.
 _SHIM = f"{STAGE}/kubeadm-path"
 # kubeadm before v1.31 asks crictl for images; where there is none, this answers it from containerd's own tool.
@@ -99,7 +98,7 @@ class UpgradeControlPlane:
             )
             return
         # A kubelet that sees a static pod come back while it still ends it runs it twice, and the two fight for a port.
-        await host.run(["systemctl", "stop", _KUBELET], timeout=180)
+        await host.run(["systemctl", "stop", kubelet.UNIT], timeout=180)
         await end_static_pods(scope, [f"{component}-{scope.name}" for component in kubeadm.COMPONENTS])
         for path in (*map(kubeadm.manifest_path, kubeadm.COMPONENTS), living.KUBELET_CONFIG):
             if await host.read(path) != await before.copy_of(host, kept, path):
@@ -108,7 +107,7 @@ class UpgradeControlPlane:
         for path in _CREDENTIALS:
             await before.put_back(host, kept, below=path)
         await _put_back_lost(scope)
-        await host.run(["systemctl", "start", _KUBELET], timeout=180)
+        await host.run(["systemctl", "start", kubelet.UNIT], timeout=180)
         old = _version_of(await before.copy_of(host, kept, kubeadm.manifest_path("kube-apiserver")))
         await _settle(scope, old)
         await _note_old(scope, old)
@@ -131,7 +130,7 @@ async def _begin(scope: Scope) -> None:
     host, kept = scope.door, kept_of(scope.target.version)
     # A way back that was cut off may have left kubelet stopped, or a manifest away.
     await _put_back_lost(scope)
-    await host.run(["systemctl", "start", _KUBELET], timeout=180)
+    await host.run(["systemctl", "start", kubelet.UNIT], timeout=180)
     await _require_served(scope)
     node = await nodes.need_node(await nodes.door(scope), scope.name)
     if nodes.has_condition(node, "Ready") and len(set((await _tags(scope.host)).values())) == 1:

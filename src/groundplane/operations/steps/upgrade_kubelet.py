@@ -12,22 +12,16 @@ from typing import Any
 import yaml
 
 from groundplane.api.operation import PlannedChange
-from groundplane.base.errors import Unavailable
 from groundplane.hosts.contract import Host
 
-from .. import before, kubelet_flags, living, nodes, programs
-from ..errors import NotReached
+from .. import before, kubelet, kubelet_flags, living, nodes, programs, systemd
 from ..jobs import Job, run_job
 from ..kubeadm import minor_of
 from ..kubeadm import upgrade as kubeadm
 from ..scope import ReadScope, Scope
-from ..waiting import wait_until
 from . import upgrade_control_plane
 from .stage_kubernetes import released
-from .stage_runtime import last_words
 
-_KUBELET = "kubelet.service"
-_PATIENCE = 240.0
 # What switch-runtime puts there, for Docker limited logs so.
 _OWN = ("containerLogMaxSize", "containerLogMaxFiles")
 _PLACE = """set -eu
@@ -80,7 +74,7 @@ class UpgradeKubelet:
         await before.put_back(host, kept)
         await _restart(host)
         said = await host.run([(await programs.program(scope.host, "kubelet")).now, "--version"])
-        old = said.text.rpartition(" ")[2]
+        old = kubelet.version_in(said.text)
         await _settle(scope, old)
         await before.forget(host, kept)
         await scope.journal.put(_begun(scope), "")
@@ -178,29 +172,11 @@ async def _divert(scope: Scope, found: programs.Program) -> None:
 
 async def _restart(host: Host) -> None:
     await host.run(["systemctl", "daemon-reload"])
-    await host.run(["systemctl", "reset-failed", _KUBELET], check=False)
-    await host.run(["systemctl", "restart", _KUBELET], timeout=180)
+    await systemd.bring_up(host, kubelet.UNIT, restart=True)
 
 
 async def _settle(scope: Scope, version: str) -> None:
-    """Wait until the Node reports the version and is Ready. The API may be on this node, and away meanwhile."""
-
-    async def missing() -> str:
-        try:
-            cluster = await scope.cluster()
-            node = await nodes.node(cluster, scope.name) if cluster is not None else None
-        except Unavailable as error:
-            return f"the cluster's API does not answer: {error.message}"
-        return _not_at(node, version) if node is not None else "it is not registered"
-
-    what = f"node {scope.name} Ready at {version}"
-    try:
-        await wait_until(missing, what=what, seconds=_PATIENCE, clock=scope.clock, interval=0.5)
-    except NotReached as error:
-        words = await last_words(scope.host, _KUBELET)
-        raise NotReached(
-            f"{error.message}; kubelet says: {words}", remedy="see `journalctl -u kubelet` there"
-        ) from error
+    await kubelet.settle(scope, f"Ready at {version}", lambda node: _not_at(node, version))
 
 
 def _not_at(node: nodes.Object, version: str) -> str:
