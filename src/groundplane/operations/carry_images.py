@@ -16,7 +16,7 @@ from . import cri, runtimes
 from .places import STAGE
 from .retire import other
 from .room import require
-from .runtimes import CONTAINERD, Runtime
+from .runtimes import CONTAINERD, DOCKER, Runtime
 from .scope import Scope
 
 _TAR = f"{STAGE}/images.tar"
@@ -63,9 +63,26 @@ async def carry_to_containerd(scope: Scope, images: list[Held]) -> None:
             await require(host, STAGE, image.size, f"carry image {image.names[0]} over")
             scope.log(f"carrying {', '.join(image.names)} over to containerd")
             await host.run(["docker", "save", "--output", _TAR, *image.names], timeout=1800)
-            await host.run(["ctr", "-n", "k8s.io", "images", "import", _TAR], timeout=1800)
+            await host.run(runtimes.load_command(CONTAINERD, _TAR), timeout=1800)
     finally:
         await host.run(["rm", "-f", _TAR])
+
+
+async def carry_to_docker(scope: Scope) -> None:
+    """Bring containerd's images over that Docker has not by name; the tar between the two is gone afterwards."""
+    host = scope.door
+    await host.run(["mkdir", "-p", "-m", "700", STAGE])
+    for reference in sorted(await runtimes.images(host, CONTAINERD)):
+        if reference.startswith("sha256:") or "@" in reference:
+            continue
+        if (await host.run(["docker", "image", "inspect", "--format", "{{.Id}}", reference], check=False)).ok:
+            continue
+        try:
+            await host.run(["ctr", "-n", "k8s.io", "images", "export", _TAR, reference], timeout=1800)
+            await host.run(runtimes.load_command(DOCKER, _TAR), timeout=1800)
+            scope.log(f"carried {reference} over to Docker")
+        finally:
+            await host.run(["rm", "-f", _TAR])
 
 
 async def _needed(host: ReadHost) -> list[Held]:

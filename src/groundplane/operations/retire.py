@@ -28,17 +28,14 @@ async def _docker(scope: Scope) -> None:
     host = scope.door
     if not (await host.run(["docker", "info", "--format", "{{.ServerVersion}}"], check=False)).ok:
         return
-    for end in (False, True):
-        # First the containers of pods in the pod network, while their network can still be given back.
-        sandboxes = await _docker_sandboxes(scope)
-        inside = {identity: netns for identity, netns in sandboxes.items() if netns != "host"}
-        running = await _ids(scope, "--filter", "status=running")
-        if not running:
-            return
-        if end:
-            await host.run(["docker", "stop", "--time", str(_GRACE), *running], timeout=_GRACE * 12)
-            continue
-        await cni.give_back(scope, inside, folders=await living.cni_folders(scope.host))
+    running = await _ids(scope, "--filter", "status=running")
+    if not running:
+        return
+    # First, while the pods run: their network can only be given back as long as they have it.
+    sandboxes = await _docker_sandboxes(scope)
+    inside = {identity: netns for identity, netns in sandboxes.items() if netns != "host"}
+    await cni.give_back(scope, inside, folders=await living.cni_folders(scope.host))
+    await host.run(["docker", "stop", "--time", str(_GRACE), *running], timeout=_GRACE * 12)
 
 
 async def _ids(scope: Scope, *filters: str) -> list[str]:

@@ -16,7 +16,7 @@ from groundplane.hosts.contract import Host, ReadHost
 
 from .. import before, containerd, cri, docker, ledger, living, nodes, runtimes, systemd
 from ..carry import PROXY, Carried
-from ..carry_images import carry_to_containerd, missing_in_containerd
+from ..carry_images import carry_to_containerd, carry_to_docker, missing_in_containerd
 from ..carry_images import lacking as lacking_images
 from ..carrying import carried_from, lacking
 from ..errors import StepRefused
@@ -116,11 +116,16 @@ async def _forget_earlier(scope: Scope, runtime: Runtime) -> None:
     await scope.journal.put(_begun(scope), runtime.name)
 
 
+async def _restart_due(host: ReadHost) -> bool:
+    """Tell whether files of the runtime were changed and it has not been proven with them yet."""
+    return (await ledger.note(host, _NOTE) or {}).get("restart") == "due"
+
+
 async def _require_free(scope: Scope, runtime: Runtime, *, due: bool) -> None:
     """Refuse, before anything is written, to restart a containerd that Docker's containers end with."""
     if runtime is DOCKER or not (await systemd.look(scope.host, CONTAINERD.unit)).active:
         return
-    due = due or (await ledger.note(scope.host, _NOTE) or {}).get("restart") == "due"
+    due = due or await _restart_due(scope.host)
     if due and (bond := await _bond(scope.host)):
         raise StepRefused(
             f"cannot stage containerd on host {scope.name}: docker.service is bound to it ({bond}), so that a restart"
@@ -169,7 +174,7 @@ def kept_of(runtime: Runtime) -> str:
 async def _stage_containerd(scope: Scope) -> None:
     host = scope.door
     unit = await systemd.look(host, CONTAINERD.unit)
-    due = (await ledger.note(host, _NOTE) or {}).get("restart") == "due"
+    due = await _restart_due(host)
     await runtimes.start(host, CONTAINERD, restart=unit.active and due)
     runtime = await cri.connect(host)
     scope.log(f"{runtime.runtime} {runtime.version} answers with the CRI {runtime.api}")
@@ -203,7 +208,7 @@ async def _prove(scope: Scope, runtime: cri.Cri) -> None:
 
 async def _stage_docker(scope: Scope) -> None:
     host = scope.door
-    due = (await ledger.note(host, _NOTE) or {}).get("restart") == "due"
+    due = await _restart_due(host)
     await runtimes.start(host, DOCKER, restart=due)
     driver = (await host.run(["docker", "info", "--format", "{{.CgroupDriver}}"])).text
     wanted = await living.cgroup_driver(scope.host)
@@ -213,22 +218,7 @@ async def _stage_docker(scope: Scope) -> None:
             remedy='set "exec-opts" in /etc/docker/daemon.json, then try again',
         )
     # What kubelet would have to pull is with containerd: carried back the same way.
-    for reference, _ in sorted((await runtimes.images(host, CONTAINERD)).items()):
-        if not reference.startswith("sha256:") and "@" not in reference:
-            await _carry_to_docker(scope, reference)
-
-
-async def _carry_to_docker(scope: Scope, reference: str) -> None:
-    host, path = scope.door, "/var/lib/groundplane/stage/image.tar"
-    if (await host.run(["docker", "image", "inspect", "--format", "{{.Id}}", reference], check=False)).ok:
-        return
-    await host.run(["mkdir", "-p", "-m", "700", path.rpartition("/")[0]])
-    try:
-        await host.run(["ctr", "-n", "k8s.io", "images", "export", path, reference], timeout=1800)
-        await host.run(["docker", "load", "--quiet", "--input", path], timeout=1800)
-        scope.log(f"carried {reference} over to Docker")
-    finally:
-        await host.run(["rm", "-f", path])
+    await carry_to_docker(scope)
 
 
 async def _bond(host: ReadHost) -> str:
