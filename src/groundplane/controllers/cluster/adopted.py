@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_UPDATE, FINALIZER_CLUSTER
+from groundplane.api.meta import ANNOTATION_UPDATE
 from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, wishes
 from groundplane.api.validation.shared import runnable
 from groundplane.api.validation.together import claims
@@ -106,7 +106,7 @@ class Adoption:
     async def scope(self, cluster: Cluster) -> ClusterScope | None:
         """Read everything about a Cluster that has Machines, or whose mark may be on some; None for any other."""
         meta = cluster.metadata
-        if not self._memberships.has(ObjectKey(meta.namespace, meta.name)) and not _marked(cluster):
+        if not self._memberships.has(ObjectKey(meta.namespace, meta.name)) and not holds.marked(cluster):
             return None
         scope = await load(self._objects, meta.namespace, meta.name)
         return _in_its_turn(scope) if scope is not None else None
@@ -138,7 +138,7 @@ class Adoption:
     ) -> Advanced:
         """Match the Machines, and make the Operation that the spec asks for."""
         facts = found.facts
-        if _marked(scope.cluster):
+        if holds.marked(scope.cluster):
             await holds.hold(self._objects, scope)
         draft = self._draft(scope, status)
         draft.members(facts.nodes)
@@ -168,7 +168,7 @@ class Adoption:
             return await self._plan(scope, draft, (surveyed.facts, facts), open_door)
         draft.clear()
         draft.concluded(None if scope.stale else scope.answer)
-        return Advanced(draft.finish(), unprotect=_marked(scope.cluster) and not may_be_on_machines(scope))
+        return Advanced(draft.finish(), unprotect=holds.marked(scope.cluster) and not may_be_on_machines(scope))
 
     async def delete(self, scope: ClusterScope) -> tuple[Again, ClusterStatus] | None:
         """Let the cluster go, which runs on; None when the finalizer is gone and there is no status to write."""
@@ -178,10 +178,7 @@ class Adoption:
 
     async def protect(self, scope: ClusterScope) -> None:
         """Make sure that a deletion waits for us before anything is written on a machine."""
-        meta = scope.cluster.metadata
-        finalizers = [*meta.finalizers, FINALIZER_CLUSTER]
-        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": meta.resource_version}}
-        await self._objects.patch(Cluster, meta.namespace, meta.name, patch)
+        await holds.mark(self._objects, scope.cluster)
 
     async def unprotect(self, scope: ClusterScope) -> None:
         """Let the Machines and their Secrets go again: what was wished for was given up before it began."""
@@ -222,7 +219,7 @@ class Adoption:
         if errors(standing):
             return Advanced(draft.finish(), pending=True)
         chosen = with_warnings(chosen, standing)
-        if not _marked(cluster):
+        if not holds.marked(cluster):
             return Advanced(draft.finish(), protect=True)
         operation = await make_operation(self._objects, scope, chosen, proposal.request)
         if proposal.of_spec:
@@ -263,11 +260,6 @@ def _updates(scope: ClusterScope) -> list[str]:
     """Return the updates of packages that are asked for."""
     asked = [scope.cluster.metadata, *(machine.metadata for machine in scope.machines)]
     return [value for meta in asked if (value := meta.annotations.get(ANNOTATION_UPDATE, ""))]
-
-
-def _marked(cluster: Cluster) -> bool:
-    """Tell whether the Cluster's mark may be on machines."""
-    return FINALIZER_CLUSTER in cluster.metadata.finalizers
 
 
 def _carries_mark(facts: MachineFacts | None, key: str) -> bool:

@@ -47,6 +47,19 @@ class _Candidate:
         return FINALIZER_IN_USE in self.meta.finalizers
 
 
+def marked(cluster: Cluster) -> bool:
+    """Tell whether a deletion waits for us: from then on the Cluster's mark may be on machines."""
+    return FINALIZER_CLUSTER in cluster.metadata.finalizers
+
+
+async def mark(objects: Objects, cluster: Cluster) -> None:
+    """Make sure that a deletion waits for us before anything is done to a machine."""
+    meta = cluster.metadata
+    finalizers = [*meta.finalizers, FINALIZER_CLUSTER]
+    patch = {"metadata": {"finalizers": finalizers, "resourceVersion": meta.resource_version}}
+    await objects.patch(Cluster, meta.namespace, meta.name, patch)
+
+
 def needed(world: World, cluster: Cluster) -> set[_Key]:
     """Return what the Cluster needs, as (resource, name) in its namespace.
 
@@ -54,7 +67,7 @@ def needed(world: World, cluster: Cluster) -> set[_Key]:
     """
     held: set[_Key] = set()
     imported = cluster.spec.provider == "Imported"
-    if imported and FINALIZER_CLUSTER not in cluster.metadata.finalizers:
+    if imported and not marked(cluster):
         return held
     for machine in world.machines:
         if belongs(machine, cluster):

@@ -25,7 +25,7 @@ import msgspec
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts
-from groundplane.api.meta import ANNOTATION_CLUSTER_ID, ANNOTATION_SURVEY, FINALIZER_CLUSTER, SECRET_KUBECONFIG
+from groundplane.api.meta import ANNOTATION_CLUSTER_ID, ANNOTATION_SURVEY, SECRET_KUBECONFIG
 from groundplane.base.clock import Now
 from groundplane.base.errors import GroundplaneError
 from groundplane.base.settings import Settings
@@ -41,7 +41,7 @@ from groundplane.kube.kubeconfig import Access, KubeconfigInvalid
 
 from ..assessing import Assessor
 from ..objects import Objects
-from . import imported_status
+from . import holds, imported_status
 from .adopted import Adoption, Answered
 from .identities import Claim, Identities, claim_of
 from .scope import ClusterScope
@@ -168,7 +168,7 @@ class ImportedReconciler:
 
     async def _delete(self, cluster: Cluster, scope: ClusterScope | None) -> Again:
         """Forget the Cluster; one whose mark is on machines is let go first."""
-        if scope is None or FINALIZER_CLUSTER not in cluster.metadata.finalizers:
+        if scope is None or not holds.marked(cluster):
             return Again()
         found = await self._adoption.delete(scope)
         if found is None:

@@ -6,7 +6,7 @@ deletion has succeeded, or when there is nothing of the cluster on it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.machine import Machine
@@ -37,19 +37,24 @@ def have_left(scope: ClusterScope) -> set[str]:
     }
 
 
-async def facts_for(
-    access: Access, scope: ClusterScope, observed: ClusterFacts, *, fresh: Collection[str] = ()
-) -> Surveyed:
-    """Return the facts that a plan is made from: what is known of living members, and a look at all other machines.
-
-    Machines in `fresh` are looked at in any case: plan, and when the plan touches a machine whose facts were only known
-    (plan.planes.touched), look at it and plan again. One that is deleted and given up is not asked any more.
-    """
+def vouched(scope: ClusterScope, observed: ClusterFacts) -> dict[str, MachineFacts]:
+    """Return what is known of the living members, by name: a plan can begin with it."""
     key = f"{scope.cluster.metadata.namespace}/{scope.cluster.metadata.name}"
-    asked = [m for m in scope.machines if not given_up(m)]
-    known = {m.metadata.name: f for m in asked if (f := settled(m, key, observed)) and m.metadata.name not in fresh}
-    surveyed = await access.survey([m for m in asked if m.metadata.name not in known])
+    return {m.metadata.name: f for m in _asked(scope) if (f := settled(m, key, observed))}
+
+
+async def facts_for(access: Access, scope: ClusterScope, known: Mapping[str, MachineFacts]) -> Surveyed:
+    """Return the facts that a plan is made from: what is known, and a look at all other machines.
+
+    Plan with what is vouched for, and when the plan touches such a machine (plan.planes.touched), look at it and plan
+    again. One that is deleted and given up is not asked any more.
+    """
+    surveyed = await access.survey([m for m in _asked(scope) if m.metadata.name not in known])
     return Surveyed(facts={**known, **surveyed.facts}, errors=surveyed.errors)
+
+
+def _asked(scope: ClusterScope) -> list[Machine]:
+    return [machine for machine in scope.machines if not given_up(machine)]
 
 
 def remedy_for(scope: ClusterScope, errors: Collection[str]) -> str:

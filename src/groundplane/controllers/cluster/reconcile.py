@@ -9,13 +9,12 @@ repeated by itself, but when an input changes or a person says retry. A stale on
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from groundplane.api.cluster import Cluster
-from groundplane.api.facts import ClusterFacts
-from groundplane.api.meta import FINALIZER_CLUSTER
+from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.target import Desired, resolve
 from groundplane.api.validation import check_cluster
 from groundplane.base.clock import Now
@@ -25,7 +24,7 @@ from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
 from groundplane.plan.planes import rooted, touched
-from groundplane.plan.preflight import check, errors
+from groundplane.plan.preflight import Problem, check, errors
 
 from ..access import Access
 from ..assessing import Assessor
@@ -33,7 +32,7 @@ from ..members import Members, Seen
 from ..objects import Objects
 from . import deletion, holds
 from .inspecting import inspect, with_warnings
-from .leaving import facts_for, have_left, remedy_for
+from .leaving import facts_for, have_left, remedy_for, vouched
 from .operations import make_operation
 from .planning import Proposal, RequestRefused, give_up, next_request, propose, without_leaving
 from .scope import ClusterScope, load
@@ -42,6 +41,16 @@ from .status import StatusDraft
 OBSERVE_EVERY = 60.0
 RETRY_BLOCKED = 30.0
 SETTLE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wished:
+    """A proposal with what it was made from. `problems`: what preflight has to say, without errors."""
+
+    proposal: Proposal
+    desired: Desired
+    facts: Mapping[str, MachineFacts]
+    problems: list[Problem]
 
 
 class ClusterReconciler:
@@ -68,7 +77,8 @@ class ClusterReconciler:
         draft = self._draft(scope)
         if scope.cluster.metadata.deletion_timestamp:
             again = await self.deletion.reconcile(scope, draft)
-        elif await self._protect(scope):
+        elif not holds.marked(scope.cluster):
+            await holds.mark(self._objects, scope.cluster)
             # What was read is not the newest any more.
             return Again(0.0)
         else:
@@ -133,17 +143,6 @@ class ClusterReconciler:
             draft.answered()
         return Again(RETRY_BLOCKED)
 
-    async def _protect(self, scope: ClusterScope) -> bool:
-        """Make sure that a deletion waits for us before anything is done to a machine."""
-        meta = scope.cluster.metadata
-        if FINALIZER_CLUSTER in meta.finalizers:
-            return False
-        patch = {
-            "metadata": {"finalizers": [*meta.finalizers, FINALIZER_CLUSTER], "resourceVersion": meta.resource_version}
-        }
-        await self._objects.patch(Cluster, meta.namespace, meta.name, patch)
-        return True
-
     def _valid(self, scope: ClusterScope, draft: StatusDraft) -> bool:
         verdict = check_cluster(scope.cluster, scope.foundation, scope.distribution, scope.machines, scope.world)
         draft.validated(verdict)
@@ -161,10 +160,13 @@ class ClusterReconciler:
     async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
         """Plan and make an Operation. None: nothing to do, go on and observe."""
         observed = (await self._members.observe(scope.cluster)).facts
-        proposal = await self._proposed(scope, draft, observed, fresh=())
-        if proposal is not None and (touched_now := touched(proposal.chosen.plan)):
+        known = vouched(scope, observed)
+        wished = await self._wished(scope, draft, observed, known)
+        if wished is not None and (unseen := touched(wished.proposal.chosen.plan) & known.keys()):
             # What was only known of the machines that it is about is looked at before anybody is asked.
-            proposal = await self._proposed(scope, draft, observed, fresh=touched_now)
+            fresh = {name: facts for name, facts in wished.facts.items() if name not in unseen}
+            wished = await self._wished(scope, draft, observed, fresh)
+        proposal = await self._inspected(scope, draft, observed, wished) if wished is not None else None
         if proposal is None:
             return await self._blocked(scope, draft)
         chosen = proposal.chosen
@@ -183,13 +185,13 @@ class ClusterReconciler:
         draft.working(operation)
         return Again(SETTLE if draft.watches_beside(operation) else OBSERVE_EVERY)
 
-    async def _proposed(
-        self, scope: ClusterScope, draft: StatusDraft, observed: ClusterFacts, *, fresh: Collection[str]
-    ) -> Proposal | None:
+    async def _wished(
+        self, scope: ClusterScope, draft: StatusDraft, observed: ClusterFacts, known: Mapping[str, MachineFacts]
+    ) -> _Wished | None:
         """Return what is to be done next; None when something stands against it, and the draft says what."""
         if scope.distribution is None:
             raise Refused(f"cannot plan cluster {scope.cluster.metadata.name}: it has no distribution")
-        surveyed = await facts_for(self._access, scope, observed, fresh=fresh)
+        surveyed = await facts_for(self._access, scope, known)
         if surveyed.errors:
             draft.unreachable(surveyed.errors, remedy=remedy_for(scope, surveyed.errors))
             return None
@@ -206,12 +208,18 @@ class ClusterReconciler:
             draft.granted(error.request if isinstance(error, RequestRefused) else None)
             draft.refused(error)
             return None
-        seen = (surveyed.facts, observed)
+        return _Wished(proposal, desired, surveyed.facts, problems)
+
+    async def _inspected(
+        self, scope: ClusterScope, draft: StatusDraft, observed: ClusterFacts, wished: _Wished
+    ) -> Proposal | None:
+        """Return the proposal with what to know of the nodes that it empties; None when that stands against it."""
+        proposal, seen = wished.proposal, (wished.facts, observed)
         standing = await inspect(
-            self._access, lambda: self._members.door(scope.cluster), proposal.chosen, desired, seen
+            self._access, lambda: self._members.door(scope.cluster), proposal.chosen, wished.desired, seen
         )
         if standing:
-            draft.preflight([*problems, *standing])
+            draft.preflight([*wished.problems, *standing])
         return None if errors(standing) else replace(proposal, chosen=with_warnings(proposal.chosen, standing))
 
     async def _tell(self, scope: ClusterScope, draft: StatusDraft) -> None:
