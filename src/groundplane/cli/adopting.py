@@ -22,7 +22,6 @@ import msgspec
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import NodeFacts
 from groundplane.api.meta import ANNOTATION_SURVEY, API_VERSION, LABEL_CLUSTER, SECRET_SSH, Condition, find_condition
-from groundplane.base.clock import utc_now
 from groundplane.base.errors import Refused
 from groundplane.base.files import private_stamp
 from groundplane.base.settings import read_settings
@@ -34,6 +33,7 @@ from groundplane.clusters.api import KubernetesDoor
 from groundplane.clusters.reading import items, text
 from groundplane.clusters.stacks import node_of
 
+from .asking import request
 from .exits import OperationFailed
 from .follow import follow
 from .kinds import CLUSTER, OURS, display
@@ -252,9 +252,7 @@ async def _keep(api: Api, machine: Object, there: Object | None, wish: Wish) -> 
 
 async def _answer(api: Api, name: str, machines: int, patience: float) -> Condition:
     """Ask for a look, and return the condition Adopted that it came to."""
-    # With fractions of a second: a second request right after the first has to differ from it.
-    asked = utc_now().isoformat()
-    patch = {"metadata": {"annotations": {ANNOTATION_SURVEY: asked}}}
+    asked, patch = request(ANNOTATION_SURVEY)
     await api.client.patch(CLUSTER, api.namespace, name, patch)
     looks = aclosing(follow(api.client, CLUSTER, api.namespace))
     async with patience_of(patience, f"cluster {name} to be looked at"), looks as events:

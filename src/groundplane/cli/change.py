@@ -88,12 +88,10 @@ def clean_up(target: Target, *, name: str) -> None:
 
 def _ask(target: Target, cluster: str, annotation: str, words: str) -> None:
     """Ask something of a cluster by an annotation with a new value."""
-    from groundplane.base.clock import utc_now
-
+    from .asking import request
     from .kinds import CLUSTER, display
 
-    # With fractions of a second: a second request right after the first has to differ from it.
-    patch = {"metadata": {"annotations": {annotation: utc_now().isoformat()}}}
+    _, patch = request(annotation)
 
     async def work() -> None:
         async with target.connect() as api:
@@ -113,14 +111,13 @@ def update_packages(target: Target, *, name: str, machines: tuple[str, ...]) -> 
     A node boots anew where something changed. What Kubernetes stands on is left as it is.
     """
     from groundplane.api.meta import ANNOTATION_UPDATE
-    from groundplane.base.clock import utc_now
 
+    from .asking import request
     from .kinds import CLUSTER, OURS, display
     from .values import reference
 
     wanted, chosen = reference(name, "cluster"), [reference(one, "machine") for one in machines]
-    # With fractions of a second: a second request right after the first has to differ from it.
-    patch = {"metadata": {"annotations": {ANNOTATION_UPDATE: utc_now().isoformat()}}}
+    _, patch = request(ANNOTATION_UPDATE)
 
     async def work() -> None:
         async with target.connect() as api:

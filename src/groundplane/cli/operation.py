@@ -81,15 +81,14 @@ def rollback(target: Target, *, name: str, machines: tuple[str, ...]) -> None:
     It is planned as an operation of its own, which can be read and approved. It can be done until the clean-up.
     """
     from groundplane.api.meta import ANNOTATION_ROLLBACK
-    from groundplane.base.clock import utc_now
 
+    from .asking import request
     from .kinds import OPERATION, display
     from .values import reference
 
     wanted = reference(name, "operation")
     chosen = ",".join(reference(machine, "machine") for machine in machines) or "all"
-    # With the time, so that asking again in the same words is another request.
-    patch = {"metadata": {"annotations": {ANNOTATION_ROLLBACK: f"{chosen}@{utc_now().isoformat()}"}}}
+    _, patch = request(ANNOTATION_ROLLBACK, chosen)
 
     async def work() -> None:
         async with target.connect() as api:

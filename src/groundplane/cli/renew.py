@@ -27,20 +27,18 @@ def renew_certificates(target: Target, *, name: str, wait: bool, timeout: str) -
     CLUSTER is cluster/NAME or NAME. Certificate authorities are not renewed; the plan says when each of them ends.
     """
     from groundplane.api.meta import ANNOTATION_RENEW
-    from groundplane.base.clock import utc_now
 
+    from .asking import request
     from .kinds import CLUSTER, display
     from .values import reference, seconds
 
     wanted, patience = reference(name, "cluster"), seconds(timeout)
-    # With fractions of a second: a second request right after the first has to differ from it.
-    asked = utc_now().isoformat()
+    asked, patch = request(ANNOTATION_RENEW)
 
     async def work() -> None:
         from .waiting import patience_of, wait_for_operation
 
         async with target.connect() as api:
-            patch = {"metadata": {"annotations": {ANNOTATION_RENEW: asked}}}
             await api.client.patch(CLUSTER, api.namespace, wanted, patch)
             click.echo(f"{display(CLUSTER, wanted)} gets new certificates; see: groundplane plan {wanted}")
             if wait:

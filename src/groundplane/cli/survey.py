@@ -137,13 +137,11 @@ def _obstacle(item: Object) -> dict[str, Any] | None:
 async def _asked(api: Api, names: list[tuple[str, str]]) -> list[_Asked]:
     """Set the annotation on each; what comes back is the state before the survey."""
     from groundplane.api.meta import ANNOTATION_SURVEY
-    from groundplane.base.clock import utc_now
 
+    from .asking import request
     from .kinds import OURS
 
-    # With fractions of a second: a second survey right after the first has to differ from it.
-    asked = utc_now().isoformat()
-    patch = {"metadata": {"annotations": {ANNOTATION_SURVEY: asked}}}
+    asked, patch = request(ANNOTATION_SURVEY)
     found = []
     for kind, name in dict.fromkeys(names):
         await api.client.patch(OURS[kind], api.namespace, name, patch)
