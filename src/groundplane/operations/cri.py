@@ -7,10 +7,11 @@ https://github.com/kubernetes/cri-api/blob/master/pkg/apis/runtime/v1/api.proto 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from groundplane.base.wire import fields
+from groundplane.base.wire import tagged as message
 from groundplane.hosts.contract import Host
 
 from .errors import StepRefused
@@ -126,7 +127,7 @@ def _headers(output: bytes) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, colon, value in lines if colon}
 
 
-# --- protobuf, as far as it is needed -------------------------------------------------------------------------------
+# --- messages --------------------------------------------------------------------------------------------------------
 
 Value = int | bytes
 
@@ -134,29 +135,6 @@ Value = int | bytes
 def string(number: int, text: str) -> bytes:
     """Return a field of type string."""
     return message(number, text.encode())
-
-
-def message(number: int, content: bytes) -> bytes:
-    """Return a field that holds bytes or another message."""
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def fields(content: bytes) -> Iterator[tuple[int, Value]]:
-    """Yield the fields of a message in their order: number, and an integer or bytes."""
-    at = 0
-    while at < len(content):
-        tag, at = _read_varint(content, at)
-        kind = tag & 7
-        value: Value
-        if kind == 0:
-            value, at = _read_varint(content, at)
-        elif kind == 2:
-            length, at = _read_varint(content, at)
-            value, at = content[at : at + length], at + length
-        else:
-            size = {1: 8, 5: 4}[kind]
-            value, at = content[at : at + size], at + size
-        yield tag >> 3, value
 
 
 def dict_of(content: Value) -> dict[int, list[Value]]:
@@ -177,22 +155,3 @@ def _texts(values: list[Value] | None) -> list[str]:
 
 def _text(values: list[Value] | None) -> str:
     return next(iter(_texts(values)), "")
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _read_varint(content: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = content[at]
-        number |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if not byte & 0x80:
-            return number, at

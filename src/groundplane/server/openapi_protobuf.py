@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from groundplane.base.wire import tagged, varint
+
 from .negotiation import parse
 from .status import Json
 
@@ -86,7 +88,7 @@ def _message(value: Json, table: _Table, *, extensions: int) -> bytes:
     found: list[tuple[int, bytes]] = []
     for name, given in value.items():
         if name.startswith("x-"):
-            found.append((extensions, _tagged(extensions, _named(name, _any(given)))))
+            found.append((extensions, tagged(extensions, _named(name, _any(given)))))
         elif name in table:
             number, kind = table[name]
             found.append((number, _field(number, kind, given)))
@@ -96,41 +98,28 @@ def _message(value: Json, table: _Table, *, extensions: int) -> bytes:
 
 def _field(number: int, kind: str, value: Any) -> bytes:
     if kind.endswith("*"):
-        return b"".join(_tagged(number, _ENCODERS[kind[:-1]](item)) for item in value)
+        return b"".join(tagged(number, _ENCODERS[kind[:-1]](item)) for item in value)
     if kind == "double":
-        return _varint(number << 3 | 1) + struct.pack("<d", value) if value else b""
+        return varint(number << 3 | 1) + struct.pack("<d", value) if value else b""
     if kind in ("bool", "int"):
         # A negative number takes ten bytes, as its 64 bits are written without a sign.
-        return _varint(number << 3) + _varint(int(value) & (1 << 64) - 1) if value else b""
+        return varint(number << 3) + varint(int(value) & (1 << 64) - 1) if value else b""
     data = _ENCODERS[kind](value)
     # Nothing stands for an empty text, but an empty message is one.
-    return b"" if kind == "text" and not data else _tagged(number, data)
-
-
-def _tagged(number: int, data: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    return b"" if kind == "text" and not data else tagged(number, data)
 
 
 def _named(name: str, value: bytes) -> bytes:
-    return _tagged(1, name.encode()) + _tagged(2, value)
+    return tagged(1, name.encode()) + tagged(2, value)
 
 
 def _any(value: Any) -> bytes:
     # The reader takes YAML, which JSON is.
-    return _tagged(2, msgspec.json.encode(value) + b"\n")
+    return tagged(2, msgspec.json.encode(value) + b"\n")
 
 
 def _schemas(value: Json) -> bytes:
-    return b"".join(_tagged(1, _named(name, _schema(schema))) for name, schema in value.items())
+    return b"".join(tagged(1, _named(name, _schema(schema))) for name, schema in value.items())
 
 
 def _schema(value: Json) -> bytes:
@@ -138,34 +127,34 @@ def _schema(value: Json) -> bytes:
 
 
 def _additional(value: Any) -> bytes:
-    return _field(2, "bool", value) if isinstance(value, bool) else _tagged(1, _schema(value))
+    return _field(2, "bool", value) if isinstance(value, bool) else tagged(1, _schema(value))
 
 
 def _type(value: Any) -> bytes:
-    return b"".join(_tagged(1, name.encode()) for name in ([value] if isinstance(value, str) else value))
+    return b"".join(tagged(1, name.encode()) for name in ([value] if isinstance(value, str) else value))
 
 
 def _paths(value: Json) -> bytes:
     items = ((path, _message(item, _PATH_ITEM, extensions=10)) for path, item in value.items())
-    return b"".join(_tagged(2, _named(path, item)) for path, item in items)
+    return b"".join(tagged(2, _named(path, item)) for path, item in items)
 
 
 def _parameter(value: Json) -> bytes:
     if "$ref" in value:
-        return _tagged(2, _tagged(1, value["$ref"].encode()))
+        return tagged(2, tagged(1, value["$ref"].encode()))
     if value["in"] == "body":
-        return _tagged(1, _tagged(1, _message(value, _BODY, extensions=6)))
+        return tagged(1, tagged(1, _message(value, _BODY, extensions=6)))
     if value["in"] == "path":
-        return _tagged(1, _tagged(2, _tagged(4, _message(value, _PATH_PARAMETER, extensions=22))))
-    return _tagged(1, _tagged(2, _tagged(3, _message(value, _QUERY_PARAMETER, extensions=23))))
+        return tagged(1, tagged(2, tagged(4, _message(value, _PATH_PARAMETER, extensions=22))))
+    return tagged(1, tagged(2, tagged(3, _message(value, _QUERY_PARAMETER, extensions=23))))
 
 
 def _responses(value: Json) -> bytes:
-    return b"".join(_tagged(1, _named(code, _tagged(1, _response(answer)))) for code, answer in value.items())
+    return b"".join(tagged(1, _named(code, tagged(1, _response(answer)))) for code, answer in value.items())
 
 
 def _response(value: Json) -> bytes:
-    schema = _tagged(2, _tagged(1, _schema(value["schema"]))) if "schema" in value else b""
+    schema = tagged(2, tagged(1, _schema(value["schema"]))) if "schema" in value else b""
     return _field(1, "text", value.get("description", "")) + schema
 
 
@@ -181,5 +170,5 @@ _ENCODERS: dict[str, _Encoder] = {
     "responses": _responses,
     "additional": _additional,
     "type": _type,
-    "items": lambda value: _tagged(1, _schema(value)),
+    "items": lambda value: tagged(1, _schema(value)),
 }

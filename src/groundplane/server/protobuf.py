@@ -8,13 +8,14 @@ demands of a reader; answers are always JSON, which the same clients accept.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from groundplane.base.clock import rfc3339
+from groundplane.base.wire import Malformed, fields
 
 from .status import Json, bad_request
 
@@ -130,10 +131,6 @@ _TYPE_META: _Table = {1: ("apiVersion", "text"), 2: ("kind", "text")}
 _UNKNOWN: _Table = {1: ("typeMeta", _TYPE_META), 2: ("raw", "bytes")}
 
 
-class _Malformed(Exception):
-    """The bytes are no protobuf message."""
-
-
 def decode(body: bytes) -> Json:
     """Return the object of an envelope; raises 400 when it is malformed or of a kind that is not read here."""
     if not body.startswith(_MAGIC):
@@ -145,13 +142,13 @@ def decode(body: bytes) -> Json:
         if table is None:
             raise bad_request(f"kind {type_meta.get('kind')!r} is not read as protobuf: send it as JSON")
         return {**type_meta, **_message(envelope.get("raw", b""), table)}
-    except (_Malformed, UnicodeDecodeError, msgspec.DecodeError, OverflowError) as error:
+    except (Malformed, UnicodeDecodeError, msgspec.DecodeError, OverflowError) as error:
         raise bad_request("the body of the request is malformed protobuf") from error
 
 
 def _message(data: bytes, table: _Table) -> Json:
     found: Json = {}
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number not in table:
             continue
         name, kind = table[number]
@@ -169,10 +166,10 @@ def _message(data: bytes, table: _Table) -> Json:
 def _value(value: int | bytes, kind: Any) -> Any:
     if kind in ("int", "bool"):
         if not isinstance(value, int):
-            raise _Malformed
+            raise Malformed
         return bool(value) if kind == "bool" else value - (1 << 64) if value >> 63 else value
     if not isinstance(value, bytes):
-        raise _Malformed
+        raise Malformed
     if isinstance(kind, dict):
         return _message(value, kind)
     if kind in ("map", "bytemap"):
@@ -205,35 +202,3 @@ def _micro_time(value: bytes) -> str | None:
 def _raw_json(value: bytes) -> Any:
     raw = _message(value, {1: ("raw", "bytes")}).get("raw", b"{}")
     return msgspec.json.decode(raw)
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if wire == 0:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        if wire == 2:
-            size, at = _varint(data, at)
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
-        else:
-            raise _Malformed
-        if at + size > len(data):
-            raise _Malformed
-        yield number, data[at : at + size]
-        at += size
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(data) and shift < 64:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-    raise _Malformed
