@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncssh
 from msgspec.structs import replace
 from tests.unit.plan.fleet import Fleet, bare, desired
 
 from bench.figures import Figure
-from bench.scale.hosts import COUNTER
+from bench.scripted import machines
 from groundplane.api.facts import NodeFacts
 from groundplane.api.operation import Plan, PlannedStep, StepStatus
 from groundplane.api.target import Desired
@@ -35,24 +32,9 @@ from groundplane.operations import CREATE, ReadScope, Runner, Scope, SystemClock
 from groundplane.plan.create import plan_create
 
 SIZES = (10, 100, 500)
+_COUNTER = "127.255.255.254"
 _OF_OTHERS = ("routes", "verify")
 _WITNESS_GOAL = 4
-
-
-@contextmanager
-def _machines(folder: Path) -> Iterator[int]:
-    """Scripted machines on every loopback address, behind one port."""
-    for name in ("host_key", "client_key"):
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        key.write_private_key(folder / name)
-        key.write_public_key(folder / f"{name}.pub")
-    command = [sys.executable, str(Path(__file__).with_name("hosts.py")), str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield int(process.stdout.readline() if process.stdout else "0")
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
 
 
 @dataclass
@@ -190,7 +172,7 @@ def _address(place: int) -> str:
 
 async def _counts(port: int, key: bytes) -> dict[str, int]:
     async with HostPool() as pool:
-        asked = await pool.connect(_access("counter", COUNTER, port, key)).run(["counts"])
+        asked = await pool.connect(_access("counter", _COUNTER, port, key)).run(["counts"])
     return dict(json.loads(asked.stdout))
 
 
@@ -232,7 +214,7 @@ def run() -> list[Figure]:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="groundplane-bench-") as scratch:
         folder = Path(scratch)
-        with _machines(folder) as port:
+        with machines("bench.scale.hosts", folder, _COUNTER) as port:
             key = (folder / "client_key").read_bytes()
             for size in SIZES:
                 figures += asyncio.run(_add_one(size, port, key))

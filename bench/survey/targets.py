@@ -10,8 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import asyncssh
 from tests.support.sshd import running_sshd
+
+from bench import scripted
 
 ROOT = Path(__file__).parents[2]
 RUNTIMES = ("docker", "dockerd", "containerd", "runc", "ctr", "crictl", "crio", "kubelet", "kubeadm")
@@ -86,17 +87,5 @@ class Crowd:
 def crowd(folder: Path) -> Iterator[Crowd]:
     """Run the process of the scripted machines."""
     folder.mkdir()
-    for name in ("host_key", "client_key"):
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        (folder / name).write_bytes(key.export_private_key())
-        (folder / f"{name}.pub").write_bytes(key.export_public_key())
-        (folder / name).chmod(0o600)
-    argv = [sys.executable, "-m", "bench.survey.scripted", str(folder)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        try:
-            if process.stdout is None:
-                raise RuntimeError("a pipe was asked for")
-            port = int(process.stdout.readline())
-            yield Crowd(port, str(folder / "client_key"), (folder / "host_key.pub").read_text().strip())
-        finally:
-            process.terminate()
+    with scripted.machines("bench.survey.scripted", folder) as port:
+        yield Crowd(port, str(folder / "client_key"), (folder / "host_key.pub").read_text().strip())
