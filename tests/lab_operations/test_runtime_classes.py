@@ -19,10 +19,10 @@ from .test_cluster_steps import cluster, machines_with, scope_of, takes
 _PATH = "/apis/node.k8s.io/v1/runtimeclasses"
 
 
-@pytest.fixture(scope="module")
-def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
-    folder: Path = tmp_path_factory.mktemp("kube")
-    with real_kube(folder) as found:
+@pytest.fixture
+def access(tmp_path: Path) -> Iterator[Access]:
+    """An API server of each test's own: a class of another test would be seen as the cluster's."""
+    with real_kube(tmp_path) as found:
         yield found
 
 
