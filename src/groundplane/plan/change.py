@@ -4,7 +4,9 @@ Order. First everything that disturbs nothing, on all nodes side by side: what i
 for with a node drained. Then the nodes in turn, each a unit that is kept or taken back whole: drain, what needs an
 empty node, proof, uncordon. One node goes alone first; the rest in the budget, and none begins while one before it
 is not proven. Control planes go one by one; first when Kubernetes moves, for no kubelet may be ahead of an API server,
-and last when only the runtime does, for they are what a cluster can least do without.
+and last when only the runtime does, for they are what a cluster can least do without. A kubelet finds its API through
+any of several API servers, so in a hop of a minor all of these go before the first kubelet; that needs no drain.
+Source of the skew: https://kubernetes.io/releases/version-skew-policy/#kubelet
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.meta import ANNOTATION_HOLD_BACK
 from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import Desired
+from groundplane.base import versions
 from groundplane.base.errors import Refused
 from groundplane.base.words import counted
 from groundplane.catalog.skew import kubelet_behind
@@ -37,7 +40,8 @@ VERIFY = "verify-change"
 _HELD = "left as they are, for they are held back"
 _WAY_BACK = "what the old runtime has"
 # What needs an empty node, in the order in which it is done there.
-DISTURBING = ("system-packages", "switch-runtime", "upgrade-control-plane", "upgrade-kubelet")
+SERVERS = "upgrade-control-plane"
+DISTURBING = ("system-packages", "switch-runtime", SERVERS, "upgrade-kubelet")
 
 
 @dataclass(slots=True)
@@ -70,9 +74,11 @@ def plan_change(desired: Desired, facts: Mapping[str, MachineFacts], cluster: Cl
     collected = _Steps(view, [], [])
     _prepare(collected, deltas)
     _guard(collected, deltas)
+    apart = _servers(collected, disturbed)
     uncordons: list[str] = []
     for place, delta in enumerate(disturbed):
-        uncordons.append(_node(collected, delta, _before(view, disturbed, uncordons, place, lanes)))
+        before = _before(view, disturbed, uncordons, place, lanes)
+        uncordons.append(_node(collected, delta, before, apart))
     _finish(collected, deltas)
     on = {step.machine for step in collected.steps}
     return Plan(
@@ -166,6 +172,29 @@ def _guard(collected: _Steps, deltas: Sequence[Delta]) -> None:
         collected.ready.append(collected.add("etcd-snapshot", "Save etcd", [saved], machine=target.first))
 
 
+def _servers(collected: _Steps, ordered: Sequence[Delta]) -> tuple[str, ...]:
+    """Add the API servers of a hop of a minor, one after another, and return the key of the step that nodes leave out.
+
+    Each is a unit of its own: what serves the new version stays there whatever becomes of its node.
+    """
+    target = collected.view.target
+    planes = [delta for delta in ordered if delta.control_plane]
+    moved = [delta for delta in planes if not _same_minor(delta.version_now, target.version)]
+    if len(planes) == 1 or not moved:
+        return ()
+    for delta in planes:
+        title, changes = delta.disturbing(collected.view)[SERVERS]
+        at = {"machine": delta.name, "unit": f"control-plane/{delta.name}"}
+        collected.ready.append(collected.add(SERVERS, title, changes, after=list(collected.ready), **at))
+    return (SERVERS,)
+
+
+def _same_minor(found: str, wanted: str) -> bool:
+    """Tell whether two versions are of one minor; one that cannot be read is of none."""
+    core, other = versions.core_of(found), versions.core_of(wanted)
+    return core is not None and other is not None and core[:2] == other[:2]
+
+
 def _in_order(view: View, deltas: Sequence[Delta]) -> list[Delta]:
     """Return the nodes in the order in which they go.
 
@@ -197,14 +226,15 @@ def _before(view: View, ordered: Sequence[Delta], uncordons: Sequence[str], plac
     return list(uncordons if planes else uncordons[: place - beside])
 
 
-def _node(collected: _Steps, delta: Delta, before: Sequence[str]) -> str:
-    """Add a node's unit; return the name of its last step."""
+def _node(collected: _Steps, delta: Delta, before: Sequence[str], apart: Sequence[str]) -> str:
+    """Add a node's unit, without the steps that are done `apart`; return the name of its last step."""
     name = delta.name
     at = {"machine": name, "unit": name}
     empty = PlannedChange(what=f"node {name}", after="cordoned with our mark, pods evicted")
     after = [*collected.ready, *before]
     last = collected.add("drain", "Cordon the node and evict its pods", [empty], after=after, **at)
-    for key, (title, changes) in delta.disturbing(collected.view).items():
+    inside = {key: step for key, step in delta.disturbing(collected.view).items() if key not in apart}
+    for key, (title, changes) in inside.items():
         last = collected.add(key, title, changes, after=[last], **at)
     proof = PlannedChange(what=f"node {name}", after="Ready, its pods run anew, a test pod is reached")
     last = collected.add("verify-node", "Verify the node", [proof], after=[last], **at)

@@ -379,9 +379,7 @@ class Revocable(Deed):
         world.need(wanted in self.node(step).staged, f"{step.machine}: {wanted} is not staged")
         for name, plane in world.nodes.items():
             why = kubelet_behind(plane.server, wanted) if plane.plane else ""
-            beside = world.nodes[step.machine].plane and name != step.machine and not plane.held
-            # kubeadm's own order takes a control plane's kubelet with its API server, ahead of those not yet done.
-            world.need(not why or beside, f"{step.machine} beside {name}: {why}")
+            world.need(not why, f"{step.machine} beside {name}: {why}")
         await self._with_node_down(step, "kubelet", wanted)
 
     async def undo_upgrade_kubelet(self, step: PlannedStep) -> None:

@@ -394,6 +394,31 @@ def test_no_control_plane_goes_while_another_one_is_away() -> None:
         plan_change(world.wish, world.facts(), world.cluster())
 
 
+def test_a_hop_of_a_minor_brings_all_api_servers_up_before_the_first_kubelet() -> None:
+    nodes = {f"cp-{n}": Node(plane=True, runtime="docker", kubelet="v1.20.2", server="v1.20.2") for n in (1, 2, 3)}
+    world = living(nodes, random.Random(1))
+    world.aim(version="v1.21.14", runtime="containerd")
+    plan = planned(world)
+    assert plan is not None
+    servers = [step for step in plan.steps if step.step == "upgrade-control-plane"]
+    assert [step.unit for step in servers] == ["control-plane/cp-1", "control-plane/cp-2", "control-plane/cp-3"]
+    assert all(before.name in after.after for before, after in pairwise(servers))
+    drains = [step for step in plan.steps if step.step == "drain"]
+    assert all({server.name for server in servers} <= set(drain.after) for drain in drains)
+    inside = ["drain", "switch-runtime", "upgrade-kubelet", "verify-node", "uncordon"]
+    assert [step.step for step in plan.steps if step.unit == "cp-2"] == inside
+
+
+def test_a_hop_of_a_patch_takes_each_control_plane_whole() -> None:
+    nodes = {f"cp-{n}": Node(plane=True, runtime="docker", kubelet="v1.20.2", server="v1.20.2") for n in (1, 2, 3)}
+    world = living(nodes, random.Random(1))
+    world.aim(version="v1.20.6")
+    plan = planned(world)
+    assert plan is not None
+    inside = ["drain", "upgrade-control-plane", "upgrade-kubelet", "verify-node", "uncordon"]
+    assert [step.step for step in plan.steps if step.unit == "cp-2"] == inside
+
+
 def test_system_runtime_and_kubernetes_of_a_node_share_one_drain() -> None:
     world = small_fleet()
     plan = planned(world)
