@@ -6,7 +6,7 @@ from pathlib import Path
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.machine import Machine
-from groundplane.api.meta import ANNOTATION_ABANDON, ANNOTATION_RENEW
+from groundplane.api.meta import ANNOTATION_ABANDON, ANNOTATION_RENEW, ANNOTATION_RETRY
 
 from .site import CONTROL_PLANE, Host
 from .world import World, world
@@ -40,6 +40,25 @@ async def test_a_deleted_machine_is_taken_out_by_an_operation_and_then_let_go(tm
         await site.look_settled()
         assert await machines(site) == ["shop-1", "shop-2"]
         await site.only_operation("Remove")
+
+
+async def test_a_machine_that_has_left_and_is_kept_by_somebody_else_stops_nothing(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        hosts = await made(site)
+        theirs = ["example.com/mine", *await site.finalizers(Machine, "shop-3")]
+        await site.patch(Machine, "shop-3", metadata={"finalizers": theirs})
+        await site.delete(Machine, "shop-3")
+        await site.look_settled()
+        await site.end(await site.only_operation("Remove"), "Succeeded")
+        await site.look_settled()
+        assert await site.finalizers(Machine, "shop-3") == ["example.com/mine"]
+        site.site.switch_off(hosts[2])
+        await site.annotate(Cluster, "shop", ANNOTATION_RETRY, "now")
+        await site.look_settled()
+        await site.only_operation("Remove")
+        following = (await site.operations("Create"))[-1]
+        assert following.spec.target.members == ["shop-1", "shop-2"]
+        assert (await site.condition(Cluster, "shop", "MachinesReachable")).status == "True"
 
 
 async def test_a_removal_that_failed_is_not_repeated_by_itself_and_holds_the_machine(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from groundplane.api.meta import (
     ANNOTATION_RETRY,
     ANNOTATION_UNIFY,
     ANNOTATION_UPDATE,
+    FINALIZER_IN_USE,
     LABEL_CLUSTER,
 )
 from groundplane.api.operation import FINAL_PHASES, Operation
@@ -46,7 +47,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class ClusterScope:
-    """`operations` are this cluster's, oldest first. `machines` are those that point to it."""
+    """`operations` are this cluster's, oldest first. `machines` point to it, and have not been let go by us."""
 
     cluster: Cluster
     foundation: Foundation | None
@@ -169,7 +170,7 @@ async def load(objects: Objects, namespace: str, name: str) -> ClusterScope | No
         cluster=cluster,
         foundation=foundation,
         distribution=distribution,
-        machines=[m for m in world.machines if belongs(m, cluster)],
+        machines=[m for m in world.machines if belongs(m, cluster) and not _let_go(m)],
         operations=sorted(operations, key=lambda o: (o.metadata.creation_timestamp, int(o.metadata.resource_version))),
         world=world,
     )
@@ -208,6 +209,15 @@ def belongs(machine: Machine, cluster: Cluster) -> bool:
         and machine.metadata.namespace == cluster.metadata.namespace
         and reference.name == cluster.metadata.name
     )
+
+
+def _let_go(machine: Machine) -> bool:
+    """Tell whether a deleted Machine is not ours any more, or never was: only somebody else's finalizer keeps it.
+
+    We hold a Machine before anything is done to it.
+    """
+    meta = machine.metadata
+    return bool(meta.deletion_timestamp) and FINALIZER_IN_USE not in meta.finalizers
 
 
 def _named(candidates: Sequence[Kind], namespace: str, name: str | None) -> Kind | None:
