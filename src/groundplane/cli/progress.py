@@ -129,6 +129,20 @@ def phase_times(operation: Operation, now: datetime) -> list[PhaseTime]:
     return [_phase(key, members, now) for key, members in order.items()]
 
 
+def again(operation: Operation) -> str:
+    """Return the command that asks for the same once more. What was asked for beside the spec is asked for anew.
+
+    A retry plans the spec, and would do again what a rollback was to take back.
+    """
+    plan, cluster = operation.spec.plan, operation.spec.cluster_ref.name
+    if plan.rolls_back:
+        names = [step.machine for step in plan.steps if step.step == "drain"]
+        some = names if len(names) < len(operation.spec.target.members) else []
+        return " ".join([f"groundplane operation rollback {plan.rolls_back}", *(f"--machine {name}" for name in some)])
+    asked = {"RenewCertificates": "renew-certificates", "CleanUp": "clean-up"}
+    return f"groundplane {asked.get(plan.action, 'retry')} {cluster}"
+
+
 def is_final(operation: Operation) -> bool:
     """Tell whether nothing more will happen to the Operation."""
     return operation.status.phase in FINAL_PHASES

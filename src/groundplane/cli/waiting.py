@@ -296,6 +296,6 @@ def _finish(operation: Operation) -> None:
         raise Stopped(f"operation {name} was cancelled: {reasons}")
     raise OperationFailed(
         f"operation {name} has ended as {phase}: {reasons}",
-        remedy=f"read more with `groundplane operation logs {name}`, mend the cause, then "
-        f"`groundplane retry {operation.spec.cluster_ref.name}`",
+        remedy=f"read more with `groundplane operation logs {name}`, mend the cause, then"
+        f" `{progress.again(operation)}`",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from groundplane.api.cluster import Cluster, ClusterSpec, ClusterStatus
@@ -181,3 +182,23 @@ def test_an_imported_cluster_has_no_operation_and_is_told_where_to_read_what_dif
     first, then = plans.without_operation(cluster)
     assert first == "cluster eu is Ready; it is imported: Groundplane reads it and changes nothing on it"
     assert then.startswith("next: groundplane explain cluster/eu, groundplane plan --foundation production ")
+
+
+@pytest.mark.parametrize(
+    ("plan", "command"),
+    [
+        (Plan(action="Change"), "groundplane retry shop"),
+        (Plan(action="CleanUp"), "groundplane clean-up shop"),
+        (Plan(action="RenewCertificates"), "groundplane renew-certificates shop"),
+        (Plan(action="Change", rolls_back="shop-change-1"), "groundplane operation rollback shop-change-1"),
+    ],
+)
+def test_what_failed_is_asked_for_again_in_its_own_way(plan: Plan, command: str) -> None:
+    operation = make("Failed")
+    some = [PlannedStep(name="drain/shop-1", step="drain", title="Empty", machine="shop-1")] if plan.rolls_back else []
+    operation = replace(operation, spec=replace(operation.spec, plan=replace(plan, steps=some)))
+    assert progress.again(operation) == command
+    wider = replace(operation.spec.target, workers=["shop-2"])
+    operation = replace(operation, spec=replace(operation.spec, target=wider))
+    narrowed = " --machine shop-1" if plan.rolls_back else ""
+    assert progress.again(operation) == f"{command}{narrowed}"
