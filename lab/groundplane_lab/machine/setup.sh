@@ -3,7 +3,7 @@
 set -eu
 
 # A fresh host: the runtimes are installed, and nothing runs them until the product asks for it.
-systemctl disable docker.service docker.socket containerd.service
+systemctl disable docker.service docker.socket containerd.service keepalived.service
 rm -rf /var/lib/docker /var/lib/containerd
 mkdir -p /var/lib/docker /var/lib/containerd /var/lib/kubelet /var/lib/etcd
 

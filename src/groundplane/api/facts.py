@@ -190,6 +190,14 @@ class NetworkFacts(Struct, frozen=True):
     cni_plugins: Annotated[list[str], says("programs of /opt/cni/bin")] = []
 
 
+class VirtualIPFacts(Struct, frozen=True):
+    """The machine's part in the virtual IP of control planes, as Groundplane set it up."""
+
+    address: Annotated[str, says("the virtual IP; empty: it has no part in one")] = ""
+    peers: Annotated[list[str], says("addresses of the other control planes that it tells about itself")] = []
+    active: Annotated[bool, says("whether keepalived runs")] = False
+
+
 class MachineFacts(Struct, frozen=True):
     observed_at: Annotated[str, says("when the survey was made")] = ""
     machine_id: Annotated[str, says("/etc/machine-id")] = ""
@@ -214,6 +222,9 @@ class MachineFacts(Struct, frozen=True):
     kubelet: Annotated[KubeletFacts, says("kubelet")] = KubeletFacts()
     kubeadm: Annotated[KubeadmFacts, says("what kubeadm left")] = KubeadmFacts()
     network: Annotated[NetworkFacts, says("addresses and routes")] = NetworkFacts()
+    virtual_ip: Annotated[VirtualIPFacts, says("part in a virtual IP")] = msgspec.field(
+        name="virtualIP", default=VirtualIPFacts()
+    )
     commands: Annotated[list[str], says("programs that were looked for and found")] = []
     systemd: Annotated[bool, says("whether systemd runs the machine")] = False
     kvm: Annotated[bool, says("whether it can run virtual machines (/dev/kvm)")] = False

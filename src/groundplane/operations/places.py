@@ -28,9 +28,6 @@ KUBELET_DROPIN = "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
 NETWORK_UNIT = "/etc/systemd/system/groundplane-network.service"
 NETWORK_SCRIPT = "/usr/local/lib/groundplane/network.sh"
 
-CONTAINERD_CONFIG = "/etc/containerd/config.toml"
-DOCKER_CONFIG = "/etc/docker/daemon.json"
-
 KUBERNETES = "/etc/kubernetes"
 ADMIN_CONF = f"{KUBERNETES}/admin.conf"
 KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"

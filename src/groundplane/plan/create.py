@@ -15,13 +15,13 @@ from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import ClusterTarget, Desired
 from groundplane.base.words import counted
 
-from . import assemble, prepare, supported
+from . import assemble, prepare, supported, virtual_ip
 from .fingerprint import fingerprint
 from .planes import rooted
 from .rule import Rule, build
 from .view import View
 
-_PREPARED = ("claim", "host-settings", "runtime", "binaries", "images")
+_PREPARED = ("claim", "host-settings", "runtime", "binaries", "images", "virtual-ip")
 
 RULES: tuple[Rule, ...] = (
     Rule("claim", "Mark the machine as this cluster's", "Machine", prepare.claim),
@@ -31,6 +31,15 @@ RULES: tuple[Rule, ...] = (
         "binaries", "Install kubeadm, kubelet, kubectl and CNI plugins", "Machine", prepare.binaries, after=("claim",)
     ),
     Rule("images", "Load the images", "Machine", prepare.images, after=("claim", "runtime")),
+    # Those that live come first: one that comes hears of them only when they tell it, and would take the address.
+    Rule(
+        virtual_ip.KEY,
+        virtual_ip.TITLE,
+        "Machine",
+        virtual_ip.virtual_ip,
+        after=("claim",),
+        in_turn=("ControlPlane",),
+    ),
     Rule("init", "Initialise the control plane", "Machine", assemble.init, after=_PREPARED),
     # Published before any join: from then on it is on record that init ended.
     Rule("kubeconfig", "Publish the kubeconfig", "Cluster", assemble.kubeconfig, after_all=("init",)),

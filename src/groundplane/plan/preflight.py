@@ -15,7 +15,7 @@ from typing import Literal
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.target import Desired
 
-from . import checks
+from . import checks, virtual_ip
 from .checks import Finding
 from .supported import foreign
 from .view import View
@@ -64,7 +64,8 @@ def _findings(view: View, name: str) -> Iterator[Finding]:
         # Nothing else is said of a machine that is not ours to change.
         yield Finding("owner", whose, "take it out of that cluster first; Groundplane leaves it untouched")
         return
-    chosen = checks.ALWAYS if view.joined(name) else (*checks.ALWAYS, *checks.BEFORE_JOIN)
+    always = (*checks.ALWAYS, virtual_ip.in_its_network)
+    chosen = always if view.joined(name) else (*always, *checks.BEFORE_JOIN)
     for one in chosen:
         yield from one(view, name)
 

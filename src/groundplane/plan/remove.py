@@ -17,7 +17,7 @@ from groundplane.api.target import Desired
 from groundplane.base.errors import Refused, Unavailable
 from groundplane.base.words import counted
 
-from . import delete
+from . import delete, virtual_ip
 from .budget import allowed
 from .fingerprint import fingerprint
 from .planes import leave, lives
@@ -43,10 +43,12 @@ def plan_remove(
     if not dead and not alive:
         return Plan(action="Remove", summary=f"no node of cluster {view.target.name} is to be taken out: nothing to do")
     _require_allowed(view, dead, alive)
+    steps = _steps(view, dead, alive)
+    on = {step.machine for step in steps} - set(dead)
     return Plan(
         action="Remove",
-        steps=_steps(view, dead, alive),
-        fingerprints={name: fingerprint(facts[name]) for name in alive},
+        steps=steps,
+        fingerprints={name: fingerprint(facts[name]) for name in view.desired.machines if name in on},
         summary=_summary(view, dead, alive),
         notes=list(_notes(view, dead, alive)),
     )
@@ -153,7 +155,7 @@ def _steps(view: View, dead: Sequence[str], alive: Sequence[str]) -> list[Planne
                 changes=[PlannedChange(what=f"routes to the pods of {gone}", before="set", after="removed")],
             )
         )
-    return steps
+    return [*steps, *virtual_ip.without(view, (*dead, *alive), ends)]
 
 
 def _end(name: str) -> str:

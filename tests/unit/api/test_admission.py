@@ -70,7 +70,11 @@ CLUSTERS: list[tuple[dict[str, Any], str, str]] = [
     ({"controlPlane": {"endpoint": {"host": None}}}, "spec.controlPlane.endpoint.host", "provider External needs"),
     ({"controlPlane": {"endpoint": {"host": "10.0.0.300"}}}, "spec.controlPlane.endpoint.host", "IPv4 address"),
     ({"controlPlane": {"endpoint": {"host": "a_b"}}}, "spec.controlPlane.endpoint.host", "DNS name"),
-    ({"controlPlane": {"endpoint": {"provider": "VirtualIP"}}}, "spec.controlPlane.endpoint.provider", "External"),
+    (
+        {"controlPlane": {"endpoint": {"provider": "VirtualIP", "host": "api.example.com"}}},
+        "spec.controlPlane.endpoint.host",
+        "must be an IPv4 address",
+    ),
     ({"change": {"maxUnavailable": 0}}, "spec.change.maxUnavailable", "nothing could ever be changed"),
     ({"change": {"maxUnavailable": "0%"}}, "spec.change.maxUnavailable", "percentage"),
     ({"change": {"maxUnavailable": "101%"}}, "spec.change.maxUnavailable", "percentage"),

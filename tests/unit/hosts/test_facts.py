@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundplane.api.facts import ListenFacts, MachineFacts, sysctl_surveyed
+from groundplane.api.facts import ListenFacts, MachineFacts, VirtualIPFacts, sysctl_surveyed
 from groundplane.hosts.errors import SurveyIncomplete
 from groundplane.hosts.facts import parse
 from groundplane.hosts.facts.sections import split
@@ -269,6 +269,16 @@ def test_answered_updates_and_the_kind_of_container_are_read_from_their_files() 
     )
     facts = facts_of(f"@@ begin\n@@ files\n{files}@@ end\n".encode())
     assert (facts.updates, facts.container) == (["monday", "a:b=c"], "docker")
+
+
+def test_a_part_in_a_virtual_ip_is_read_from_its_note_and_its_unit() -> None:
+    note = '/var/lib/groundplane/notes/virtual-ip.json:{"address": "198.18.0.9", "peers": ["198.18.0.2"]}'
+    unit = "Id=keepalived.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nMainPID=7\n"
+    facts = facts_of(f"@@ begin\n@@ files\n{note}\n@@ units\n{unit}@@ end\n".encode())
+    assert facts.virtual_ip == VirtualIPFacts("198.18.0.9", ["198.18.0.2"], active=True)
+    facts = facts_of(f"@@ begin\n@@ files\n{note}\n@@ end\n".encode())
+    assert facts.virtual_ip == VirtualIPFacts("198.18.0.9", ["198.18.0.2"])
+    assert facts_of(b"@@ begin\n@@ end\n").virtual_ip == VirtualIPFacts()
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"answered": 1}', '{"answered": [1]}'])

@@ -23,6 +23,7 @@ from groundplane.api.facts import (
     OSFacts,
     RuntimeFacts,
     TimeFacts,
+    VirtualIPFacts,
 )
 from groundplane.api.foundation import HostSettings, Kernel, NetworkPlugin, RuntimeChoice, RuntimeName
 from groundplane.api.machine import Machine, MachineSpec, Role, Taint
@@ -241,6 +242,18 @@ class Fleet:
 
     def _kubeadm(self, name: str, **changes: object) -> None:
         self._set(name, kubeadm=replace(self.machines[name].kubeadm, **changes))
+
+    def do_virtual_ip(self, name: str) -> None:
+        """keepalived tells the others; one that the others do not tell believes to be alone, and takes the address."""
+        own = self.wish.machines[name].spec.address
+        others = [other for other in self.target.control_planes if other != name]
+        for other in others:
+            there = self.machines[other].virtual_ip
+            if there.active and own not in there.peers:
+                raise Disorder(f"{name} would take the virtual IP: {other}, which keeps it, does not tell it")
+        peers = sorted(self.wish.machines[other].spec.address for other in others)
+        part = VirtualIPFacts(self.target.endpoint.host, peers, active=True)
+        self.machines[name] = replace(self.machines[name], virtual_ip=part)
 
     def do_claim(self, name: str) -> None:
         self.need(self.machines[name].kubeadm.owner in ("", KEY), f"{name}: claimed by another")

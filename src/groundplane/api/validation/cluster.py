@@ -192,15 +192,12 @@ def _objects(path: str, text: str) -> Cause | None:
 
 def _endpoint_causes(endpoint: Endpoint, network: ClusterNetwork) -> Iterator[Cause]:
     path = "spec.controlPlane.endpoint.host"
-    if endpoint.provider == "VirtualIP":
-        rule = "virtual addresses are not part of this release; choose External and keep the address up yourself"
-        yield forbidden("spec.controlPlane.endpoint.provider", "VirtualIP", rule)
-        return
     if not endpoint.host:
         if endpoint.provider != "None":
             yield required(path, f"provider {endpoint.provider} needs the address or name that clients use")
         return
-    if (cause := values.host(path, endpoint.host)) or (cause := inside(path, endpoint.host, network)):
+    rule = values.address if endpoint.provider == "VirtualIP" else values.host
+    if (cause := rule(path, endpoint.host)) or (cause := inside(path, endpoint.host, network)):
         yield cause
 
 

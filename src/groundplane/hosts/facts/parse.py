@@ -13,7 +13,15 @@ from typing import Literal
 
 import msgspec
 
-from groundplane.api.facts import DiskFacts, KdumpFacts, KernelFacts, MachineFacts, SecurityFacts, TimeFacts
+from groundplane.api.facts import (
+    DiskFacts,
+    KdumpFacts,
+    KernelFacts,
+    MachineFacts,
+    SecurityFacts,
+    TimeFacts,
+    VirtualIPFacts,
+)
 
 from .abilities import ability_facts
 from .certificates import certificate_facts
@@ -57,6 +65,7 @@ def parse(sections: Sections, *, observed_at: str, offset_seconds: float) -> Mac
         kubelet=kubelet_facts(sections, units, identity.get("hostname", "")),
         kubeadm=kubeadm_facts(sections),
         network=network_facts(sections, identity.get("hostname", "")),
+        virtual_ip=_virtual_ip(sections.get("virtual-ip", ()), units),
         commands=sorted(sections.get("commands", ())),
         systemd=identity.get("init") == "systemd",
         kvm=_seen(sections, "kvm") == "yes",
@@ -171,6 +180,15 @@ def _updates(lines: Sequence[str]) -> list[str]:
     except msgspec.MsgspecError:
         return []
     return noted.get("answered", [])
+
+
+def _virtual_ip(lines: Sequence[str], units: Units) -> VirtualIPFacts:
+    """Return what the note of step `virtual-ip` says; a note that cannot be read says nothing."""
+    try:
+        noted = msgspec.json.decode("\n".join(lines), type=VirtualIPFacts)
+    except msgspec.MsgspecError:
+        return VirtualIPFacts()
+    return msgspec.structs.replace(noted, active=units.active("keepalived"))
 
 
 def _security(sections: Sections, units: Units) -> SecurityFacts:

@@ -55,6 +55,7 @@ _FILES = {
     "/var/lib/kubelet/kubeadm-flags.env": "kubelet-flags-file",
     "/etc/groundplane/machine.json": "owner",
     "/var/lib/groundplane/notes/packages.json": "updates",
+    "/var/lib/groundplane/notes/virtual-ip.json": "virtual-ip",
     "net/route": "routes-proc",
     "net/ipv6_route": "routes6-proc",
     "net/tcp": "sockets-tcp",

@@ -43,6 +43,7 @@ from ..steps.upgrade_kubelet import UpgradeKubelet
 from ..steps.verify import Verify
 from ..steps.verify_change import VerifyChange
 from ..steps.verify_node import VerifyNode
+from ..steps.virtual_ip import VirtualIP
 
 
 def _by_key(*steps: Step) -> Mapping[str, Step]:
@@ -55,6 +56,7 @@ CREATE: Mapping[str, Step] = _by_key(
     RuntimeStep(),
     Binaries(),
     Images(),
+    VirtualIP(),
     Init(),
     Kubeconfig(),
     Join(),
@@ -86,7 +88,9 @@ CHANGE: Mapping[str, Step] = _by_key(
 CLEAN_UP: Mapping[str, Step] = _by_key(CleanUp())
 DELETE: Mapping[str, Step] = _by_key(Drain(), Reset(), Restore())
 RELEASE: Mapping[str, Step] = _by_key(Release())
-REMOVE: Mapping[str, Step] = _by_key(Claim(), DrainLeaving(), EtcdMember(), Reset(), DeleteNode(), Restore(), Routes())
+REMOVE: Mapping[str, Step] = _by_key(
+    Claim(), DrainLeaving(), EtcdMember(), Reset(), DeleteNode(), Restore(), Routes(), VirtualIP()
+)
 RENEW: Mapping[str, Step] = _by_key(Claim(), RenewCertificates(), Kubeconfig())
 
 ACTIONS: Mapping[Action, Mapping[str, Step]] = MappingProxyType(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from groundplane.api.meta import ANNOTATION_ABANDON
 from groundplane.api.operation import PlannedChange
 
-from .. import etcd, planes
+from .. import etcd, planes, virtual_ip
 from ..errors import NotYet, StepRefused
 from ..places import KUBERNETES
 from ..scope import ReadScope, Scope
@@ -67,6 +67,7 @@ async def _step_aside(scope: Scope, member: etcd.Member, others: list[etcd.Membe
             await etcd.hand_over(door, member, others[0])
         except (NotYet, StepRefused) as error:
             scope.log(f"etcd will elect a leader by itself: {error.message}")
+    await virtual_ip.release(door)
     await door.run(["rm", "-f", _API_SERVER])
 
     async def missing() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import ReadHost
 
-from .. import claim, systemd
+from .. import claim, systemd, virtual_ip
 from ..cleanup import unplug_network, wipe
 from ..places import CNI_CONF, KUBERNETES, NETWORK_UNIT, NOTES
 from ..routed import FORWARD, MASQ, PROTOCOL
@@ -29,12 +29,15 @@ class Reset:
         changes = []
         if (await systemd.look(host, "kubelet.service")).active:
             changes.append(PlannedChange(what="kubelet", before="running", after="stopped"))
+        if await virtual_ip.kept(host):
+            changes.append(PlannedChange(what=virtual_ip.UNIT, before="running", after="stopped"))
         changes += [PlannedChange(what=path, after="removed") for path in await _left(host)]
         changes += [PlannedChange(what=what, after="removed") for what in await _network_left(host)]
         return changes
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
         host = scope.door
+        await virtual_ip.release(host)
         await unplug_network(host)
         await wipe(scope, host)
         await host.run(["rm", "-f", CNI_CONF])

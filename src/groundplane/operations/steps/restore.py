@@ -11,7 +11,7 @@ from typing import Any
 from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import Host
 
-from .. import claim, ledger, runtimes, systemd
+from .. import claim, ledger, runtimes, systemd, virtual_ip
 from ..fstab import FSTAB, with_swap
 from ..places import CLAIM, RUN, STATE
 from ..runtimes import CONTAINERD, DOCKER
@@ -41,6 +41,7 @@ class Restore:
             await ledger.restore(host, entry)
         await host.run(["systemctl", "daemon-reload"])
         await _units(host, (await ledger.note(host, "runtime") or {}).get("units", {}))
+        await virtual_ip.restore(host)
         await _package(scope)
         await _settings(scope)
         await host.run(["rmdir", "--ignore-fail-on-non-empty", *_FOLDERS], check=False)
