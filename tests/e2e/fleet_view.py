@@ -43,9 +43,11 @@ def _judged(engine: Engine, name: str, reason: str) -> dict[str, Any]:
     """Wait until the Cluster is judged so, and return it."""
 
     def look() -> dict[str, Any] | None:
+        # One look: what is asked twice may have become something else in between.
         cluster = engine.get("cluster", name)
-        right = engine.condition("cluster", name, "Uniform").get("reason") == reason
-        return cluster if right and cluster["status"].get("facts") else None
+        status = cluster.get("status", {})
+        reasons = {each["type"]: each["reason"] for each in status.get("conditions", [])}
+        return cluster if reasons.get("Uniform") == reason and status.get("facts") else None
 
     def otherwise() -> str:
         return str(engine.condition("cluster", name, "Uniform")) + engine.cli("explain", f"cluster/{name}").stdout

@@ -46,7 +46,7 @@ def labs() -> Iterator[dict[str, Lab]]:
 
 
 def run_of(engine: Engine) -> dict[str, Any]:
-    found: dict[str, Any] = engine.get("foundation", "production")["status"].get("unify", {})
+    found: dict[str, Any] = engine.get("foundation", "production").get("status", {}).get("unify", {})
     return found
 
 
@@ -91,7 +91,7 @@ def test_a_fleet_is_unified_wave_by_wave_with_one_drain_a_node(labs: dict[str, L
 
     unify(engine, "--start", "--approval", "per-wave", "--yes")
     wait_phase(engine, "AwaitingApproval", wave=1)
-    assert [one["status"].get("phase") for one in operations(engine, CANARY)] == ["AwaitingApproval"]
+    assert [one.get("status", {}).get("phase") for one in operations(engine, CANARY)] == ["AwaitingApproval"]
     assert operations(engine, OTHER) == []
     unify(engine, "--approve-wave", "1")
     wait_phase(engine, "AwaitingApproval", wave=2)
