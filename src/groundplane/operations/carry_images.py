@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from shlex import quote
 
 from groundplane.hosts.contract import Host, ReadHost
 from groundplane.plan.view import plain_image
@@ -20,6 +21,14 @@ from .runtimes import CONTAINERD, DOCKER, Runtime
 from .scope import Scope
 
 _TAR = f"{STAGE}/images.tar"
+_STORE = "/var/lib/containerd"
+# What it keeps as it came, and what it unpacks from that.
+_COPIES = 2
+# What `docker save` said counts, too: a stream that was cut off may look whole to whoever reads it.
+_PIPE = """set -eu
+said=$( {{ {{ docker save {names} || echo failed >&3; }} | {into} >&2; }} 3>&1 )
+[ -z "$said" ]
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +64,14 @@ async def lacking(host: ReadHost, runtime: Runtime) -> list[str]:
 
 
 async def carry_to_containerd(scope: Scope, images: list[Held]) -> None:
-    """Bring images over; the tar between the two is gone afterwards."""
+    """Bring images over, from one to the other without a tar in between."""
     host = scope.door
-    await host.run(["mkdir", "-p", "-m", "700", STAGE])
-    try:
-        for image in images:
-            await require(host, STAGE, image.size, f"carry image {image.names[0]} over")
-            scope.log(f"carrying {', '.join(image.names)} over to containerd")
-            await host.run(["docker", "save", "--output", _TAR, *image.names], timeout=1800)
-            await host.run(runtimes.load_command(CONTAINERD, _TAR), timeout=1800)
-    finally:
-        await host.run(["rm", "-f", _TAR])
+    for image in images:
+        await require(host, _STORE, _COPIES * image.size, f"carry image {image.names[0]} over")
+        scope.log(f"carrying {', '.join(image.names)} over to containerd")
+        names = " ".join(quote(name) for name in image.names)
+        into = " ".join(quote(word) for word in runtimes.load_command(CONTAINERD, "-"))
+        await host.script(_PIPE.format(names=names, into=into), timeout=1800)
 
 
 async def carry_to_docker(scope: Scope) -> None:

@@ -23,11 +23,16 @@ _PODS = "/api/v1/namespaces/kube-system/pods"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A pod of `image` on each Node in `on`, reached from each machine in `seen_from`."""
+    """A pod of `image` on each Node in `on`, reached from each machine in `seen_from`.
+
+    `pinned`: it is the Node's from the start. The scheduler may have been on this very node, and a new one leads only
+    when the lease of the old one has run out.
+    """
 
     image: str
     on: Sequence[str]
     seen_from: Sequence[str]
+    pinned: bool = False
 
 
 async def probe(scope: Scope, cluster: ClusterDoor, wanted: Probe) -> None:
@@ -35,7 +40,7 @@ async def probe(scope: Scope, cluster: ClusterDoor, wanted: Probe) -> None:
     await _clear(scope, cluster, wanted.on)
     try:
         for name in wanted.on:
-            await _create(scope, cluster, _pod(name, wanted.image))
+            await _create(scope, cluster, _pod(name, wanted.image, pinned=wanted.pinned))
         addresses = await _addresses(scope, cluster, wanted.on)
         await together([_reach(scope, name, addresses) for name in wanted.seen_from])
     finally:
@@ -55,7 +60,7 @@ async def _create(scope: Scope, cluster: ClusterDoor, pod: dict[str, Any]) -> No
     await wait_until(missing, what=f"test pod {pod['metadata']['name']}", seconds=60, clock=scope.clock, interval=0.5)
 
 
-def _pod(node: str, image: str) -> dict[str, Any]:
+def _pod(node: str, image: str, *, pinned: bool) -> dict[str, Any]:
     """A pod that the scheduler can put on one node only, and that needs nothing but the pause image there."""
     container = {"name": "pause", "image": image, "imagePullPolicy": "IfNotPresent"}
     here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
@@ -65,7 +70,7 @@ def _pod(node: str, image: str) -> dict[str, Any]:
         "kind": "Pod",
         "metadata": {"name": _name(node), "namespace": "kube-system", "labels": {LABEL: "true"}},
         "spec": {
-            "affinity": {"nodeAffinity": required},
+            **({"nodeName": node} if pinned else {"affinity": {"nodeAffinity": required}}),
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 0,
             "tolerations": [{"operator": "Exists"}],

@@ -14,8 +14,10 @@ from .errors import StepRefused
 from .runtimes import CONTAINERD, DOCKER, Runtime
 from .scope import Scope
 
-# Enough for etcd and the API server to end in order; what does not end by then is killed.
+# What does not end by then is killed.
 _GRACE = 10
+# An API server that has lost its etcd takes all the grace that it is given; one that has it ends at once.
+_API_SERVER = "kube-apiserver"
 _PODS = "name=^/k8s_"
 
 
@@ -35,11 +37,14 @@ async def _docker(scope: Scope) -> None:
     sandboxes = await _docker_sandboxes(scope)
     inside = {identity: netns for identity, netns in sandboxes.items() if netns != "host"}
     await cni.give_back(scope, inside, folders=await living.cni_folders(scope.host))
-    await host.run(["docker", "stop", "--time", str(_GRACE), *running], timeout=_GRACE * 12)
+    for ids in (await _ids(scope, "--filter", f"name=^/k8s_{_API_SERVER}_", "--filter", "status=running"), running):
+        if ids:
+            await host.run(["docker", "stop", "--time", str(_GRACE), *ids], timeout=_GRACE * 12)
 
 
 async def _ids(scope: Scope, *filters: str) -> list[str]:
-    listed = await scope.door.run(["docker", "ps", "--no-trunc", "--quiet", "--filter", _PODS, *filters])
+    own = () if any(one.startswith("name=") for one in filters) else ("--filter", _PODS)
+    listed = await scope.door.run(["docker", "ps", "--no-trunc", "--quiet", *own, *filters])
     return listed.text.split()
 
 
@@ -59,7 +64,8 @@ async def _containerd(scope: Scope) -> None:
     host = scope.door
     try:
         runtime = await cri.connect(host)
-        for sandbox in await runtime.sandboxes():
+        found = await runtime.sandboxes()
+        for sandbox in sorted(found, key=lambda one: not found[one].startswith(_API_SERVER)):
             await runtime.remove_sandbox(sandbox)
         return
     except StepRefused as error:

@@ -89,7 +89,7 @@ async def evict_all(scope: Scope, cluster: ClusterDoor, *, otherwise: str) -> No
 
     limit = seconds_of(scope.target.change.drain.timeout)
     try:
-        await wait_until(missing, what=f"node {scope.name} empty", seconds=limit, clock=scope.clock, interval=2)
+        await wait_until(missing, what=f"node {scope.name} empty", seconds=limit, clock=scope.clock, interval=0.5)
     except NotReached as error:
         kept = ", ".join(blocked)
         remedy = f"loosen the PodDisruptionBudget of {kept}" if kept else "see why the pods do not end"

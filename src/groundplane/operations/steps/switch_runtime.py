@@ -15,7 +15,7 @@ from groundplane.api.operation import PlannedChange
 from groundplane.base.errors import Unavailable
 from groundplane.hosts.contract import Host, ReadHost
 
-from .. import before, cordon, kubelet, kubelet_flags, living, nodes, runtimes, systemd
+from .. import before, cordon, kubelet, kubelet_flags, leaders, living, nodes, runtimes, systemd
 from ..carrying import carried_from
 from ..kubeadm.versions import cri_socket, minor_of
 from ..retire import other, retire, unit_names
@@ -56,8 +56,9 @@ class SwitchRuntime:
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
         host, runtime = scope.door, runtime_of(scope.target)
         version = await kubelet.version(scope)
-        minor = minor_of(version)
+        minor, led = minor_of(version), dict[str, str]()
         if await _host_changes(scope.host, runtime, minor):
+            led = await _leading(scope)
             await _keep(scope, runtime)
             await host.run(["systemctl", "stop", kubelet.UNIT], timeout=180)
             await _leave(scope, other(runtime))
@@ -67,6 +68,7 @@ class SwitchRuntime:
             await _start_runtime(host, runtime)
             await systemd.start(host, kubelet.UNIT)
         await _settle(scope, runtime)
+        await leaders.release(scope, await nodes.door(scope), led)
         await _annotate(scope, cri_socket(runtime.name, version))
         # It is where it was once: how it was there is no way back any more.
         await before.forget(host, kept_of(runtime))
@@ -101,6 +103,17 @@ class SwitchRuntime:
 
 def _begun(scope: ReadScope) -> str:
     return f"switch-runtime/{scope.name}"
+
+
+async def _leading(scope: Scope) -> dict[str, str]:
+    """Return what leads from this node and is about to be stopped; nothing where the API is away already."""
+    if scope.name not in scope.target.control_planes:
+        return {}
+    try:
+        return await leaders.on_node(await nodes.door(scope), scope.name)
+    except Unavailable as error:
+        scope.log(f"not looked who leads, the API does not answer: {error.message}")
+        return {}
 
 
 async def _keep(scope: Scope, runtime: Runtime) -> None:

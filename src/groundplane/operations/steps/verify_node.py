@@ -42,7 +42,9 @@ class VerifyNode:
         await wait_until(missing, what=f"node {scope.name} work", seconds=_PATIENCE, clock=scope.clock, interval=0.5)
         image = await living.sandbox_image(scope)
         if image:
-            await probe(scope, cluster, Probe(image, on=[scope.name], seen_from=await _neighbours(scope, cluster)))
+            pinned = scope.name in scope.target.control_planes
+            seen_from = await _neighbours(scope, cluster)
+            await probe(scope, cluster, Probe(image, on=[scope.name], seen_from=seen_from, pinned=pinned))
         else:
             scope.log("no test pod: it is not known which pause image this node has")
         await proven.note(scope)
