@@ -214,13 +214,13 @@ class Adoption:
                 draft.planned(scope.inputs())
             draft.concluded(scope.answer)
             return Advanced(draft.finish(), pending=not proposal.of_spec)
+        if not holds.marked(cluster):
+            return Advanced(draft.finish(), protect=True)
         standing = await inspect(self._access, open_door, chosen, desired, seen)
         draft.preflight(standing)
         if errors(standing):
             return Advanced(draft.finish(), pending=True)
         chosen = with_warnings(chosen, standing)
-        if not holds.marked(cluster):
-            return Advanced(draft.finish(), protect=True)
         operation = await make_operation(self._objects, scope, chosen, proposal.request)
         if proposal.of_spec:
             draft.planned(scope.inputs())

@@ -6,6 +6,7 @@ break one. A time of "0s" deletes without draining. When the API is gone there i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from groundplane.api.operation import PlannedChange
@@ -69,13 +70,19 @@ async def _door(scope: ReadScope) -> ClusterDoor | None:
     return cluster
 
 
-async def evict_all(scope: Scope, cluster: ClusterDoor, *, otherwise: str) -> None:
-    """Evict until the node is empty; when the time is up, StepRefused names who stays and what keeps it."""
+Stay = Callable[[dict[str, Any]], bool]
+
+
+async def evict_all(scope: Scope, cluster: ClusterDoor, *, otherwise: str, stays: Stay = lambda _: True) -> None:
+    """Evict until the node is empty; when the time is up, StepRefused names who stays and what keeps it.
+
+    `stays` tells of a pod that is still there whether it has to be waited for.
+    """
     blocked: list[str] = []
 
     async def missing() -> str:
         blocked.clear()
-        left = await pods_to_leave(cluster, scope.name)
+        left = [pod for pod in await pods_to_leave(cluster, scope.name) if stays(pod)]
         for pod in left:
             if pod["metadata"].get("deletionTimestamp"):
                 continue

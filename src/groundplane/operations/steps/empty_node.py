@@ -17,6 +17,9 @@ from ..probe import LABEL as PROBE
 from ..scope import ClusterDoor, ReadScope, Scope
 from .drain import evict_all, name, pods_to_leave
 
+# Kinds of volumes that are the node's own: no other node is kept from using them.
+_OF_THE_NODE = frozenset({"configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret"})
+
 
 class EmptyNode:
     name = "drain"
@@ -33,7 +36,7 @@ class EmptyNode:
         changes = []
         if cordon.is_open(found):
             changes.append(PlannedChange(what=f"node {scope.name}", after="cordoned with our mark"))
-        pods = await pods_to_leave(cluster, scope.name)
+        pods = [pod for pod in await pods_to_leave(cluster, scope.name) if not has_ended(pod)]
         return changes + [PlannedChange(what=f"pod {name(pod)}", after="evicted") for pod in pods]
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
@@ -43,11 +46,28 @@ class EmptyNode:
         if cordon.is_open(found):
             await _require_budget(scope, cluster)
             await cordon.close(scope, cluster)
-        await evict_all(scope, cluster, otherwise="give them more time with change.drain.timeout")
+        await evict_all(scope, cluster, otherwise="give them more time with change.drain.timeout", stays=_runs)
 
     async def undo(self, scope: Scope) -> None:
         """Open the node again when the cordon is ours."""
         await cordon.release(scope)
+
+
+def has_ended(pod: dict[str, Any]) -> bool:
+    """Tell whether an evicted pod runs no more, as its kubelet says, and nobody waits for a volume of its.
+
+    Its object goes seconds later, when the kubelet has cleared away: this one, or the one that starts after the change.
+    """
+    spec, status = pod["spec"], pod.get("status") or {}
+    states = [one.get("state") or {} for one in status.get("containerStatuses") or []]
+    if not pod["metadata"].get("deletionTimestamp") or len(states) != len(spec.get("containers") or []):
+        return False
+    kinds = {key for volume in spec.get("volumes") or [] for key in volume if key != "name"}
+    return all("terminated" in state for state in states) and kinds <= _OF_THE_NODE
+
+
+def _runs(pod: dict[str, Any]) -> bool:
+    return not has_ended(pod)
 
 
 async def _require_budget(scope: ReadScope, cluster: ClusterDoor) -> None:

@@ -1,8 +1,10 @@
 """switch-runtime: a drained node from one container runtime to the other, and back when it does not come up.
 
-What is changed is kept aside first. kubelet is stopped before the runtime under it; the pods that are left are stopped
-and their network given back; then kubelet's flags, crictl's configuration and kubeadm's note of the socket are switched
-and kubelet is started. The step ends when the Node is Ready and says itself that it runs on the new runtime.
+What is changed is kept aside first. kubelet is stopped before its pods; the pods that are left are stopped and their
+network given back; then kubelet's flags, crictl's configuration and kubeadm's note of the socket are switched and
+kubelet is started. The old runtime, empty by then, ends only when the Node is Ready and says itself that it runs on
+the new one. (A kubelet before v1.24 also looks for Docker when it starts, and goes on looking for 5 s where there is
+none: cAdvisor, container/docker/factory.go, RootDir.)
 """
 
 from __future__ import annotations
@@ -61,13 +63,14 @@ class SwitchRuntime:
             led = await _leading(scope)
             await _keep(scope, runtime)
             await host.run(["systemctl", "stop", kubelet.UNIT], timeout=180)
-            await _leave(scope, other(runtime))
+            await retire(scope, other(runtime))
             await _write(host, runtime, minor)
             await _take_log_limits(scope, runtime)
             await _units_back(host, runtime)
             await _start_runtime(host, runtime)
             await systemd.start(host, kubelet.UNIT)
         await _settle(scope, runtime)
+        await _end(host, other(runtime))
         await leaders.release(scope, await nodes.door(scope), led)
         await _annotate(scope, cri_socket(runtime.name, version))
         # It is where it was once: how it was there is no way back any more.
@@ -210,10 +213,8 @@ async def _take_log_limits(scope: Scope, runtime: Runtime) -> None:
         await host.write(living.KUBELET_CONFIG, content)
 
 
-async def _leave(scope: Scope, runtime: Runtime) -> None:
-    """Stop the pods on the runtime that is left, then the runtime: its socket first, or it would come again."""
-    host = scope.door
-    await retire(scope, runtime)
+async def _end(host: Host, runtime: Runtime) -> None:
+    """Stop the runtime that was left, once the node is well without it: its socket first, or it would come again."""
     for name in unit_names(runtime):
         unit = await systemd.look(host, name)
         if unit.active or unit.enabled:
