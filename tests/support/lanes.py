@@ -13,7 +13,9 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 LABS = ("tests/e2e", "tests/lab_operations", "tests/lab", "tests/unit/hosts/test_lab.py")
-LIVING = tuple(f"tests/lab_operations/test_{name}.py" for name in ("migrate", "scale", "system", "upgrade"))
+LIVING = tuple(
+    f"tests/lab_operations/test_{name}.py" for name in ("migrate", "scale", "system", "upgrade", "virtual_ip")
+)
 # The long pieces stand at both ends; the short ones between them make both processes end at nearly the same time.
 MACHINES, CHANGES, SHORT = "machines of labs", "changes of living clusters", "any other"
 ORDER = (
