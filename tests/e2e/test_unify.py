@@ -30,7 +30,7 @@ FOUNDATION: dict[str, Any] = {
     "spec": {
         "kubernetes": {"distribution": "native", "version": "v1.20.2"},
         "runtime": {"name": "containerd"},
-        "settings": {"timeSync": "Ignored", "sysctls": {SYSCTL: "262144"}},
+        "operatingSystem": {"settings": {"timeSync": "Ignored", "sysctls": {SYSCTL: "262144"}}},
     },
 }
 

@@ -228,11 +228,12 @@ async def test_a_missing_pause_image_brings_docker_back_and_says_so(
 async def test_a_full_disk_is_found_while_docker_runs(on_docker: Lab) -> None:
     lab = on_docker
     _sh(lab, "ctr -n k8s.io images ls -q | grep echo | xargs -r ctr -n k8s.io images rm --sync")
-    _sh(lab, "mkdir -p /var/lib/groundplane/stage; mount -t tmpfs -o size=64k tmpfs /var/lib/groundplane/stage")
+    store = "/var/lib/containerd/io.containerd.content.v1.content"
+    _sh(lab, f"mount -t tmpfs -o size=64k tmpfs {store}")
     try:
         outcome = await _change(lab, lambda: None, before="none", accept=Limits(deadline=5))
     finally:
-        _sh(lab, "umount /var/lib/groundplane/stage")
+        _sh(lab, f"umount {store}")
     assert outcome.phase == "Failed"
     assert "stage-runtime" in outcome.message
     assert "MiB free" in outcome.message

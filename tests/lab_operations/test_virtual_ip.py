@@ -30,9 +30,15 @@ _MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    yield fresh_all(up(SPEC))
+def _machines() -> Iterator[Lab]:
+    yield up(SPEC)
     down(SPEC.name)
+
+
+@pytest.fixture
+def lab(_machines: Lab) -> Lab:
+    """Three clean machines."""
+    return fresh_all(_machines)
 
 
 @asynccontextmanager
@@ -125,9 +131,8 @@ async def the_holder_is_taken_out(here: Site, busy: Client, name: str) -> None:
 
 
 async def test_an_address_that_somebody_has_is_not_taken(lab: Lab) -> None:
-    clean = fresh_all(lab)
-    taken = clean.machine(THREE).address
-    async with site(clean, taken) as here:
+    taken = lab.machine(THREE).address
+    async with site(lab, taken) as here:
         with pytest.raises(AssertionError, match="another machine has it"):
             await here.grow([ONE])
         assert not (await here.host(ONE).query(["systemctl", "is-active", UNIT])).ok

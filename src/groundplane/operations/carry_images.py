@@ -21,7 +21,7 @@ from .runtimes import CONTAINERD, DOCKER, Runtime
 from .scope import Scope
 
 _TAR = f"{STAGE}/images.tar"
-_STORE = "/var/lib/containerd"
+_STORE = "/var/lib/containerd/io.containerd.content.v1.content"
 # What it keeps as it came, and what it unpacks from that.
 _COPIES = 2
 # What `docker save` said counts, too: a stream that was cut off may look whole to whoever reads it.

@@ -99,7 +99,7 @@ async def _require_unused(scope: Scope, part: Part) -> None:
     """Refuse an address that is somebody else's: nobody of ours has it, and it answers."""
     if await virtual_ip.holders(scope):
         return
-    if (await scope.door.query(["ping", "-c", "1", "-W", "1", part.address])).ok:
+    if (await scope.door.run(["ping", "-c", "1", "-W", "1", part.address], check=False)).ok:
         raise StepRefused(
             f"cannot take {part.address} as virtual IP: another machine has it, it answers host {scope.name}",
             remedy="choose an address that is free",
