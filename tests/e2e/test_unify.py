@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,7 +75,10 @@ def wait_phase(engine: Engine, phase: str, *, wave: int = 0, seconds: int = 300)
     return wait_for(f"the run to be {phase}", there, seconds=seconds, otherwise=situation)
 
 
-def test_a_fleet_is_unified_wave_by_wave_with_one_drain_a_node(labs: dict[str, Lab], engine: Engine) -> None:
+def test_a_fleet_is_unified_wave_by_wave_with_one_drain_a_node(
+    labs: dict[str, Lab], engine: Engine, artifacts: Path
+) -> None:
+    engine.cli("apply", "-f", str(artifacts / "distribution.yaml"))
     clusters: dict[str, PlainCluster] = {name: plain_cluster(lab) for name, lab in labs.items()}
     engine.kubectl("apply", "-f", "-", stdin=json.dumps(FOUNDATION))
     for name, cluster in clusters.items():
