@@ -174,14 +174,21 @@ ExecStart=/bin/sh /usr/local/sbin/pod-routes
 [Install]
 WantedBy=multi-user.target
 UNIT
-    while read -r range address; do echo "ip route replace $range via $address"; done > /usr/local/sbin/pod-routes
+    while read -r range address; do [ -z "$range" ] || echo "ip route replace $range via $address"; done > /usr/local/sbin/pod-routes
     sh -e /usr/local/sbin/pod-routes
     systemctl enable --quiet --no-reload pod-routes
 }
 
 connect_pods() {
-    local ranges index
-    ranges=$(kubectl get nodes -o "'jsonpath={range .items[*]}{.spec.podCIDR} {.status.addresses[0].address}{\"\\n\"}{end}'")
+    local ranges own others index seconds=60
+    # The controller manager gives a node its range a moment after the node has come.
+    until
+        ranges=$(kubectl get nodes -o "'jsonpath={range .items[*]}{.spec.podCIDR} {.status.addresses[0].address}{\"\\n\"}{end}'")
+        [ "$(awk 'NF == 2' <<< "$ranges" | wc -l)" -ge "${#addresses[@]}" ]
+    do
+        [ "$((seconds -= 1))" -gt 0 ] || { echo "nodes without a range for pods: $ranges" >&2; return 1; }
+        sleep 1
+    done
     for index in "${!addresses[@]}"; do
         own=$(awk -v address="${addresses[$index]}" '$2 == address {print $1}' <<< "$ranges")
         others=$(awk -v address="${addresses[$index]}" '$2 != address' <<< "$ranges")
