@@ -64,16 +64,6 @@ async def moved(here: Site, *to: str) -> str:
     return found[0]
 
 
-async def written_on(busy: Client) -> None:
-    """Wait until the client got a few more through."""
-    goal = busy.written + 3
-
-    async def missing() -> str:
-        return "" if busy.written >= goal else f"{busy.written} written"
-
-    await wait_until(missing, what=f"{goal} written", seconds=60, clock=SystemClock(), interval=0.3)
-
-
 async def test_the_address_follows_an_api_server_that_can_be_used(lab: Lab) -> None:
     async with site(lab) as here:
         plan = await here.grow([TWO])
@@ -88,7 +78,6 @@ async def test_the_address_follows_an_api_server_that_can_be_used(lab: Lab) -> N
             now = await a_machine_fails(here, busy, now)
             await the_holder_is_taken_out(here, busy, now)
         assert busy.lost == []
-        assert busy.longest < 30
 
 
 async def an_api_server_fails(here: Site, busy: Client) -> str:
@@ -96,10 +85,10 @@ async def an_api_server_fails(here: Site, busy: Client) -> str:
     execute(here.lab, TWO, ["mv", _MANIFEST, "/root/kube-apiserver.yaml"])
     now = await moved(here, ONE, THREE)
     assert await holders(here, TWO) == []
-    await written_on(busy)
+    await busy.goes_on()
     execute(here.lab, TWO, ["mv", "/root/kube-apiserver.yaml", _MANIFEST])
     execute(here.lab, TWO, ["sh", "-c", f"until {SCRIPT}; do sleep 0.3; done"])
-    await written_on(busy)
+    await busy.goes_on()
     assert await holders(here, ONE, TWO, THREE) == [now]
     return now
 
@@ -107,10 +96,10 @@ async def an_api_server_fails(here: Site, busy: Client) -> str:
 async def a_machine_fails(here: Site, busy: Client, name: str) -> str:
     power_off(here.lab, name)
     now = await moved(here, *(one for one in (ONE, TWO, THREE) if one != name))
-    await written_on(busy)
+    await busy.goes_on()
     start(here.lab, name)
     execute(here.lab, name, ["sh", "-c", f"until {SCRIPT}; do sleep 0.3; done"])
-    await written_on(busy)
+    await busy.goes_on()
     assert await holders(here, ONE, TWO, THREE) == [now]
     return now
 
@@ -120,7 +109,7 @@ async def the_holder_is_taken_out(here: Site, busy: Client, name: str) -> None:
     plan = await here.take_out(name, [ONE, TWO, THREE])
     assert [step.name for step in plan.steps if step.step == "virtual-ip"] == [f"virtual-ip/{one}" for one in stay]
     assert len(await holders(here, *stay)) == 1
-    await written_on(busy)
+    await busy.goes_on()
     facts = await survey(here.host(name), now=utc_now)
     assert (facts.virtual_ip.address, facts.virtual_ip.active) == ("", False)
     for path in (CONFIG, SCRIPT):
