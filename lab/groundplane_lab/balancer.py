@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -47,11 +48,24 @@ def ensure(lab: Lab, backends: Sequence[str]) -> str:
 
 def stop(lab: str) -> None:
     """End the balancer of a lab; fine when there is none."""
-    noted = _noted(lab)
-    if _lives(noted):
-        os.kill(noted["pid"], signal.SIGTERM)
-        wait_until(f"the balancer of lab {lab} to end", lambda: not _lives(noted) or None, seconds=_SECONDS)
+    if noted := _noted(lab):
+        with suppress(ProcessLookupError):
+            _end(lab, noted)
     _note(lab).unlink(missing_ok=True)
+
+
+def _end(lab: str, noted: dict[str, Any]) -> None:
+    """End it and wait until it is gone: its command line goes a moment before its sockets do."""
+    handle = os.pidfd_open(noted["pid"])
+    try:
+        # Asked with the handle open: now the number cannot pass to another program unnoticed.
+        if not _lives(noted):
+            return
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+        if not select.select([handle], [], [], _SECONDS)[0]:
+            raise LabError(f"the balancer of lab {lab}, process {noted['pid']}, still runs after {_SECONDS} s")
+    finally:
+        os.close(handle)
 
 
 def _start(lab: str, words: list[str]) -> None:
