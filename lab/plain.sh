@@ -153,6 +153,13 @@ join_control_planes() { # TOKEN HASH: one after another, for etcd takes one new 
     for index in $(seq 1 $((planes - 1))); do join "$index" "$1" "$2"; done
 }
 
+renew_watches() { # ADDRESS: its API server starts anew, and so does each watch that it gave out
+    # An etcd of one member has no leader while the second one comes, so the API server fills its caches anew; a watch that
+    # is asked for in that moment was seen to get no events for minutes with v1.20.2 (kubernetes #116122, mended in v1.27).
+    on "$1" "pkill -x kube-apiserver" >&2
+    on "$1" "curl --silent --insecure --fail --max-time 5 --retry 60 --retry-delay 1 --retry-all-errors https://$1:6443/readyz" >&2
+}
+
 write_pod_network() { # OWN-RANGE, then lines "RANGE ADDRESS" of the other machines on standard input; kept at a restart
     mkdir -p /etc/cni/net.d
     cat > /etc/cni/net.d/10-pods.conflist <<JSON
@@ -238,6 +245,7 @@ read -r token hash < <(on "${addresses[0]}" kubeadm token create --print-join-co
 join_control_planes "$token" "$hash" &
 for index in $(seq "$planes" $((${#addresses[@]} - 1))); do join "$index" "$token" "$hash" & done
 wait_all
+[ "$planes" -eq 1 ] || renew_watches "${addresses[0]}"
 phase join
 
 connect_pods
