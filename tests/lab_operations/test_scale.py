@@ -17,8 +17,10 @@ from groundplane.api.facts import MachineFacts
 from groundplane.api.meta import ANNOTATION_ABANDON
 from groundplane.base.clock import utc_now
 from groundplane.base.errors import Refused, Unavailable
+from groundplane.clusters.api import KubernetesDoor
 from groundplane.hosts.facts import survey
 from groundplane.hosts.ssh import HostPool
+from groundplane.operations import SystemClock, wait_until
 from groundplane.plan.planes import rooted
 from groundplane.plan.remove import plan_remove
 from groundplane.plan.renew import plan_renew
@@ -108,10 +110,31 @@ async def test_one_three_one_with_the_first_control_plane_gone_and_a_dead_one_re
             assert await here.nodes() == {ONE: True, TWO: True, THREE: True}
 
             await busy.goes_on()
+            await every_node_hears_of_a_service(here)
             for change in (a_dead_one_is_replaced, certificates_are_renewed, the_first_one_goes):
                 await change(here)
                 await busy.goes_on()
         assert busy.lost == []
+
+
+async def every_node_hears_of_a_service(here: Site) -> None:
+    """A watch that was given out while the only member of etcd got a second one would be deaf for minutes."""
+    assert here.record.kubeconfig is not None
+    async with KubernetesDoor(here.record.kubeconfig) as door:
+        await door.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "heard", "namespace": "default"},
+                "spec": {"ports": [{"port": 80, "protocol": "TCP"}]},
+            }
+        )
+
+    async def missing() -> str:
+        rules = {name: await here.host(name).query(["iptables-save"]) for name in (ONE, TWO, THREE)}
+        return ", ".join(name for name, shown in rules.items() if "default/heard" not in shown.text)
+
+    await wait_until(missing, what="kube-proxy's rules of a new Service", seconds=60, clock=SystemClock())
 
 
 async def a_dead_one_is_replaced(here: Site) -> None:

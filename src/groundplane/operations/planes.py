@@ -5,7 +5,7 @@ from __future__ import annotations
 from groundplane.base.errors import Unavailable
 from groundplane.plan.view import api_port
 
-from . import etcd
+from . import etcd, programs
 from .errors import NotYet
 from .kubeadm.upgrade import flags_of, manifest_path
 from .places import ADMIN_CONF
@@ -36,6 +36,20 @@ async def own_port(scope: ReadScope, name: str) -> int:
     manifest = await scope.hosts[name].read(manifest_path("kube-apiserver"))
     said = flags_of(manifest).get("secure-port", "")
     return int(said) if said.isdecimal() else api_port(scope.target)
+
+
+async def ask(scope: ReadScope, name: str, path: str) -> str:
+    """Return what the API server on a machine itself, and no other, answers; "" when it does not."""
+    host, address = scope.hosts[name], scope.machines[name].spec.address
+    port = await own_port(scope, name)
+    program, staged = "kubectl", programs.staged(scope.target.version, "kubectl")
+    if not (await host.query(["which", program])).ok and await host.stat(staged) is not None:
+        program = staged
+    # A proxy of the machine's must not be asked for the machine itself.
+    direct = ["env", "NO_PROXY=*", "no_proxy=*", program]
+    command = [*direct, f"--kubeconfig={ADMIN_CONF}", f"--server=https://{address}:{port}", "--request-timeout=10s"]
+    answer = await host.query([*command, "get", f"--raw={path}"], timeout=30)
+    return answer.text if answer.ok else ""
 
 
 async def etcd_well(scope: ReadScope, what: str, *, within: bool = False) -> None:

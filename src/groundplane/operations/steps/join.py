@@ -11,11 +11,11 @@ import secrets
 from groundplane.api.operation import PlannedChange
 from groundplane.hosts.contract import Host
 
-from .. import control_plane, etcd, nodes, planes
+from .. import control_plane, etcd, nodes, planes, watches
 from ..control_plane import preflight_skipped, remove_config, run_with_config, taken
 from ..errors import NotYet
 from ..kubeadm import Join as JoinWith
-from ..kubeadm import Token, discovery_document, init_documents, join_documents, render
+from ..kubeadm import Token, discovery_document, init_documents, join_documents, minor_of, render
 from ..places import ADMIN_CONF, BIN, CA, RUN
 from ..scope import ReadScope, Scope
 from ..waiting import wait_until
@@ -53,7 +53,15 @@ class Join:
         if scope.name in scope.target.control_planes and await etcd.stacked(scope.host):
             # The next one may only come when etcd can do without any single member again.
             await planes.etcd_well(scope, f"etcd with {scope.name}")
+            await _renew_watches(scope)
         await control_plane.end(scope, "join")
+
+
+async def _renew_watches(scope: Scope) -> None:
+    """The second member of etcd left the first one's API server without a leader for a while; a third one does not."""
+    source = await planes.source(scope)
+    if len(await etcd.members(scope.hosts[source])) == 2 and watches.may_be_deaf(minor_of(scope.target.version)):
+        await watches.renew(scope, source)
 
 
 async def _missing(scope: ReadScope) -> str:

@@ -20,7 +20,7 @@ from groundplane.base.errors import Unavailable
 from groundplane.clusters.api import KubernetesDoor
 from groundplane.hosts.contract import ReadHost
 
-from .. import etcd, planes
+from .. import etcd, planes, static_pods
 from ..errors import NotReached, NotYet, StepRefused
 from ..jobs import Job, run_job
 from ..kubeadm import minor_of
@@ -70,11 +70,6 @@ _BRING_BACK = f"""set -eu
 cp -a {_BACKUP}/pki/. {_PKI}/
 cp -a {_BACKUP}/*.conf {KUBERNETES}/
 find {_PKI} {KUBERNETES} -maxdepth 2 -type f \\( -name '*.crt' -o -name '*.conf' \\) -exec touch {{}} +
-"""
-# Only what runs in a pod of this machine's kubelet.
-_END = """for pid in $(pgrep -x "{name}"); do
-    if grep -q kubepods "/proc/$pid/cgroup" 2>/dev/null; then kill -TERM "$pid" || true; fi
-done
 """
 
 
@@ -168,7 +163,7 @@ async def _start_anew(scope: Scope) -> None:
     """End what still uses the old certificates, one after another; kubelet starts it again at once."""
     for name in await _not_restarted(scope.host):
         scope.log(f"ending {name}, kubelet starts it with the new certificates")
-        await scope.door.script(_END.format(name=name))
+        await static_pods.end(scope.door, name)
 
         async def missing(name: str = name) -> str:
             return f"{name} has not started anew" if name in await _not_restarted(scope.host) else ""

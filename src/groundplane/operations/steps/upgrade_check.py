@@ -13,13 +13,13 @@ import yaml
 from groundplane.api.operation import PlannedChange
 from groundplane.plan import removed_apis
 
-from .. import etcd_store, nodes, programs
+from .. import etcd_store, nodes, planes, programs
 from ..artifact_set import needed
 from ..errors import StepRefused
 from ..kubeadm import upgrade as kubeadm
 from ..scope import ReadScope, Scope
 from .etcd_snapshot import ACCEPT as EXTERNAL_ETCD
-from .upgrade_control_plane import configuration, raw
+from .upgrade_control_plane import configuration
 
 _KEY = "upgrade-check"
 _REMOVED = "RemovedAPIs"
@@ -128,7 +128,7 @@ async def _removed(scope: Scope) -> list[Found]:
     found = []
     for name in scope.target.control_planes:
         # Each API server counts what it was asked for itself.
-        metrics = await raw(scope, name, "/metrics")
+        metrics = await planes.ask(scope, name, "/metrics")
         if not metrics.strip():
             found.append(Found(f"the API server on {name} does not tell what it was asked for", _REMOVED))
         asked |= removed_apis.requested(metrics)

@@ -175,21 +175,7 @@ async def configuration(scope: ReadScope) -> str:
 
 async def served(scope: ReadScope) -> str:
     """Return the version that the API server on this very machine serves, "" when it does not answer."""
-    return str(etcd_store.json_of(await raw(scope, scope.name, "/version")).get("gitVersion", ""))
-
-
-async def raw(scope: ReadScope, name: str, path: str) -> str:
-    """Return what the API server on a machine itself, and no other, answers; "" when it does not."""
-    host, address = scope.hosts[name], scope.machines[name].spec.address
-    port = await planes.own_port(scope, name)
-    program, staged = "kubectl", programs.staged(scope.target.version, "kubectl")
-    if not (await host.query(["which", program])).ok and await host.stat(staged) is not None:
-        program = staged
-    # A proxy of the machine's must not be asked for the machine itself.
-    direct = ["env", "NO_PROXY=*", "no_proxy=*", program]
-    ask = [*direct, f"--kubeconfig={ADMIN_CONF}", f"--server=https://{address}:{port}", "--request-timeout=10s"]
-    answer = await host.query([*ask, "get", f"--raw={path}"], timeout=30)
-    return answer.text if answer.ok else ""
+    return str(etcd_store.json_of(await planes.ask(scope, scope.name, "/version")).get("gitVersion", ""))
 
 
 _JOB = "kubeadm-upgrade"
