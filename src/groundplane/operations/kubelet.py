@@ -29,20 +29,29 @@ def version_in(text: str) -> str:
 async def settle(scope: Scope, state: str, lacks: Callable[[nodes.Object], str]) -> None:
     """Wait until the Node is in `state`, as `lacks` tells it: why it is not, or "".
 
-    The API may be away meanwhile: it is on this node, perhaps. Raises NotReached with what kubelet says.
+    The API may be away meanwhile: it is on this node, perhaps. A kubelet that did not reach it asks again at intervals
+    that double up to 7 s (registerWithAPIServer in kubelet_node_status.go), and one that starts anew asks at once, so
+    once the API is back kubelet is started anew. Raises NotReached with what kubelet says.
     """
+    waits = False
 
     async def missing() -> str:
+        nonlocal waits
         try:
             cluster = await scope.cluster()
             node = await nodes.node(cluster, scope.name) if cluster is not None else None
         except Unavailable as error:
+            waits = True
             return f"the cluster's API does not answer yet: {error.message}"
-        return lacks(node) if node is not None else "it is not registered"
+        lacking = lacks(node) if node is not None else "it is not registered"
+        if lacking and waits:
+            await scope.door.run(["systemctl", "restart", UNIT], timeout=180)
+        waits = False
+        return lacking
 
     what = f"node {scope.name} {state}"
     try:
-        await wait_until(missing, what=what, seconds=_PATIENCE, clock=scope.clock, interval=0.5)
+        await wait_until(missing, what=what, seconds=_PATIENCE, clock=scope.clock, interval=0.2)
     except NotReached as error:
         words = await systemd.last_words(scope.host, UNIT)
         raise NotReached(

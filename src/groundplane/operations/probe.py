@@ -6,7 +6,7 @@ kube-system, which is always there, and are gone afterwards, also those of a run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +35,19 @@ class Probe:
     pinned: bool = False
 
 
-async def probe(scope: Scope, cluster: ClusterDoor, wanted: Probe) -> None:
-    """Run the test pods and reach them; NotReached says which pod was not reached from where."""
+async def probe(
+    scope: Scope, cluster: ClusterDoor, wanted: Probe, *, meanwhile: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Run the test pods and reach them; NotReached says which pod was not reached from where.
+
+    `meanwhile` is what else is waited for, while they come up and before anybody looks at them.
+    """
     await _clear(scope, cluster, wanted.on)
     try:
         for name in wanted.on:
             await _create(scope, cluster, _pod(name, wanted.image, pinned=wanted.pinned))
+        if meanwhile is not None:
+            await meanwhile()
         addresses = await _addresses(scope, cluster, wanted.on)
         await together([_reach(scope, name, addresses) for name in wanted.seen_from])
     finally:
@@ -92,7 +99,7 @@ async def _addresses(scope: Scope, cluster: ClusterDoor, names: Sequence[str]) -
         waiting = [name for name in names if name not in found]
         return f"none on {', '.join(waiting)}" if waiting else ""
 
-    await wait_until(missing, what="a running test pod on every node", seconds=180, clock=scope.clock, interval=0.5)
+    await wait_until(missing, what="a running test pod on every node", seconds=180, clock=scope.clock, interval=0.2)
     return dict(found)
 
 
@@ -124,7 +131,7 @@ async def _clear(scope: Scope, cluster: ClusterDoor, names: Sequence[str]) -> No
             await cluster.delete(f"{_PODS}/{pod['metadata']['name']}?gracePeriodSeconds=0")
         return ", ".join(pod["metadata"]["name"] for pod in left)
 
-    await wait_until(missing, what="the test pods gone", seconds=180, clock=scope.clock, interval=0.5)
+    await wait_until(missing, what="the test pods gone", seconds=180, clock=scope.clock, interval=0.1)
 
 
 async def _ours(cluster: ClusterDoor, names: Sequence[str]) -> list[nodes.Object]:

@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from groundplane.hosts.contract import Host, ReadHost, Result
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit as it is: `known` tells whether systemd has it at all."""
+    """A unit as it is: `known`: systemd has it at all; `read`: its files are as systemd has read them."""
 
     name: str
     known: bool
     active: bool
     enabled: bool
+    read: bool = True
 
 
 async def look(host: ReadHost, name: str) -> Unit:
     """Return the state of unit `name`."""
-    shown = await host.query(
-        ["systemctl", "show", name, "--property=LoadState", "--property=ActiveState", "--property=UnitFileState"]
-    )
-    values = dict(line.split("=", 1) for line in shown.text.splitlines() if "=" in line)
+    return (await look_at(host, [name]))[0]
+
+
+async def look_at(host: ReadHost, names: Sequence[str]) -> list[Unit]:
+    """Return the state of each unit, in this order, by one question."""
+    asked = ("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
+    shown = await host.query(["systemctl", "show", *names, *(f"--property={one}" for one in asked)])
+    blocks = shown.text.strip().split("\n\n")
+    return [_unit(name, block) for name, block in zip_longest(names, blocks[: len(names)], fillvalue="")]
+
+
+def _unit(name: str, block: str) -> Unit:
+    values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     return Unit(
         name,
         known=values.get("LoadState") == "loaded",
         active=values.get("ActiveState") in ("active", "activating", "reloading"),
         enabled=values.get("UnitFileState") == "enabled",
+        read=values.get("NeedDaemonReload") == "no",
     )
 
 
 async def start(host: Host, name: str, *, restart: bool = False) -> None:
     """Enable the unit and have it run; with `restart` also one that runs."""
-    await host.run(["systemctl", "daemon-reload"])
-    await host.run(["systemctl", "enable", name])
+    unit = await look(host, name)
+    # Each of them has systemd read all units anew.
+    if not (unit.known and unit.read):
+        await host.run(["systemctl", "daemon-reload"])
+    if not unit.enabled:
+        await host.run(["systemctl", "enable", name])
     await bring_up(host, name, restart=restart)
 
 

@@ -23,6 +23,7 @@ from ..kubeadm.versions import cri_socket, minor_of
 from ..retire import other, retire, unit_names
 from ..runtimes import CONTAINERD, DOCKER, Runtime, runtime_of
 from ..scope import ReadScope, Scope
+from ..together import together
 from .runtime import version_of
 from .stage_runtime import kept_of
 
@@ -70,9 +71,13 @@ class SwitchRuntime:
             await _start_runtime(host, runtime)
             await systemd.start(host, kubelet.UNIT)
         await _settle(scope, runtime)
-        await _end(host, other(runtime))
-        await leaders.release(scope, await nodes.door(scope), led)
-        await _annotate(scope, cri_socket(runtime.name, version))
+        await together(
+            [
+                leaders.release(scope, await nodes.door(scope), led),
+                _annotate(scope, cri_socket(runtime.name, version)),
+                _end(host, other(runtime)),
+            ]
+        )
         # It is where it was once: how it was there is no way back any more.
         await before.forget(host, kept_of(runtime))
 
@@ -155,14 +160,13 @@ async def _host_changes(host: ReadHost, runtime: Runtime, minor: int) -> list[Pl
         changes.append(PlannedChange(what=kubelet_flags.PATH, before=left.name, after=runtime.name))
     for path, content in (await _others(host, runtime)).items():
         changes.append(PlannedChange(what=path, after=str(len(content)) + " bytes, the socket of " + runtime.name))
-    for name in unit_names(left):
-        unit = await systemd.look(host, name)
-        if unit.active or unit.enabled:
-            changes.append(PlannedChange(what=name, before="running", after="stopped, not started at boot"))
-    for name in (runtime.unit, kubelet.UNIT):
-        unit = await systemd.look(host, name)
-        if not (unit.active and unit.enabled):
-            changes.append(PlannedChange(what=name, before="not running", after="running, started at boot"))
+    ended = unit_names(left)
+    units = await systemd.look_at(host, [*ended, runtime.unit, kubelet.UNIT])
+    for unit in units:
+        if unit.name in ended and (unit.active or unit.enabled):
+            changes.append(PlannedChange(what=unit.name, before="running", after="stopped, not started at boot"))
+        if unit.name not in ended and not (unit.active and unit.enabled):
+            changes.append(PlannedChange(what=unit.name, before="not running", after="running, started at boot"))
     return changes
 
 
@@ -214,11 +218,11 @@ async def _take_log_limits(scope: Scope, runtime: Runtime) -> None:
 
 
 async def _end(host: Host, runtime: Runtime) -> None:
-    """Stop the runtime that was left, once the node is well without it: its socket first, or it would come again."""
-    for name in unit_names(runtime):
-        unit = await systemd.look(host, name)
-        if unit.active or unit.enabled:
-            await host.run(["systemctl", "disable", "--now", name], timeout=180)
+    """Stop the runtime that was left, once the node is well without it, its socket with it, or it would come again."""
+    names = unit_names(runtime)
+    units = await systemd.look_at(host, names) if names else []
+    if left := [unit.name for unit in units if unit.active or unit.enabled]:
+        await host.run(["systemctl", "disable", "--now", *left], timeout=180)
 
 
 async def _start_runtime(host: Host, runtime: Runtime) -> None:
@@ -246,7 +250,7 @@ async def _left(host: ReadHost, back: Runtime) -> bool:
         return False
     if await living.runtime_of(host) != back.name:
         return True
-    running = [await systemd.look(host, name) for name in (*unit_names(back), back.unit, kubelet.UNIT)]
+    running = await systemd.look_at(host, [*unit_names(back), back.unit, kubelet.UNIT])
     return not all(unit.active for unit in running)
 
 

@@ -39,13 +39,18 @@ class VerifyNode:
         async def missing() -> str:
             return await _missing(scope, cluster)
 
-        await wait_until(missing, what=f"node {scope.name} work", seconds=_PATIENCE, clock=scope.clock, interval=0.5)
+        async def works() -> None:
+            what = f"node {scope.name} work"
+            await wait_until(missing, what=what, seconds=_PATIENCE, clock=scope.clock, interval=0.2)
+
         image = await living.sandbox_image(scope)
         if image:
             pinned = scope.name in scope.target.control_planes
             seen_from = await _neighbours(scope, cluster)
-            await probe(scope, cluster, Probe(image, on=[scope.name], seen_from=seen_from, pinned=pinned))
+            wanted = Probe(image, on=[scope.name], seen_from=seen_from, pinned=pinned)
+            await probe(scope, cluster, wanted, meanwhile=works)
         else:
+            await works()
             scope.log("no test pod: it is not known which pause image this node has")
         await proven.note(scope)
 
