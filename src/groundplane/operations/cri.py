@@ -19,6 +19,7 @@ from .errors import StepRefused
 SOCKET = "/run/containerd/containerd.sock"
 _VERSIONS = ("v1", "v1alpha2")
 _UNIMPLEMENTED = "12"
+_POD_UID = "io.kubernetes.pod.uid"
 
 
 class CriFailed(StepRefused):
@@ -49,8 +50,7 @@ class Cri:
     async def images(self) -> list[Image]:
         """Return the images that pods of Kubernetes can use."""
         answer = await _call(self.host, self.api, "ImageService/ListImages", b"")
-        listed = [dict_of(one) for number, one in fields(answer) if number == 1]
-        return [Image(_text(one.get(1)), tuple(_texts(one.get(2)))) for one in listed]
+        return [Image(_text(one.get(1)), tuple(_texts(one.get(2)))) for one in _listed(answer)]
 
     async def problems(self) -> list[str]:
         """Return why the runtime says that it cannot run pods; empty when it can."""
@@ -64,8 +64,18 @@ class Cri:
     async def sandboxes(self) -> dict[str, str]:
         """Return all pod sandboxes: id to the pod's name."""
         answer = await _call(self.host, self.api, "RuntimeService/ListPodSandbox", b"")
-        listed = [dict_of(value) for number, value in fields(answer) if number == 1]
-        return {_text(one.get(1)): _text(dict_of((one.get(2) or [b""])[0]).get(1)) for one in listed}
+        return {_text(one.get(1)): _text(dict_of((one.get(2) or [b""])[0]).get(1)) for one in _listed(answer)}
+
+    async def running_pods(self) -> set[str]:
+        """Return the uids of the pods whose sandbox is ready, or of which a container runs."""
+        sandboxes = await _call(self.host, self.api, "RuntimeService/ListPodSandbox", b"")
+        containers = await _call(self.host, self.api, "RuntimeService/ListContainers", b"")
+        # SANDBOX_READY is 0 and left out; CONTAINER_RUNNING is 1.
+        ready = [one for one in _listed(sandboxes) if one.get(3, [0]) == [0]]
+        running = [one for one in _listed(containers) if one.get(6) == [1]]
+        uids = {_text(dict_of((one.get(2) or [b""])[0]).get(2)) for one in ready}
+        labels = [dict_of(entry) for one in running for entry in one.get(8) or []]
+        return (uids | {_text(label.get(2)) for label in labels if _text(label.get(1)) == _POD_UID}) - {""}
 
     async def run_sandbox(self, name: str, *, cgroup_parent: str) -> str:
         """Start an empty pod in the pod network and return its id; StepRefused says why the runtime could not."""
@@ -143,6 +153,10 @@ def dict_of(content: Value) -> dict[int, list[Value]]:
     for number, value in fields(_bytes(content)):
         found.setdefault(number, []).append(value)
     return found
+
+
+def _listed(answer: bytes) -> list[dict[int, list[Value]]]:
+    return [dict_of(value) for number, value in fields(answer) if number == 1]
 
 
 def _bytes(value: Value) -> bytes:

@@ -6,7 +6,7 @@ break one. A time of "0s" deletes without draining. When the API is gone there i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from groundplane.api.operation import PlannedChange
@@ -70,19 +70,24 @@ async def _door(scope: ReadScope) -> ClusterDoor | None:
     return cluster
 
 
-Stay = Callable[[dict[str, Any]], bool]
+Pods = list[dict[str, Any]]
+Waited = Callable[[Pods], Awaitable[Pods]]
 
 
-async def evict_all(scope: Scope, cluster: ClusterDoor, *, otherwise: str, stays: Stay = lambda _: True) -> None:
+async def _all(pods: Pods) -> Pods:
+    return pods
+
+
+async def evict_all(scope: Scope, cluster: ClusterDoor, *, otherwise: str, waited_for: Waited = _all) -> None:
     """Evict until the node is empty; when the time is up, StepRefused names who stays and what keeps it.
 
-    `stays` tells of a pod that is still there whether it has to be waited for.
+    `waited_for` returns those of the pods that are still there that have to be waited for.
     """
     blocked: list[str] = []
 
     async def missing() -> str:
         blocked.clear()
-        left = [pod for pod in await pods_to_leave(cluster, scope.name) if stays(pod)]
+        left = await waited_for(await pods_to_leave(cluster, scope.name))
         for pod in left:
             if pod["metadata"].get("deletionTimestamp"):
                 continue

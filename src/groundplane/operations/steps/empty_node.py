@@ -12,13 +12,11 @@ from groundplane.api.operation import PlannedChange
 from groundplane.plan.budget import allowed
 
 from .. import cordon, nodes, proven
+from ..ended_pods import EndedPods, has_ended, noted
 from ..errors import NotYet, StepRefused
 from ..probe import LABEL as PROBE
 from ..scope import ClusterDoor, ReadScope, Scope
 from .drain import evict_all, name, pods_to_leave
-
-# Kinds of volumes that are the node's own: no other node is kept from using them.
-_OF_THE_NODE = frozenset({"configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret"})
 
 
 class EmptyNode:
@@ -36,7 +34,12 @@ class EmptyNode:
         changes = []
         if cordon.is_open(found):
             changes.append(PlannedChange(what=f"node {scope.name}", after="cordoned with our mark"))
-        pods = [pod for pod in await pods_to_leave(cluster, scope.name) if not has_ended(pod)]
+        gone = noted(scope)
+        pods = [
+            pod
+            for pod in await pods_to_leave(cluster, scope.name)
+            if not has_ended(pod) and pod["metadata"]["uid"] not in gone
+        ]
         return changes + [PlannedChange(what=f"pod {name(pod)}", after="evicted") for pod in pods]
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
@@ -46,28 +49,16 @@ class EmptyNode:
         if cordon.is_open(found):
             await _require_budget(scope, cluster)
             await cordon.close(scope, cluster)
-        await evict_all(scope, cluster, otherwise="give them more time with change.drain.timeout", stays=_runs)
+        await evict_all(
+            scope,
+            cluster,
+            otherwise="give them more time with change.drain.timeout",
+            waited_for=EndedPods(scope).without,
+        )
 
     async def undo(self, scope: Scope) -> None:
         """Open the node again when the cordon is ours."""
         await cordon.release(scope)
-
-
-def has_ended(pod: dict[str, Any]) -> bool:
-    """Tell whether an evicted pod runs no more, as its kubelet says, and nobody waits for a volume of its.
-
-    Its object goes seconds later, when the kubelet has cleared away: this one, or the one that starts after the change.
-    """
-    spec, status = pod["spec"], pod.get("status") or {}
-    states = [one.get("state") or {} for one in status.get("containerStatuses") or []]
-    if not pod["metadata"].get("deletionTimestamp") or len(states) != len(spec.get("containers") or []):
-        return False
-    kinds = {key for volume in spec.get("volumes") or [] for key in volume if key != "name"}
-    return all("terminated" in state for state in states) and kinds <= _OF_THE_NODE
-
-
-def _runs(pod: dict[str, Any]) -> bool:
-    return not has_ended(pod)
 
 
 async def _require_budget(scope: ReadScope, cluster: ClusterDoor) -> None:
