@@ -31,21 +31,22 @@ class EndedPods:
         """Return those of the pods that run, or whose volumes somebody may wait for."""
         left = [pod for pod in pods if not has_ended(pod)]
         leaving = {str(pod["metadata"]["uid"]) for pod in left if _is_leaving(pod)}
-        runs = await self._running() if leaving and self._asks else None
-        ended = leaving - runs if runs is not None else set()
+        runs = await self._running() if leaving and self._asks else set()
+        # A runtime that runs no pod at all, not even one of a DaemonSet, may not be the one that kubelet uses.
+        ended = leaving - runs if runs else set()
         if ended:
             # Written down, for kubelet may go on to say of them that they run.
             await self._scope.journal.put(_key(self._scope), " ".join(sorted(ended | noted(self._scope))))
         return [pod for pod in left if pod["metadata"]["uid"] not in ended]
 
-    async def _running(self) -> set[str] | None:
-        """Return the uids of pods of which something runs; None when the runtime cannot be asked."""
+    async def _running(self) -> set[str]:
+        """Return the uids of pods of which something runs; empty when the runtime cannot be asked."""
         try:
             return await running(self._scope.door)
         except StepRefused as error:
             self._asks = False
             self._scope.log(f"pods have ended when kubelet says so: {error.message}")
-            return None
+            return set()
 
 
 def _key(scope: ReadScope) -> str:
@@ -65,7 +66,10 @@ def has_ended(pod: dict[str, Any]) -> bool:
 
 async def running(host: Host) -> set[str]:
     """Return the uids of the pods of which a container or the sandbox runs; StepRefused when nobody can tell."""
-    if await living.runtime_of(host) != "docker":
+    runtime = await living.runtime_of(host)
+    if runtime is None:
+        raise StepRefused(f"kubelet on host {host.name} uses neither Docker nor containerd", remedy="")
+    if runtime == "containerd":
         return await (await cri.connect(host)).running_pods()
     listed = await host.run(_DOCKER, check=False)
     if not listed.ok:

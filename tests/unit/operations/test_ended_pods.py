@@ -83,7 +83,7 @@ STALE = pod(RUNS)
 
 async def test_the_runtime_knows_before_kubelet_that_a_pod_has_ended_and_that_is_written_down() -> None:
     notes = Notes()
-    scope = scope_of(Node(), Nodes({}), notes=notes)
+    scope = scope_of(Node("agent"), Nodes({}), notes=notes)
     assert await EndedPods(scope).without([STALE]) == []
     assert noted(scope) == {"u-1"}, "the next look must not evict it again"
 
@@ -98,7 +98,7 @@ async def test_the_runtime_knows_before_kubelet_that_a_pod_has_ended_and_that_is
     ids=["not evicted", "not started", "somebody waits for its volume"],
 )
 async def test_a_pod_of_which_nothing_runs_is_waited_for_all_the_same(waited_for: dict[str, Any]) -> None:
-    scope = scope_of(Node(), Nodes({}))
+    scope = scope_of(Node("agent"), Nodes({}))
     assert await EndedPods(scope).without([waited_for]) == [waited_for]
     assert noted(scope) == set()
 
@@ -106,6 +106,10 @@ async def test_a_pod_of_which_nothing_runs_is_waited_for_all_the_same(waited_for
 async def test_a_pod_of_which_something_runs_is_waited_for() -> None:
     assert await running(Node("u-1", "u-1", "u-2")) == {"u-1", "u-2"}
     assert await EndedPods(scope_of(Node("u-1"), Nodes({}))).without([STALE]) == [STALE]
+
+
+async def test_a_runtime_without_any_pod_is_not_kubelets() -> None:
+    assert await EndedPods(scope_of(Node(), Nodes({}))).without([STALE]) == [STALE]
 
 
 async def test_without_a_runtime_to_ask_the_word_of_kubelet_holds() -> None:
