@@ -71,6 +71,7 @@ def expect_sound(workloads: LiveWorkloads, runtimes: dict[str, str]) -> None:
     assert cluster.runtimes() == runtimes
     assert all(node_ready(node) for node in cluster.nodes().values())
     settle(cluster, [*web(), *local_only(workloads.local_node), agent()])
+    wait_for("evicted pods gone", lambda: not evicted(cluster), seconds=90, otherwise=lambda: str(evicted(cluster)))
     for pod in cluster.get("pods", "-A")["items"]:
         started_by = {each["containerID"].partition(":")[0] for each in pod["status"]["containerStatuses"]}
         assert started_by == {runtimes[pod["spec"]["nodeName"]]}, pod["metadata"]["name"]
@@ -78,6 +79,12 @@ def expect_sound(workloads: LiveWorkloads, runtimes: dict[str, str]) -> None:
     assert cordoned == [workloads.cordoned]
     marks = [key for node in cluster.nodes().values() for key in node["metadata"]["annotations"] if "cordon" in key]
     assert marks == []
+
+
+def evicted(cluster: PlainCluster) -> list[str]:
+    """Pods that ended, and whose objects the kubelet that runs now has not taken away yet."""
+    pods = cluster.get("pods", "-A")["items"]
+    return [pod["metadata"]["name"] for pod in pods if pod["metadata"].get("deletionTimestamp")]
 
 
 def expect_kubeadm_content(cluster: PlainCluster) -> None:

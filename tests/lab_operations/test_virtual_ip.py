@@ -73,21 +73,22 @@ async def test_the_address_follows_an_api_server_that_can_be_used(lab: Lab) -> N
         assert f"https://{ADDRESS}:6443".encode() in here.record.kubeconfig
         async with client(here.record.kubeconfig) as busy:
             await here.grow([ONE, TWO, THREE])
-            assert await holders(here, ONE, TWO, THREE) == [TWO], "it did not move for nothing"
-            now = await an_api_server_fails(here, busy)
+            # The first API server starts anew when etcd gets its second member, so the address is elsewhere by now.
+            now = await moved(here, ONE, TWO, THREE)
+            now = await an_api_server_fails(here, busy, now)
             now = await a_machine_fails(here, busy, now)
             await the_holder_is_taken_out(here, busy, now)
         assert busy.lost == []
 
 
-async def an_api_server_fails(here: Site, busy: Client) -> str:
+async def an_api_server_fails(here: Site, busy: Client, name: str) -> str:
     """Its manifest is taken away, and put back when the address is elsewhere: there it stays."""
-    execute(here.lab, TWO, ["mv", _MANIFEST, "/root/kube-apiserver.yaml"])
-    now = await moved(here, ONE, THREE)
-    assert await holders(here, TWO) == []
+    execute(here.lab, name, ["mv", _MANIFEST, "/root/kube-apiserver.yaml"])
+    now = await moved(here, *(one for one in (ONE, TWO, THREE) if one != name))
+    assert await holders(here, name) == []
     await busy.goes_on()
-    execute(here.lab, TWO, ["mv", "/root/kube-apiserver.yaml", _MANIFEST])
-    execute(here.lab, TWO, ["sh", "-c", f"until {SCRIPT}; do sleep 0.3; done"])
+    execute(here.lab, name, ["mv", "/root/kube-apiserver.yaml", _MANIFEST])
+    execute(here.lab, name, ["sh", "-c", f"until {SCRIPT}; do sleep 0.3; done"])
     await busy.goes_on()
     assert await holders(here, ONE, TWO, THREE) == [now]
     return now
