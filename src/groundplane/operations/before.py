@@ -105,7 +105,7 @@ async def note_units(host: Host, change: str, names: list[str]) -> None:
     """Write down how units are now, unless that is on record already."""
     if await units(host, change):
         return
-    looked = [await systemd.look(host, name) for name in names]
+    looked = await systemd.look_at(host, names)
     content = {one.name: {"known": one.known, "active": one.active, "enabled": one.enabled} for one in looked}
     await host.run(["mkdir", "-p", "-m", "700", _folder(change)])
     await host.write(f"{_folder(change)}/units", json.dumps(content).encode() + b"\n", mode=0o600)

@@ -19,7 +19,7 @@ from .errors import StepRefused
 SOCKET = "/run/containerd/containerd.sock"
 _VERSIONS = ("v1", "v1alpha2")
 _UNIMPLEMENTED = "12"
-_POD_UID = "io.kubernetes.pod.uid"
+POD_UID = "io.kubernetes.pod.uid"
 
 
 class CriFailed(StepRefused):
@@ -75,7 +75,7 @@ class Cri:
         running = [one for one in _listed(containers) if one.get(6) == [1]]
         uids = {_text(dict_of((one.get(2) or [b""])[0]).get(2)) for one in ready}
         labels = [dict_of(entry) for one in running for entry in one.get(8) or []]
-        return (uids | {_text(label.get(2)) for label in labels if _text(label.get(1)) == _POD_UID}) - {""}
+        return (uids | {_text(label.get(2)) for label in labels if _text(label.get(1)) == POD_UID}) - {""}
 
     async def run_sandbox(self, name: str, *, cgroup_parent: str) -> str:
         """Start an empty pod in the pod network and return its id; StepRefused says why the runtime could not."""

@@ -14,8 +14,15 @@ from . import cri, living
 from .errors import StepRefused
 from .scope import ReadScope, Scope
 
-_UID = "io.kubernetes.pod.uid"
-_DOCKER = ("docker", "ps", "--no-trunc", "--filter", f"label={_UID}", "--format", f'{{{{.Label "{_UID}"}}}}')
+_DOCKER = (
+    "docker",
+    "ps",
+    "--no-trunc",
+    "--filter",
+    f"label={cri.POD_UID}",
+    "--format",
+    f'{{{{.Label "{cri.POD_UID}"}}}}',
+)
 # Kinds of volumes that are the node's own: no other node is kept from using them.
 _OF_THE_NODE = frozenset({"configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret"})
 
@@ -29,7 +36,7 @@ class EndedPods:
 
     async def without(self, pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return those of the pods that run, or whose volumes somebody may wait for."""
-        left = [pod for pod in pods if not has_ended(pod)]
+        left = remaining(self._scope, pods)
         leaving = {str(pod["metadata"]["uid"]) for pod in left if _is_leaving(pod)}
         runs = await self._running() if leaving and self._asks else set()
         # A runtime that runs no pod at all, not even one of a DaemonSet, may not be the one that kubelet uses.
@@ -51,6 +58,12 @@ class EndedPods:
 
 def _key(scope: ReadScope) -> str:
     return f"ended-pods/{scope.name}"
+
+
+def remaining(scope: ReadScope, pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the pods of this machine that have not ended, by kubelet's word or by what was noted before."""
+    gone = noted(scope)
+    return [pod for pod in pods if not has_ended(pod) and pod["metadata"]["uid"] not in gone]
 
 
 def noted(scope: ReadScope) -> set[str]:

@@ -92,7 +92,7 @@ def edited(text: str) -> str | None:
 
 
 async def _look(host: ReadHost) -> _State:
-    units = [await systemd.look(host, name) for name in _UNITS]
+    units = await systemd.look_at(host, _UNITS)
     running = (await host.read("/proc/cmdline") or b"").decode("utf-8", "replace").split()
     configured = await host.query(["grep", "-r", "-s", "-q", "-E", "^[^#]*crashkernel=", *_BOOT])
     return _State(

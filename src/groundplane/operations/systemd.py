@@ -27,6 +27,8 @@ async def look(host: ReadHost, name: str) -> Unit:
 
 async def look_at(host: ReadHost, names: Sequence[str]) -> list[Unit]:
     """Return the state of each unit, in this order, by one question."""
+    if not names:
+        return []
     asked = ("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
     shown = await host.query(["systemctl", "show", *names, *(f"--property={one}" for one in asked)])
     blocks = shown.text.strip().split("\n\n")

@@ -9,8 +9,6 @@ given out no such watch.
 
 from __future__ import annotations
 
-from groundplane.hosts.contract import ReadHost
-
 from . import planes, static_pods
 from .scope import Scope
 from .waiting import wait_until
@@ -27,18 +25,14 @@ def may_be_deaf(minor: int) -> bool:
 async def renew(scope: Scope, name: str) -> None:
     """Have the API server of control plane `name` start anew, and wait until it is ready to serve."""
     host = scope.writable[name]
-    before = await _processes(host)
+    before = await static_pods.processes(host, _API_SERVER)
     scope.log(f"the API server of {name} starts anew: etcd had no leader, and its watches may not tell of changes")
     await static_pods.end(host, _API_SERVER)
 
     async def missing() -> str:
-        now = await _processes(host)
+        now = await static_pods.processes(host, _API_SERVER)
         if not now or now & before:
             return "it has not started anew"
         return "" if (await planes.ask(scope, name, "/readyz")).strip() == "ok" else "it is not ready"
 
     await wait_until(missing, what=f"the API server of {name} anew", seconds=240, clock=scope.clock)
-
-
-async def _processes(host: ReadHost) -> set[str]:
-    return set((await host.query(["pgrep", "-x", _API_SERVER])).text.split())

@@ -12,7 +12,7 @@ from groundplane.api.operation import PlannedChange
 from groundplane.plan.budget import allowed
 
 from .. import cordon, nodes, proven
-from ..ended_pods import EndedPods, has_ended, noted
+from ..ended_pods import EndedPods, remaining
 from ..errors import NotYet, StepRefused
 from ..probe import LABEL as PROBE
 from ..scope import ClusterDoor, ReadScope, Scope
@@ -34,12 +34,7 @@ class EmptyNode:
         changes = []
         if cordon.is_open(found):
             changes.append(PlannedChange(what=f"node {scope.name}", after="cordoned with our mark"))
-        gone = noted(scope)
-        pods = [
-            pod
-            for pod in await pods_to_leave(cluster, scope.name)
-            if not has_ended(pod) and pod["metadata"]["uid"] not in gone
-        ]
+        pods = remaining(scope, await pods_to_leave(cluster, scope.name))
         return changes + [PlannedChange(what=f"pod {name(pod)}", after="evicted") for pod in pods]
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from groundplane.api.meta import ANNOTATION_ABANDON
 from groundplane.api.operation import PlannedChange
 
-from .. import etcd, planes, virtual_ip
+from .. import etcd, planes, static_pods, virtual_ip
 from ..errors import NotYet, StepRefused
 from ..places import KUBERNETES
 from ..scope import ReadScope, Scope
@@ -71,7 +71,6 @@ async def _step_aside(scope: Scope, member: etcd.Member, others: list[etcd.Membe
     await door.run(["rm", "-f", _API_SERVER])
 
     async def missing() -> str:
-        shown = await door.query(["pgrep", "-x", "kube-apiserver"])
-        return "it still runs" if shown.ok else ""
+        return "it still runs" if await static_pods.processes(door, "kube-apiserver") else ""
 
     await wait_until(missing, what=f"the API server of {scope.name} stopped", seconds=90, clock=scope.clock)

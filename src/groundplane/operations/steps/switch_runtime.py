@@ -219,8 +219,7 @@ async def _take_log_limits(scope: Scope, runtime: Runtime) -> None:
 
 async def _end(host: Host, runtime: Runtime) -> None:
     """Stop the runtime that was left, once the node is well without it, its socket with it, or it would come again."""
-    names = unit_names(runtime)
-    units = await systemd.look_at(host, names) if names else []
+    units = await systemd.look_at(host, unit_names(runtime))
     if left := [unit.name for unit in units if unit.active or unit.enabled]:
         await host.run(["systemctl", "disable", "--now", *left], timeout=180)
 
