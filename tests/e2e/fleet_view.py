@@ -14,9 +14,10 @@ def expect(world: World, reason: str) -> None:
     """The fleet knows the cluster as it is, and says so on one screen."""
     cluster = _judged(world.engine, "e2e", reason)
     facts = cluster["status"]["facts"]
+    assert not facts.get("gaps"), facts["gaps"]
     assert facts["platform"]["name"] == "native"
     assert sum(stack["count"] for stack in facts["stacks"]) == len(world.lab.machines)
-    assert {"kube-apiserver", "etcd"} <= {one["name"] for one in facts["components"]}
+    assert {"kube-apiserver", "etcd"} <= {one["name"] for one in facts["components"]}, facts["components"]
     assert "e2e" in world.engine.cli("fleet").stdout
     assert "v1.20.2" in world.engine.cli("explain", "cluster/e2e").stdout
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from groundplane.operations import planes
+from groundplane.operations import planes, static_pods
 from groundplane.operations.steps import verify_change, verify_node
 
 from .here import Here
@@ -73,3 +73,18 @@ async def test_the_port_of_an_api_server_is_that_of_its_manifest(
     assert await planes.own_port(scope, "shop-1") == 6443
     path.write_text("spec: {containers: [{command: [kube-apiserver, --secure-port=7443]}]}")
     assert await planes.own_port(scope, "shop-1") == 7443
+
+
+async def test_a_control_planes_pod_that_the_api_does_not_show_yet_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(static_pods, "manifest_path", lambda component: str(tmp_path / component))
+    cluster = cluster_of(set(), WELL)
+    scope = scope_of(Here(), cluster)
+    assert await verify_change._missing(scope) == ""
+    (tmp_path / "etcd").touch()
+    assert await verify_change._missing(scope) == ", ".join(f"etcd-shop-{i} not shown by kubelet yet" for i in (1, 2))
+    system = cluster.objects["/api/v1/namespaces/kube-system/pods"]["items"]
+    shown = [{"metadata": {"name": f"etcd-shop-{i}"}, "status": system[0]["status"]} for i in (1, 2)]
+    system += [pod | {"spec": {"nodeName": "shop-1"}} for pod in shown]
+    assert await verify_change._missing(scope) == ""

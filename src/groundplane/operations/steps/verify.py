@@ -17,7 +17,7 @@ from typing import Any
 from groundplane.api.operation import PlannedChange
 from groundplane.clusters.api import runs
 
-from .. import nodes
+from .. import nodes, static_pods
 from ..artifact_set import sandbox_image_of
 from ..probe import LABEL, Probe, probe
 from ..scope import ClusterDoor, ReadScope, Scope
@@ -89,7 +89,7 @@ async def _nodes_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
 async def pods_missing(scope: ReadScope, cluster: ClusterDoor, *, spared: Collection[str] = ()) -> str:
     """Return which system pods do not run and why, or ""; without a network plugin of its own a cluster has to wait.
 
-    Those on the nodes in `spared` are not looked at.
+    A control plane's pod that the API does not show is one of them. Those on the nodes in `spared` are not looked at.
     """
     if scope.target.network.plugin == "none" and scope.target.origin == "Made":
         return ""
@@ -97,6 +97,8 @@ async def pods_missing(scope: ReadScope, cluster: ClusterDoor, *, spared: Collec
     pods = [pod for pod in found if LABEL not in nodes.meta(pod, "labels") and _concerns(scope, pod)]
     pods = [pod for pod in pods if (pod.get("spec") or {}).get("nodeName") not in spared]
     waiting = [f"{pod['metadata']['name']} {_why(pod)}" for pod in pods if not runs(pod)]
+    looked_at = [name for name in scope.concerned if name not in spared]
+    waiting += [f"{name} not shown by kubelet yet" for name in await static_pods.not_shown(scope, pods, looked_at)]
     return ", ".join(sorted(waiting)) or ("" if pods else "no pod in kube-system")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from groundplane.api.operation import PlannedChange
 from groundplane.clusters.api import runs
 
-from .. import cordon, living, nodes, planes, proven
+from .. import cordon, living, nodes, planes, proven, static_pods
 from ..probe import LABEL, Probe, probe
 from ..scope import ClusterDoor, ReadScope, Scope
 from ..waiting import wait_until
@@ -81,6 +81,7 @@ async def _missing(scope: ReadScope, cluster: ClusterDoor) -> str:
     pods = await nodes.items(cluster, f"{nodes.PODS}?fieldSelector=spec.nodeName%3D{scope.name}")
     staying = [pod for pod in pods if _stays(pod)]
     words = [f"{pod['metadata']['name']} {why}" for pod in staying if (why := _not_anew(pod, runtime))]
+    words += [f"{name} is not shown by kubelet yet" for name in await static_pods.not_shown(scope, pods, [scope.name])]
     if words:
         return ", ".join(sorted(words))
     if scope.name in scope.target.control_planes:
