@@ -5,7 +5,7 @@
 # no checks, no repair, no undo and no second run: it needs fresh machines. Parallel where a shell makes that easy.
 #
 # usage: plain.sh LAB.JSON ARTIFACTS-FOLDER [containerd|docker [CONTROL-PLANES ENDPOINT]]
-# The first machines are the control planes, behind ENDPOINT (address:port) when there are several.
+# The first machines are the control planes, behind ENDPOINT (address:port) when it is given; several need one.
 # PLAIN_WORKLOAD=no leaves out the workload that proves the cluster.
 # Prints the seconds of each phase on standard output, as "phase seconds"; everything else on standard error.
 set -euo pipefail
@@ -21,6 +21,8 @@ trap 'close_connections; rm -rf "$work"' EXIT
 
 # shellcheck source=lab/machines.sh
 source "$(dirname "$0")/machines.sh"
+# shellcheck source=lab/pods.sh
+source "$(dirname "$0")/pods.sh"
 
 started=$EPOCHREALTIME
 phase_started=$started
@@ -139,8 +141,6 @@ YAML
     fi
 }
 
-kubectl() { on "${addresses[0]}" kubectl --kubeconfig=/etc/kubernetes/admin.conf "$@"; }
-
 join() { # INDEX TOKEN HASH
     local without=
     [ "$1" -ge "$planes" ] || without=--skip-phases=preflight
@@ -158,50 +158,6 @@ renew_watches() { # ADDRESS: its API server starts anew, and so does each watch 
     # is asked for in that moment was seen to get no events for minutes with v1.20.2 (kubernetes #116122, mended in v1.27).
     on "$1" "pkill -x kube-apiserver" >&2
     on "$1" "curl --silent --insecure --fail --max-time 5 --retry 60 --retry-delay 1 --retry-all-errors https://$1:6443/readyz" >&2
-}
-
-write_pod_network() { # OWN-RANGE, then lines "RANGE ADDRESS" of the other machines on standard input; kept at a restart
-    mkdir -p /etc/cni/net.d
-    cat > /etc/cni/net.d/10-pods.conflist <<JSON
-{"cniVersion": "0.3.1", "name": "pods", "plugins": [
-  {"type": "bridge", "bridge": "cni0", "isGateway": true, "hairpinMode": true,
-   "ipam": {"type": "host-local", "ranges": [[{"subnet": "$1"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
-  {"type": "portmap", "capabilities": {"portMappings": true}}]}
-JSON
-    cat > /etc/systemd/system/pod-routes.service <<UNIT
-[Unit]
-Description=Routes to the pods of the other machines
-After=network.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/sh /usr/local/sbin/pod-routes
-
-[Install]
-WantedBy=multi-user.target
-UNIT
-    while read -r range address; do [ -z "$range" ] || echo "ip route replace $range via $address"; done > /usr/local/sbin/pod-routes
-    sh -e /usr/local/sbin/pod-routes
-    systemctl enable --quiet --no-reload pod-routes
-}
-
-connect_pods() {
-    local ranges own others index seconds=60
-    # The controller manager gives a node its range a moment after the node has come.
-    until
-        ranges=$(kubectl get nodes -o "'jsonpath={range .items[*]}{.spec.podCIDR} {.status.addresses[0].address}{\"\\n\"}{end}'")
-        [ "$(awk 'NF == 2' <<< "$ranges" | wc -l)" -ge "${#addresses[@]}" ]
-    do
-        [ "$((seconds -= 1))" -gt 0 ] || { echo "nodes without a range for pods: $ranges" >&2; return 1; }
-        sleep 1
-    done
-    for index in "${!addresses[@]}"; do
-        own=$(awk -v address="${addresses[$index]}" '$2 == address {print $1}' <<< "$ranges")
-        others=$(awk -v address="${addresses[$index]}" '$2 != address' <<< "$ranges")
-        { declare -f write_pod_network; echo "write_pod_network $own <<'R'"; echo "$others"; echo R; } | on "${addresses[$index]}" bash >&2 &
-    done
-    wait_all
 }
 
 workload() {
@@ -248,7 +204,7 @@ wait_all
 [ "$planes" -eq 1 ] || renew_watches "${addresses[0]}"
 phase join
 
-connect_pods
+connect_pods "${#addresses[@]}"
 kubectl wait --for=condition=Ready nodes --all --timeout=120s >&2
 phase ready
 

@@ -1,8 +1,8 @@
 """A cluster that Groundplane did not make: plain kubeadm on a lab's machines, as an administrator's script does it.
 
-`lab/plain.sh` is that script, and also the peer of the benchmark `create_cluster`. With three control planes the API is
-behind a load balancer of the lab (`balancer`). kubeadm's defaults stay as they are, its taints too; the pod network is
-CNI configuration called "pods" and routes that a unit of systemd sets again after a restart.
+`lab/plain.sh` is that script, and also the peer of the benchmark `create_cluster`. With several control planes the API
+is behind a load balancer of the lab (`balancer`). kubeadm's defaults stay as they are, its taints too; the pod network
+is CNI configuration called "pods" and routes that a unit of systemd sets again after a restart.
 
     cluster = plain_cluster(lab, runtime="docker")
     cluster.kubectl("get", "nodes")
@@ -28,6 +28,7 @@ from groundplane_lab.progress import Report, timed, to_stderr
 from groundplane_lab.shell import run, wait_until
 
 SCRIPT = REPOSITORY / "lab" / "plain.sh"
+_CONNECT = REPOSITORY / "lab" / "connect.sh"
 Runtime = Literal["docker", "containerd"]
 _TAIL = 3000
 
@@ -66,6 +67,10 @@ class PlainCluster:
             for name, node in self.nodes().items()
         }
 
+    def connect(self) -> None:
+        """Set the pod network up on the nodes that have come since; whoever makes a network by hand has to."""
+        run([str(_CONNECT), str(state_folder(self.lab.name) / "lab.json")])
+
     def wait_ready(self, *, seconds: float = 120) -> None:
         """Wait until every Node is Ready."""
 
@@ -89,14 +94,18 @@ def plain_cluster(
     *,
     runtime: Runtime = "docker",
     control_planes: int = 1,
+    balanced: bool = False,
     report: Report = to_stderr,
 ) -> PlainCluster:
-    """Make a cluster on fresh machines, all nodes Ready; it cannot be made a second time on the same machines."""
+    """Make a cluster on fresh machines, all nodes Ready; it cannot be made a second time on the same machines.
+
+    `balanced`: its API is behind a load balancer before all machines, so that any of them may become a control plane.
+    """
     if not 1 <= control_planes <= len(lab.machines):
         raise LabError(f"cannot make {control_planes} control planes: lab {lab.name} has {len(lab.machines)} machines")
     artifacts = ensure_artifacts()
-    planes = [machine.address for machine in lab.machines[:control_planes]]
-    words = [str(control_planes), balancer.ensure(lab, planes)] if control_planes > 1 else []
+    backends = [machine.address for machine in lab.machines[: None if balanced else control_planes]]
+    words = [str(control_planes), balancer.ensure(lab, backends)] if balanced or control_planes > 1 else []
     with timed(report, f"plain kubeadm cluster on lab {lab.name}, control planes: {control_planes}"):
         _run_script(lab, artifacts, [runtime, *words])
     kubeconfig = state_folder(lab.name) / "plain.kubeconfig"

@@ -31,6 +31,7 @@ from .growing import Site, client
 SPEC = LabSpec("t-scale", machines=3, subnet="198.18.63.0/24")
 GATEWAY = "198.18.63.1"
 PORT = 16443
+KUBEADM = "/usr/local/bin/kubeadm"
 ONE, TWO, THREE = "t-scale-1", "t-scale-2", "t-scale-3"
 
 
@@ -111,7 +112,8 @@ async def test_one_three_one_with_the_first_control_plane_gone_and_a_dead_one_re
 
             await busy.goes_on()
             await every_node_hears_of_a_service(here)
-            for change in (a_dead_one_is_replaced, certificates_are_renewed, the_first_one_goes):
+            changes = (a_dead_one_is_replaced, a_renewal_fails_half_way, certificates_are_renewed, the_first_one_goes)
+            for change in changes:
                 await change(here)
                 await busy.goes_on()
         assert busy.lost == []
@@ -156,6 +158,35 @@ async def a_dead_one_is_replaced(here: Site) -> None:
     plan = await here.grow([ONE, TWO], [THREE])
     assert {step.machine for step in plan.steps} == {THREE, ""}
     assert await here.nodes() == {ONE: True, TWO: True, THREE: True}
+
+
+_HALF_WAY = f"""#!/bin/sh
+[ "$1" = certs ] || exec {KUBEADM}.whole "$@"
+{KUBEADM}.whole certs renew apiserver && {KUBEADM}.whole certs renew etcd-server
+echo "error: no more of them" >&2
+exit 1
+"""
+
+
+async def a_renewal_fails_half_way(here: Site) -> None:
+    """kubeadm has renewed some of the certificates when it fails: all are as they were, and in use."""
+    wish = here.wish([ONE, TWO], [THREE])
+    facts, seen = await here.look(wish)
+    before = {name: leaves(facts[name]) for name in (ONE, TWO)}
+    published = here.record.kubeconfig
+    host = here.host(ONE)
+    await host.run(["mv", KUBEADM, f"{KUBEADM}.whole"])
+    await host.write(KUBEADM, _HALF_WAY.encode(), mode=0o755)
+    outcome = await here.run(wish, plan_renew(rooted(wish, facts, seen), facts, seen))
+    await host.run(["mv", f"{KUBEADM}.whole", KUBEADM])
+
+    assert outcome.phase == "Failed"
+    assert "no more of them" in outcome.message
+    facts, _ = await here.look(wish)
+    assert {name: leaves(facts[name]) for name in (ONE, TWO)} == before
+    assert here.record.kubeconfig == published
+    assert await here.nodes() == {ONE: True, TWO: True, THREE: True}
+    assert {member.name for member in await here.etcd(ONE)} == {ONE, TWO}
 
 
 async def certificates_are_renewed(here: Site) -> None:

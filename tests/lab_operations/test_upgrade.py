@@ -107,6 +107,28 @@ async def killed_in_the_middle(lab: Lab, kubeconfig: bytes) -> None:
         assert "kubernetesVersion: v1.20.2\n" in noted["data"]["ClusterConfiguration"]
 
 
+async def new_kubelet_never_starts(lab: Lab, kubeconfig: bytes) -> None:
+    """A kubelet of the new version ends at once on the worker: the old one is back, the node Ready and open."""
+    worker = lab.machines[1].name
+    folder = "/etc/systemd/system/kubelet.service.d"
+    refuses = "[Service]\nExecStartPre=/bin/sh -c '! kubelet --version | grep -q v1.20.6'"
+    write = f'echo "$1" > {folder}/99-refuses.conf && systemctl daemon-reload'
+    execute(lab, worker, ["sh", "-c", write, "sh", refuses])
+    outcome = await change(lab, "v1.20.6-tke.1", Record(kubeconfig=kubeconfig))
+    assert outcome.phase == "Failed"
+    assert f"brought back as it was: {worker}" in outcome.message
+    versions_now = ("v1.20.6-tke.1", ["v1.20.6-tke.1", "v1.20.2-tke.1"], [False, False])
+    assert await versions(kubeconfig) == versions_now
+    async with KubernetesDoor(kubeconfig) as door:
+        found = await door.get(f"/api/v1/nodes/{worker}") or {}
+        assert {"type": "Ready", "status": "True"}.items() <= _ready(found).items()
+    execute(lab, worker, ["sh", "-c", f"rm {folder}/99-refuses.conf && systemctl daemon-reload"])
+
+
+def _ready(node: dict[str, Any]) -> dict[str, str]:
+    return next(one for one in node["status"]["conditions"] if one["type"] == "Ready")
+
+
 @long
 async def test_native_to_tke_to_the_next_patch_and_minor_with_a_worker_held_back(machines: Lab) -> None:
     worker = machines.machines[1].name
@@ -122,6 +144,8 @@ async def test_native_to_tke_to_the_next_patch_and_minor_with_a_worker_held_back
         outcome = await change(machines, version, Record(kubeconfig=kubeconfig), held=held)
         assert outcome.phase == "Succeeded", outcome.message
         assert await versions(kubeconfig) == (version, kubelets, [False, False])
+        if held:
+            await new_kubelet_never_starts(machines, kubeconfig)
 
     await users_things_survive(machines, kubeconfig)
     async with site(

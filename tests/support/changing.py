@@ -44,11 +44,22 @@ class Changing:
     def wish(self, spec: Object) -> Change:
         """Lay this over the Cluster's spec; approve the Operation that comes of it, and watch it to its end."""
         patch = json.dumps({"spec": spec})
-        return self._done(lambda: self.engine.kubectl("patch", "cluster", self.name, "--type=merge", "-p", patch))
+        return self.after(lambda: self.engine.kubectl("patch", "cluster", self.name, "--type=merge", "-p", patch))
+
+    def apply(self, *objects: Object) -> Change:
+        """Apply objects from which an Operation comes, such as Machines that are to join; approve it, and watch it."""
+        documents = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        return self.after(lambda: self.engine.kubectl("apply", "-f", "-", stdin=documents))
+
+    def remove(self, *machines: str) -> Change:
+        """Delete Machines, and have their nodes taken out."""
+        change = self.after(lambda: self.engine.kubectl("delete", "machine", *machines, "--wait=false"))
+        self.engine.kubectl("wait", "--for=delete", *(f"machine/{name}" for name in machines), "--timeout=60s")
+        return change
 
     def ask(self, *words: str) -> Change:
         """Give a command that makes an Operation; approve that, and watch it to its end."""
-        return self._done(lambda: self.engine.cli(*words))
+        return self.after(lambda: self.engine.cli(*words))
 
     def retry(self) -> Change:
         """Have the Cluster planned anew; approve what comes of it, and watch it to its end."""
@@ -60,7 +71,8 @@ class Changing:
         conditions = json.dumps(self.engine.get("cluster", self.name).get("status", {}).get("conditions"), indent=1)
         return f"{conditions}\n{explained.stdout}{explained.stderr}"
 
-    def _done(self, begin: Callable[[], object]) -> Change:
+    def after(self, begin: Callable[[], object]) -> Change:
+        """Do something from which an Operation comes; approve that, and watch it to its end."""
         before = {each["metadata"]["name"] for each in self._operations()}
         begin()
 

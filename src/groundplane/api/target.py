@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import msgspec
+
 from groundplane.base import versions
 from groundplane.base.errors import Refused
 
-from .cluster import Addons, Change, Cluster, ClusterNetwork, Components, Endpoint, Kubeadm
+from .cluster import Addons, Change, Cluster, ClusterNetwork, Components, Endpoint, Kubeadm, KubeletOverride
 from .distribution import Distribution, Release, Source
-from .facts import ClusterFacts, MachineFacts
+from .facts import ClusterFacts, ComponentFacts, MachineFacts
 from .foundation import Foundation, FoundationSpec, HostSettings, Kernel, OSEntry, RuntimeChoice, RuntimeName
 from .machine import Machine
 from .meta import ANNOTATION_UPDATE, Struct, says
@@ -168,16 +170,55 @@ def resolve_adopted(
         kernel=system.kernel if system else Kernel(),
         operating_systems=[*system.recommended, *system.allowed] if system else [],
         network=ClusterNetwork(plugin="none"),
-        endpoint=_endpoint(control_planes[0], found),
+        endpoint=_endpoint(control_planes, found),
         components=Components(),
         addons=Addons(),
-        kubeadm=Kubeadm(),
+        kubeadm=spec.kubeadm,
         change=spec.change,
         control_planes=[machine.metadata.name for machine in control_planes],
         workers=[machine.metadata.name for machine in ordered if machine.spec.role != "ControlPlane"],
         origin="Adopted",
         update_packages=cluster.metadata.annotations.get(ANNOTATION_UPDATE, ""),
     )
+
+
+def resolve_grown(
+    cluster: Cluster,
+    foundation: Foundation | None,
+    distribution: Distribution | None,
+    machines: Sequence[Machine],
+    found: Found,
+) -> ClusterTarget:
+    """Return the target by which new machines join a cluster that was there before.
+
+    They come with the version that its API serves, and with the runtime and host settings of the spec, or else of the
+    Foundation; where there is none, with the runtime that runs. Raises Refused when there is no such release.
+    """
+    spec, base = cluster.spec, foundation.spec if foundation is not None else FoundationSpec()
+    runtime = spec.runtime or (foundation.spec.runtime if foundation is not None else None)
+    kubernetes = msgspec.structs.replace(spec.kubernetes, version=found.cluster.version)
+    wanted = msgspec.structs.replace(spec, kubernetes=kubernetes, runtime=runtime)
+    same = msgspec.structs.replace(cluster, spec=wanted)
+    target = resolve_adopted(same, None, distribution, machines, found)
+    return msgspec.structs.replace(
+        target,
+        settings=spec.settings or base.operating_system.settings,
+        kernel=base.operating_system.kernel,
+        operating_systems=[*base.operating_system.recommended, *base.operating_system.allowed],
+        components=Components(kubelet=KubeletOverride(config=_cgroups(found))),
+        addons=Addons(dns="CoreDNS" if any(_is_dns(one) for one in found.cluster.addons) else "None"),
+    )
+
+
+def _cgroups(found: Found) -> dict[str, str]:
+    """Return the kubelets' cgroup driver, which a new machine's runtime has to share; nothing where none tells."""
+    nodes = [facts.kubelet for facts in found.machines.values() if facts.kubeadm.joined]
+    counts = Counter(kubelet.cgroup_driver for kubelet in nodes if kubelet.cgroup_driver)
+    return {"cgroupDriver": counts.most_common(1)[0][0]} if counts else {}
+
+
+def _is_dns(addon: ComponentFacts) -> bool:
+    return addon.name in ("coredns", "kube-dns")
 
 
 def _release(cluster: Cluster, distribution: Distribution | None, version: str) -> Release:
@@ -207,25 +248,26 @@ def running_version(cluster: ClusterFacts) -> str:
 
 
 def _running_runtime(cluster: Cluster, observed: ClusterFacts) -> RuntimeChoice:
-    """Return the runtime that the nodes run; nobody is migrated to what the others have without being asked."""
+    """Return the runtime that most nodes run; nobody is migrated to what the others have without being asked."""
     known: tuple[RuntimeName, ...] = ("containerd", "docker")
     counts = Counter(name for node in observed.nodes for name in known if node.runtime.startswith(f"{name}:"))
-    if len(counts) > 1:
+    if len(counts) > 1 and wishes(cluster):
         said = ", ".join(f"{name} on {count}" for name, count in sorted(counts.items()))
         raise Refused(
             f"cannot plan cluster {cluster.metadata.name}: its nodes run different runtimes ({said})",
             remedy="say which one is wanted with spec.runtime.name",
         )
-    return RuntimeChoice(name=next(iter(counts), "containerd"))
+    return RuntimeChoice(name=next((name for name, _ in counts.most_common(1)), "containerd"))
 
 
-def _endpoint(first: Machine, found: Found) -> Endpoint:
-    """Return where the nodes reach the API: what their kubelets were told, or else the first control plane."""
-    name, address = first.metadata.name, first.spec.address
-    facts = found.machines.get(name, MachineFacts())
-    server = urlsplit(facts.kubeadm.server)
-    own = {address, *(one.partition("/")[0] for one in facts.network.addresses), facts.network.hostname}
-    if not server.hostname:
-        return Endpoint(host=address)
-    provider: Literal["None", "External"] = "None" if server.hostname in own else "External"
-    return Endpoint(host=server.hostname, port=server.port or _API_PORT, provider=provider)
+def _endpoint(control_planes: Sequence[Machine], found: Found) -> Endpoint:
+    """Return where the nodes reach the API: what a kubelet was told, or else the first control plane."""
+    for machine in control_planes:
+        name, address = machine.metadata.name, machine.spec.address
+        facts = found.machines.get(name, MachineFacts())
+        server = urlsplit(facts.kubeadm.server)
+        own = {address, *(one.partition("/")[0] for one in facts.network.addresses), facts.network.hostname}
+        if server.hostname:
+            provider: Literal["None", "External"] = "None" if server.hostname in own else "External"
+            return Endpoint(host=server.hostname, port=server.port or _API_PORT, provider=provider)
+    return Endpoint(host=control_planes[0].spec.address)

@@ -15,7 +15,7 @@ from groundplane.hosts.contract import Host
 from .errors import StepRefused
 from .jobs import Job, run_job
 from .nodes import machine_of
-from .places import ADMIN_CONF, BIN, CNI_CONF, KUBERNETES, NETWORK_SCRIPT, NETWORK_UNIT, RUN
+from .places import ADMIN_CONF, CNI_CONF, KUBERNETES, NETWORK_SCRIPT, NETWORK_UNIT, RUN
 from .scope import Scope
 
 _STOP = """
@@ -130,7 +130,7 @@ async def _leave_etcd(scope: Scope, host: Host) -> None:
     planes = scope.target.control_planes
     if len(planes) < 2 or machine_of(host) not in planes or await host.stat(ADMIN_CONF) is None:
         return
-    argv = ["timeout", "60", f"{BIN}/kubeadm", "reset", "phase", "remove-etcd-member"]
+    argv = ["timeout", "60", "kubeadm", "reset", "phase", "remove-etcd-member"]
     try:
         await run_job(scope, host, Job(name="kubeadm-reset", argv=argv, seconds=90))
     except StepRefused as error:

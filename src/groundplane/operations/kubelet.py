@@ -45,6 +45,7 @@ async def settle(scope: Scope, state: str, lacks: Callable[[nodes.Object], str])
             return f"the cluster's API does not answer yet: {error.message}"
         lacking = lacks(node) if node is not None else "it is not registered"
         if lacking and waits:
+            scope.log("the API answers again: kubelet is started anew, for by itself it may ask seconds later only")
             await scope.door.run(["systemctl", "restart", UNIT], timeout=180)
         waits = False
         return lacking

@@ -1,9 +1,9 @@
 """Whether Machines are the Nodes of an imported cluster: by evidence that both sides show, never by a guess.
 
 A Machine is a Node when it has its name, its machine-id, its address and its part, and when kubeadm joined it to this
-very cluster. What one side does not show is no evidence, and no evidence is a refusal. A Node without a Machine is a
-refusal, too: it would be missing from the skew and from the budget of nodes that may be away, and nobody could see
-what a change does to it. Pure.
+very cluster. One that has no Node, on a host that is no node of anything, is to become one. What one side does not show
+is no evidence, and no evidence is a refusal. A Node without a Machine is a refusal, too: it would be missing from the
+skew and from the budget of nodes that may be away, and nobody could see what a change does to it. Pure.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from groundplane.base.words import counted
 
 from .path import MANAGED
 from .preflight import Problem
+from .supported import foreign
 
 ETCD, API_SERVER = "etcd", "kube-apiserver"
 # A survey of a host keeps no more addresses than this: what is missing then is no contradiction.
@@ -56,6 +57,20 @@ def match(machines: Mapping[str, Machine], facts: Mapping[str, MachineFacts], ad
     return found
 
 
+def newcomers(machines: Mapping[str, Machine], facts: Mapping[str, MachineFacts], adoptee: Adoptee) -> list[str]:
+    """Return the Machines that are to become Nodes, by name: the cluster has none of these names.
+
+    Their hosts are no node of anything, or carry this cluster's mark: that join was cut off.
+    """
+    return [name for name in sorted(machines) if name in facts and _is_new(name, facts[name], adoptee)]
+
+
+def _is_new(name: str, facts: MachineFacts, adoptee: Adoptee) -> bool:
+    if adoptee.node(name) is not None or not facts.machine_id or foreign(facts, adoptee.key):
+        return False
+    return facts.machine_id not in {node.machine_id for node in adoptee.cluster.nodes}
+
+
 def _platform(adoptee: Adoptee) -> Iterator[Problem]:
     platform = adoptee.cluster.platform
     if platform.name in MANAGED:
@@ -82,6 +97,8 @@ def _machine(machine: Machine, facts: MachineFacts, adoptee: Adoptee) -> Iterato
             f"delete the Machine here, or take it out of {owner} first",
         )
     node = adoptee.node(name)
+    if _is_new(name, facts, adoptee):
+        return
     if node is None:
         yield _of(name, "name", f"there is no Node of this name ({_listed(adoptee)})", _elsewhere(facts, adoptee))
         return

@@ -98,12 +98,12 @@ def routes(view: View, _: str) -> list[PlannedChange]:
 
 def node_labels(view: View, _: str) -> list[PlannedChange]:
     """Labels and taints that the Machines want and the Nodes do not have; others are left alone."""
-    return [change for name in view.target.members for change in _marks(view, name)]
+    return [change for name in view.target.members for change in marks(view, name)]
 
 
 def marked(view: View) -> list[str]:
     """Return the members whose Nodes differ in labels or taints."""
-    return [name for name in view.target.members if _marks(view, name)]
+    return [name for name in view.target.members if marks(view, name)]
 
 
 def unready(view: View) -> list[str]:
@@ -148,7 +148,8 @@ def _route(view: View, name: str, other: str) -> list[PlannedChange]:
     ]
 
 
-def _marks(view: View, name: str) -> list[PlannedChange]:
+def marks(view: View, name: str) -> list[PlannedChange]:
+    """Labels and taints in which one Node differs from its Machine."""
     node, spec = view.node(name), view.spec(name).spec
     if node is None:
         if view.member(name):

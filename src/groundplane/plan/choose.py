@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -42,15 +42,16 @@ def next_plan(
     if cluster.reachable and any(name in facts and living(view, name) for name in members):
         chosen = next_change(desired, facts, cluster, releases)
         if chosen.plan.steps or desired.target.origin == "Adopted":
-            return _with_rest(chosen, [name for name in members if name in facts and not living(view, name)])
+            return with_rest(chosen, [name for name in members if name in facts and not living(view, name)])
     if desired.target.origin == "Adopted":
         return Chosen(Plan(action="Change", summary="the cluster does not answer"), desired.target)
     return Chosen(plan_create(desired, facts, cluster), desired.target)
 
 
-def _with_rest(chosen: Chosen, joining: list[str]) -> Chosen:
+def with_rest(chosen: Chosen, joining: Sequence[str]) -> Chosen:
+    """Return a plan that says which machines join when it is done; one without steps stays as it is."""
     plan = chosen.plan
-    if not plan.steps or not joining or chosen.target.origin == "Adopted":
+    if not plan.steps or not joining:
         return chosen
     words = "; ".join([*([plan.next] if plan.next else []), f"{', '.join(joining)} joins"])
     return Chosen(msgspec.structs.replace(plan, next=words), chosen.target)

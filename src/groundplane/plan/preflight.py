@@ -7,7 +7,7 @@ its ports and its disk are in use by the cluster itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
@@ -38,17 +38,20 @@ class Problem:
 _WAIVERS = {"cpu": "numcpu", "memory": "mem", "swap": "swap"}
 
 
-def check(desired: Desired, facts: Mapping[str, MachineFacts]) -> list[Problem]:
-    """Return every problem of every member, in the target's order; empty when the create may begin."""
+def check(desired: Desired, facts: Mapping[str, MachineFacts], among: Collection[str] | None = None) -> list[Problem]:
+    """Return every problem of every member, or of those `among` them, in the target's order.
+
+    Empty: the create may begin.
+    """
     known = {name: facts[name] for name in desired.target.members if name in facts}
     view = View(desired, known, ClusterFacts())
     problems = []
-    for name in desired.target.members:
+    for name in (name for name in desired.target.members if among is None or name in among):
         if name in known:
             problems += [_problem(name, finding) for finding in _findings(view, name)]
         else:
             problems.append(_unknown(name))
-    problems += _duplicates(known)
+    problems += [twin for twin in _duplicates(known) if among is None or twin.machine in among]
     waived = {entry.lower() for entry in desired.target.kubeadm.ignore_preflight_errors}
     return [_waive(problem, waived) for problem in problems]
 

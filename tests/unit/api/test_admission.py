@@ -173,7 +173,6 @@ def test_an_imported_cluster_needs_a_kubeconfig_and_nothing_to_install(spec: dic
         ({"controlPlane": {"endpoint": {"host": "10.0.0.1"}}}, "spec.controlPlane", "did not make this cluster"),
         ({"components": {"etcd": {"args": {"a": "b"}}}}, "spec.components", "did not make this cluster"),
         ({"addons": {"dns": "None"}}, "spec.addons", "did not make this cluster"),
-        ({"kubeadm": {"ignorePreflightErrors": ["NumCPU"]}}, "spec.kubeadm", "did not make this cluster"),
         ({"change": {"maxUnavailable": 0}}, "spec.change.maxUnavailable", "nothing could ever be changed"),
         ({"kubernetes": {"version": "1.20"}}, "spec.kubernetes.version", "vX.Y.Z"),
     ],

@@ -38,7 +38,8 @@ def _captured(name: str) -> str:
 class Host:
     """One machine. `cut_reads` loses the connection whenever a file is read; `owner` is the cluster's mark on it.
 
-    `worker`: what only a control plane has is left out of what it was captured with.
+    `worker`: what only a control plane has is left out of what it was captured with. `server`: the API that its kubelet
+    knows, where that is another one.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Host:
     swap: bool = False
     worker: bool = False
     cut_reads: bool = False
+    server: str = ""
     door: ScriptedHost | None = None
 
     def answer(self, argv: list[str]) -> Answer:
@@ -73,6 +75,7 @@ class Host:
     def facts(self) -> str:
         """What the survey prints, with this machine's own identity."""
         mine = {" machine-id": f" machine-id={self.identity or self.name}", " hostname": f" hostname={self.name}"}
+        mine |= {" server": f" server={self.server}"} if self.server else {}
         lines = []
         for printed in _captured(self.captured).splitlines():
             left_out = (' {"owner"', *(_OF_CONTROL_PLANES if self.worker else ()))

@@ -21,7 +21,7 @@ from groundplane.api.facts import (
 )
 from groundplane.api.machine import Machine, MachineSpec
 from groundplane.api.meta import NameReference, ObjectMeta
-from groundplane.plan.adoption import Adoptee, match
+from groundplane.plan.adoption import Adoptee, match, newcomers
 from groundplane.plan.path import MANAGED
 from groundplane.plan.preflight import errors
 
@@ -55,10 +55,17 @@ class Site:
             )
             self.nodes[name] = NodeFacts(name=name, ready=True, address=address, machine_id=f"id-{name}")
 
-    def problems(self) -> list[Any]:
+    @property
+    def adoptee(self) -> Adoptee:
         platform = PlatformFacts(name=self.platform, evidence=["version v1.20.2"])
         cluster = ClusterFacts(reachable=True, version="v1.20.2", platform=platform, nodes=list(self.nodes.values()))
-        return match(self.machines, self.facts, Adoptee(KEY, cluster, self.authorities))
+        return Adoptee(KEY, cluster, self.authorities)
+
+    def problems(self) -> list[Any]:
+        return match(self.machines, self.facts, self.adoptee)
+
+    def new(self) -> list[str]:
+        return newcomers(self.machines, self.facts, self.adoptee)
 
     def checks(self) -> set[tuple[str, str]]:
         return {(problem.machine, problem.check) for problem in self.problems()}
@@ -160,6 +167,45 @@ def test_a_machine_of_no_node_is_refused_and_the_node_that_it_is_named() -> None
     site.facts["w2"] = site.facts.pop("n2")
     assert site.checks() == {("w2", "name"), ("", "nodes")}
     assert site.problems()[0].remedy.startswith("this host is Node n2")
+
+
+def with_a_spare(**facts: Any) -> Site:
+    """A cluster of n1 to n3 that has a Machine more, n4, on a host of its own."""
+    site = Site(4)
+    del site.nodes["n4"]
+    site.facts["n4"] = MachineFacts(**({"machine_id": "id-n4"} | facts))
+    return site
+
+
+@pytest.mark.parametrize("role", ["Worker", "ControlPlane"])
+def test_a_machine_on_a_free_host_is_no_mismatch_but_a_node_to_be(role: Any) -> None:
+    site = with_a_spare()
+    site.spec("n4", role=role)
+    assert (site.problems(), site.new()) == ([], ["n4"])
+    # A join that was cut off has left files, and the mark that says whose they are.
+    site.facts["n4"] = MachineFacts(machine_id="id-n4", kubeadm=KubeadmFacts(owner=KEY, joined=True))
+    assert (site.problems(), site.new()) == ([], ["n4"])
+
+
+@pytest.mark.parametrize(
+    ("facts", "check"),
+    [
+        ({"machine_id": ""}, "name"),
+        ({"machine_id": "id-n2"}, "name"),
+        ({"kubeadm": KubeadmFacts(joined=True, server="https://192.0.2.99:6443")}, "name"),
+        ({"kubeadm": KubeadmFacts(etcd_data=True)}, "name"),
+        ({"kubeadm": KubeadmFacts(owner="default/other")}, "owner"),
+    ],
+)
+def test_a_host_that_is_or_may_be_a_node_of_something_never_joins(facts: dict[str, Any], check: str) -> None:
+    site = with_a_spare(**facts)
+    assert site.new() == []
+    assert ("n4", check) in site.checks()
+
+
+@given(st.integers(1, 6), st.integers(1, 3))
+def test_what_is_a_node_is_never_taken_for_a_new_one(size: int, planes: int) -> None:
+    assert Site(size, planes).new() == []
 
 
 def test_every_node_needs_a_machine() -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from ..assessment import DIMENSIONS
 from ..cause import Cause, forbidden, invalid, required
-from ..cluster import Addons, Cluster, ClusterNetwork, ClusterSpec, Components, ControlPlane, Kubeadm
+from ..cluster import Addons, Cluster, ClusterNetwork, ClusterSpec, Components, ControlPlane
 from . import values
 from .shared import repeated
 
@@ -19,7 +19,6 @@ _MACHINES_ONLY: tuple[tuple[str, Any], ...] = (
     ("control_plane", ControlPlane()),
     ("components", Components()),
     ("addons", Addons()),
-    ("kubeadm", Kubeadm()),
 )
 _NOT_MADE = (
     "Groundplane did not make this cluster, and this stays its owner's; leave it out, or choose provider Machines"

@@ -3,6 +3,8 @@
     survey the machines → hold them against the Nodes → say so (condition Adopted) → an Operation at work? say how it
     goes → something new to plan? plan, make an Operation that waits for a person
 
+Machines that are no Nodes yet join it, once nothing is to be done on the nodes that are there.
+
 To adopt writes nothing: not on a machine, and not in the cluster. Before the first Operation that may is made, the
 Cluster gets its finalizer, and its Machines and their Secrets are held, so that what was written can be taken away.
 """
@@ -10,7 +12,7 @@ Cluster gets its finalizer, and its Machines and their Secrets are held, so that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -19,8 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_UPDATE
-from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, wishes
+from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, resolve_grown
 from groundplane.api.validation.shared import runnable
 from groundplane.api.validation.together import claims
 from groundplane.base.certificates import as_found
@@ -31,8 +32,10 @@ from groundplane.client.informer import ObjectChange
 from groundplane.engine.conditions import Conditions
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
-from groundplane.plan.adoption import Adoptee, match
-from groundplane.plan.preflight import Problem, errors
+from groundplane.plan.adoption import Adoptee, match, newcomers
+from groundplane.plan.choose import with_rest
+from groundplane.plan.grow import plan_grow
+from groundplane.plan.preflight import Problem, check, errors
 
 from ..access import Access
 from ..objects import Objects
@@ -41,8 +44,8 @@ from .deletion import Deletion, may_be_on_machines
 from .inspecting import OpenDoor, inspect, with_warnings
 from .leaving import given_up, have_left, leaving
 from .operations import make_operation
-from .planning import RequestRefused, give_up, next_request, propose
-from .scope import ClusterScope, load, wanted_distribution
+from .planning import Proposal, RequestRefused, asks_of_nodes, give_up, next_request, propose
+from .scope import ClusterScope, basis, load, wanted_distribution
 from .status import StatusDraft
 
 
@@ -72,15 +75,17 @@ def _cluster_of(machine: Object) -> ObjectKey | None:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """What a look came to. `pending`: look again soon.
+    """What a look came to. `pending`: look again soon; `moved`: at once, for somebody changed something meanwhile.
 
-    `protect`: nothing goes on before the finalizer is there; `unprotect`: no machine was touched, so it is of no use.
+    `unprotect`: no machine was touched, so the finalizer is of no use. `scope` is what was read last, where that is
+    newer than what the look began with.
     """
 
     status: ClusterStatus
     pending: bool = False
-    protect: bool = False
+    moved: bool = False
     unprotect: bool = False
+    scope: ClusterScope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +162,18 @@ class Adoption:
         matched = match({m.metadata.name: m for m in scope.machines}, surveyed.facts, adoptee)
         # A removal that was cut off has taken away what would prove that such a machine was a Node.
         problems += [problem for problem in matched if problem.machine not in ours]
-        draft.adopted(problems)
+        staying = {m.metadata.name: m for m in scope.machines if not m.metadata.deletion_timestamp}
+        # In a turn of unify nobody joins: the run's one approval would be for that, too.
+        joining = newcomers(staying, surveyed.facts, adoptee) if not scope.run else []
+        draft.adopted(problems, joining)
         if errors(problems):
             draft.concluded(None if scope.stale else scope.answer)
             return Advanced(draft.finish(), pending=True)
-        wished = wishes(scope.cluster) or scope.foundation is not None or bool(_updates(scope)) or bool(leaving(scope))
+        wished = asks_of_nodes(scope) or bool(leaving(scope) or joining)
         if next_request(scope) is not None or (
             wished and (scope.stale or scope.unfinished or not (scope.planned and scope.removed))
         ):
-            return await self._plan(scope, draft, (surveyed.facts, facts), open_door)
+            return await self._plan(scope, draft, _Seen(surveyed.facts, facts, joining), open_door)
         draft.clear()
         draft.concluded(None if scope.stale else scope.answer)
         return Advanced(draft.finish(), unprotect=holds.marked(scope.cluster) and not may_be_on_machines(scope))
@@ -176,30 +184,28 @@ class Adoption:
         again = await self._deletion.reconcile(scope, draft)
         return (again, draft.finish()) if again is not None else None
 
-    async def protect(self, scope: ClusterScope) -> None:
-        """Make sure that a deletion waits for us before anything is written on a machine."""
+    async def _protected(self, scope: ClusterScope) -> ClusterScope | None:
+        """Make sure that a deletion waits for us; return what is there then, None when it is something else by now."""
+        if holds.marked(scope.cluster):
+            return scope
+        meta = scope.cluster.metadata
         await holds.mark(self._objects, scope.cluster)
+        fresh = await load(self._objects, meta.namespace, meta.name)
+        if fresh is None or not holds.marked(fresh.cluster):
+            return None
+        fresh = _in_its_turn(fresh)
+        if fresh.inputs() != scope.inputs():
+            return None
+        await holds.hold(self._objects, fresh)
+        return fresh
 
     async def unprotect(self, scope: ClusterScope) -> None:
         """Let the Machines and their Secrets go again: what was wished for was given up before it began."""
         await self._deletion.finish(scope)
 
-    async def _plan(
-        self,
-        scope: ClusterScope,
-        draft: StatusDraft,
-        seen: tuple[Mapping[str, MachineFacts], ClusterFacts],
-        open_door: OpenDoor,
-    ) -> Advanced:
-        facts, observed = seen
-        cluster = scope.cluster
+    async def _plan(self, scope: ClusterScope, draft: StatusDraft, seen: _Seen, open_door: OpenDoor) -> Advanced:
         try:
-            target = resolve_adopted(
-                cluster, scope.foundation, scope.distribution, scope.machines, Found(facts, observed)
-            )
-            _require_runnable(scope, target)
-            desired = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
-            proposal = propose(scope, desired, facts, observed)
+            proposal, desired = _proposal(scope, seen)
         except Refused as error:
             draft.granted(error.request if isinstance(error, RequestRefused) else None)
             draft.refused(error)
@@ -214,23 +220,54 @@ class Adoption:
                 draft.planned(scope.inputs())
             draft.concluded(scope.answer)
             return Advanced(draft.finish(), pending=not proposal.of_spec)
-        if not holds.marked(cluster):
-            return Advanced(draft.finish(), protect=True)
-        standing = await inspect(self._access, open_door, chosen, desired, seen)
+        held = await self._protected(scope)
+        if held is None:
+            return Advanced(draft.finish(), moved=True)
+        standing = await inspect(self._access, open_door, chosen, desired, (seen.machines, seen.cluster))
+        if chosen.plan.action == "Create":
+            standing += check(desired, seen.machines, among=seen.joining)
         draft.preflight(standing)
         if errors(standing):
-            return Advanced(draft.finish(), pending=True)
+            return Advanced(draft.finish(), pending=True, scope=held)
         chosen = with_warnings(chosen, standing)
-        operation = await make_operation(self._objects, scope, chosen, proposal.request)
+        operation = await make_operation(self._objects, held, chosen, proposal.request)
         if proposal.of_spec:
-            draft.planned(scope.inputs())
+            draft.planned(held.inputs())
         draft.working(operation)
-        return Advanced(draft.finish())
+        return Advanced(draft.finish(), scope=held)
 
     def _draft(self, scope: ClusterScope, status: ClusterStatus) -> StatusDraft:
         cluster = msgspec.structs.replace(scope.cluster, status=status)
         conditions = Conditions(status.conditions, generation=cluster.metadata.generation, now=self._now())
         return StatusDraft(replace(scope, cluster=cluster), conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a plan is made from. `joining` are Machines that are no Nodes yet, by name."""
+
+    machines: Mapping[str, MachineFacts]
+    cluster: ClusterFacts
+    joining: Sequence[str]
+
+
+def _proposal(scope: ClusterScope, seen: _Seen) -> tuple[Proposal, Desired]:
+    """Return what is next, and the wish that it is made from: first all of the nodes that are there, then new ones."""
+    found, every = Found(seen.machines, seen.cluster), scope.machines
+    there = [machine for machine in every if machine.metadata.name not in seen.joining]
+    target = resolve_adopted(scope.cluster, scope.foundation, scope.distribution, there, found)
+    _require_runnable(scope, target)
+    desired = Desired(target=target, machines={m.metadata.name: m for m in there})
+    proposal = propose(scope, desired, seen.machines, seen.cluster)
+    if not seen.joining or not proposal.of_spec or proposal.left:
+        return proposal, desired
+    if proposal.chosen.plan.steps:
+        return replace(proposal, chosen=with_rest(proposal.chosen, seen.joining)), desired
+    foundation, _ = basis(scope.world, scope.cluster)
+    target = resolve_grown(scope.cluster, foundation, scope.distribution, every, found)
+    desired = Desired(target=target, machines={m.metadata.name: m for m in every})
+    chosen = plan_grow(desired, seen.machines, seen.cluster, seen.joining)
+    return replace(proposal, chosen=chosen), msgspec.structs.replace(desired, target=chosen.target)
 
 
 def authorities_of(pem: bytes) -> frozenset[str]:
@@ -254,12 +291,6 @@ def _in_its_turn(scope: ClusterScope) -> ClusterScope:
     if foundation is None or not scope.run:
         return replace(scope, foundation=None)
     return replace(scope, distribution=wanted_distribution(scope, foundation))
-
-
-def _updates(scope: ClusterScope) -> list[str]:
-    """Return the updates of packages that are asked for."""
-    asked = [scope.cluster.metadata, *(machine.metadata for machine in scope.machines)]
-    return [value for meta in asked if (value := meta.annotations.get(ANNOTATION_UPDATE, ""))]
 
 
 def _carries_mark(facts: MachineFacts | None, key: str) -> bool:

@@ -17,7 +17,7 @@ import base64
 import binascii
 import random
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -159,10 +159,13 @@ class ImportedReconciler:
             return KubernetesDoor(_kubeconfig(cluster, secret), timeout=SILENCE, commands=self._commands)
 
         advanced = await self._adoption.advance(scope, status, Answered(facts, access.ca), open_door)
-        if advanced.protect or advanced.unprotect:
-            await (self._adoption.protect(scope) if advanced.protect else self._adoption.unprotect(scope))
+        if advanced.unprotect:
+            await self._adoption.unprotect(scope)
+        if advanced.unprotect or advanced.moved:
             # What was read is not the newest any more.
             return Again(0.0)
+        if advanced.scope is not None:
+            look = replace(look, cluster=advanced.scope.cluster, scope=advanced.scope)
         await self._answer(look, advanced.status)
         return self._again(look, failed=False, soon=advanced.pending)
 

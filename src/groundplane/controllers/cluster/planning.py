@@ -14,9 +14,9 @@ import msgspec
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_CLEAN_UP, ANNOTATION_RENEW, ANNOTATION_ROLLBACK
+from groundplane.api.meta import ANNOTATION_CLEAN_UP, ANNOTATION_RENEW, ANNOTATION_ROLLBACK, ANNOTATION_UPDATE
 from groundplane.api.operation import Operation, Plan
-from groundplane.api.target import ClusterTarget, Desired
+from groundplane.api.target import ClusterTarget, Desired, wishes
 from groundplane.base.errors import Refused
 from groundplane.plan.choose import Chosen, next_plan
 from groundplane.plan.clean_up import plan_clean_up
@@ -72,6 +72,12 @@ class Proposal:
     def of_spec(self) -> bool:
         """Whether the inputs are planned with it: what is asked for beside the spec leaves the spec to be planned."""
         return self.request is None or (self.request.about is not None and bool(self.chosen.plan.steps))
+
+
+def asks_of_nodes(scope: ClusterScope) -> bool:
+    """Tell whether anything is asked of the nodes of an adopted cluster: by its spec, by unify, or as an update."""
+    updates = any(machine.metadata.annotations.get(ANNOTATION_UPDATE, "") for machine in scope.machines)
+    return wishes(scope.cluster) or scope.foundation is not None or updates
 
 
 def next_request(scope: ClusterScope) -> Request | None:
@@ -156,6 +162,8 @@ def _wanted(
     """Return what is next of a cluster from which no machine is taken: what was asked for, or else its spec."""
     if request is not None:
         return _asked(request, staying, facts, observed)
+    if staying.target.origin == "Adopted" and not asks_of_nodes(scope):
+        return Proposal(Chosen(Plan(action="Change", summary="nothing is asked for"), staying.target))
     releases = scope.distribution.spec.releases if scope.distribution is not None else []
     return Proposal(next_plan(staying, facts, observed, releases))
 

@@ -6,7 +6,7 @@ False one says what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -81,14 +81,20 @@ class StatusDraft:
         self._conditions.set("Progressing", "False", "DeletionBlocked", message)
         self._set(phase="Deleting")
 
-    def adopted(self, problems: Iterable[Problem]) -> None:
-        """Say whether the Machines of an imported cluster are its Nodes; if not, every reason with its remedy."""
+    def adopted(self, problems: Iterable[Problem], joining: Sequence[str] = ()) -> None:
+        """Say whether the Machines of an imported cluster are its Nodes; if not, every reason with its remedy.
+
+        Those that are `joining` are to become Nodes.
+        """
         listed = sorted(problems, key=lambda problem: problem.severity)
         message = "; ".join(f"{p.message} ({p.remedy})" for p in listed)
         if errors(listed):
             self._conditions.set("Adopted", "False", _why_not(errors(listed)), message)
             return
-        matched = f"{counted(len(self._scope.machines), 'Machine')} matched by name, machine-id and address"
+        there = len(self._scope.machines) - len(joining)
+        matched = f"{counted(there, 'Machine')} matched by name, machine-id and address"
+        if joining:
+            matched += f"; no {'Node' if len(joining) == 1 else 'Nodes'} yet: {', '.join(joining)}"
         self._conditions.set("Adopted", "True", "Matched", f"{matched}; {message}" if message else matched)
 
     def members(self, nodes: Iterable[NodeFacts]) -> None:
@@ -114,7 +120,8 @@ class StatusDraft:
         """An Operation is at work, or waits for approval: of a cluster that stands, what waits says nothing else."""
         action = operation.spec.plan.action
         deleting = action in ("Delete", "Release")
-        busy: ClusterPhase = "Creating" if action == "Create" else "Changing"
+        made = action == "Create" and operation.spec.target.origin == "Made"
+        busy: ClusterPhase = "Creating" if made else "Changing"
         phase = operation.status.phase
         reason = "AwaitingApproval" if operation.spec.approval == "Pending" else phase or "Pending"
         progress = operation.status.progress or operation.spec.plan.summary

@@ -16,7 +16,7 @@ from ..control_plane import preflight_skipped, remove_config, run_with_config, t
 from ..errors import NotYet
 from ..kubeadm import Join as JoinWith
 from ..kubeadm import Token, discovery_document, init_documents, join_documents, minor_of, render
-from ..places import ADMIN_CONF, BIN, CA, RUN
+from ..places import ADMIN_CONF, CA, RUN
 from ..scope import ReadScope, Scope
 from ..waiting import wait_until
 
@@ -127,14 +127,14 @@ async def _options(scope: Scope) -> list[str]:
 
 
 async def _make_token(source: Host) -> Token:
-    made = await source.run([f"{BIN}/kubeadm", "--kubeconfig", ADMIN_CONF, "token", "create", "--ttl", "30m"])
+    made = await source.run(["kubeadm", "--kubeconfig", ADMIN_CONF, "token", "create", "--ttl", "30m"])
     return Token(made.text.strip().splitlines()[-1])
 
 
 async def _delete_token(source: Host, token: Token) -> None:
     # The id, the part before the dot, is public: kubeadm prints it in listings.
     public = token.value.partition(".")[0]
-    await source.run([f"{BIN}/kubeadm", "--kubeconfig", ADMIN_CONF, "token", "delete", public], check=False)
+    await source.run(["kubeadm", "--kubeconfig", ADMIN_CONF, "token", "delete", public], check=False)
 
 
 async def _upload_certificates(scope: Scope, name: str) -> str:
@@ -147,7 +147,7 @@ async def _upload_certificates(scope: Scope, name: str) -> str:
     await source.write(path, render(documents), mode=0o600)
     try:
         phase = ["init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print", "--config", path]
-        await source.run([f"{BIN}/kubeadm", *phase])
+        await source.run(["kubeadm", *phase])
     finally:
         await source.run(["rm", "-f", path])
     return key

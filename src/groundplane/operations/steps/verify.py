@@ -56,7 +56,7 @@ class Verify:
         async def not_running() -> str:
             return await pods_missing(scope, cluster)
 
-        if scope.target.network.plugin != "none":
+        if not _without_network(scope):
             # The test pods tolerate nodes that are not Ready, so nobody waits for another.
             await together(
                 [
@@ -66,6 +66,11 @@ class Verify:
                 ]
             )
         await scope.journal.put(_NOTE, _proof(scope))
+
+
+def _without_network(scope: ReadScope) -> bool:
+    """Tell whether a cluster that we made waits for the network that its owner brings: no node is Ready before."""
+    return scope.target.network.plugin == "none" and scope.target.origin == "Made"
 
 
 def _proof(scope: ReadScope) -> str:
@@ -80,7 +85,7 @@ async def _nodes_missing(scope: ReadScope, cluster: ClusterDoor) -> str:
     absent = [name for name in scope.concerned if name not in found]
     if absent:
         return f"{', '.join(absent)} not registered"
-    if scope.target.network.plugin == "none":
+    if _without_network(scope):
         return ""
     waiting = [name for name in scope.concerned if not nodes.has_condition(found[name], "Ready")]
     return f"{', '.join(waiting)} not Ready" if waiting else ""
@@ -91,7 +96,7 @@ async def pods_missing(scope: ReadScope, cluster: ClusterDoor, *, spared: Collec
 
     A control plane's pod that the API does not show is one of them. Those on the nodes in `spared` are not looked at.
     """
-    if scope.target.network.plugin == "none" and scope.target.origin == "Made":
+    if _without_network(scope):
         return ""
     found = await nodes.items(cluster, _SYSTEM_PODS)
     pods = [pod for pod in found if LABEL not in nodes.meta(pod, "labels") and _concerns(scope, pod)]
@@ -123,7 +128,9 @@ async def _probe(scope: Scope, cluster: ClusterDoor) -> None:
         return
     known = await _known(scope, cluster)
     names = [*scope.concerned, *known]
-    await probe(scope, cluster, Probe(image, on=names, seen_from=names))
+    # What images a node has that we did not make is not known.
+    on = names if scope.target.origin == "Made" else scope.concerned
+    await probe(scope, cluster, Probe(image, on=on, seen_from=names))
 
 
 async def _known(scope: Scope, cluster: ClusterDoor) -> list[str]:
