@@ -127,10 +127,14 @@ def resolve(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was observed of an adopted cluster: its Machines over SSH, by name, and the cluster through its API."""
+    """What was observed of an adopted cluster: its Machines over SSH, by name, and the cluster through its API.
+
+    `any_runtime`: nothing is done to the nodes for which it mattered that they have different ones.
+    """
 
     machines: Mapping[str, MachineFacts]
     cluster: ClusterFacts
+    any_runtime: bool = False
 
 
 def wishes(cluster: Cluster) -> bool:
@@ -150,7 +154,7 @@ def resolve_adopted(
 
     With a `foundation`, what the spec leaves open is taken from it; None leaves it as it is. Components, add-ons and
     network stay the owner's. There is a control plane among the machines. Raises Refused when the wish cannot be made
-    out.
+    out, as of nodes with different runtimes.
     """
     spec, base = cluster.spec, foundation.spec if foundation is not None else None
     version = spec.kubernetes.version or (base.kubernetes.version if base else "")
@@ -165,7 +169,7 @@ def resolve_adopted(
         distribution=distribution.metadata.name if distribution else found.cluster.platform.name,
         release=release,
         sources=distribution.spec.sources if distribution else [],
-        runtime=spec.runtime or (base.runtime if base else _running_runtime(cluster, found.cluster)),
+        runtime=spec.runtime or (base.runtime if base else _running_runtime(cluster, found)),
         settings=spec.settings or (system.settings if system else LEFT_ALONE),
         kernel=system.kernel if system else Kernel(),
         operating_systems=[*system.recommended, *system.allowed] if system else [],
@@ -247,11 +251,11 @@ def running_version(cluster: ClusterFacts) -> str:
         return cluster.version
 
 
-def _running_runtime(cluster: Cluster, observed: ClusterFacts) -> RuntimeChoice:
+def _running_runtime(cluster: Cluster, found: Found) -> RuntimeChoice:
     """Return the runtime that most nodes run; nobody is migrated to what the others have without being asked."""
     known: tuple[RuntimeName, ...] = ("containerd", "docker")
-    counts = Counter(name for node in observed.nodes for name in known if node.runtime.startswith(f"{name}:"))
-    if len(counts) > 1 and wishes(cluster):
+    counts = Counter(name for node in found.cluster.nodes for name in known if node.runtime.startswith(f"{name}:"))
+    if len(counts) > 1 and not found.any_runtime:
         said = ", ".join(f"{name} on {count}" for name, count in sorted(counts.items()))
         raise Refused(
             f"cannot plan cluster {cluster.metadata.name}: its nodes run different runtimes ({said})",

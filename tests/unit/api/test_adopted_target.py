@@ -47,6 +47,7 @@ def target(
     distribution: Distribution | None = DISTRIBUTION,
     server: str = "https://192.0.2.1:6443",
     version: str = "v1.20.2",
+    any_runtime: bool = False,
 ) -> ClusterTarget:
     cluster = msgspec.convert({"metadata": {"name": "prod", "namespace": "default"}, "spec": spec or {}}, Cluster)
     roles = {"n2": "Worker", "n1": "ControlPlane", "n0": "Worker"}
@@ -62,7 +63,8 @@ def target(
     observed = ClusterFacts(
         version=version, platform=PlatformFacts(name="native"), nodes=nodes or [node(name) for name in roles]
     )
-    return resolve_adopted(cluster, foundation, distribution, machines, Found({"n1": facts}, observed))
+    found = Found({"n1": facts}, observed, any_runtime)
+    return resolve_adopted(cluster, foundation, distribution, machines, found)
 
 
 def test_nothing_is_wanted_but_what_runs() -> None:
@@ -118,6 +120,8 @@ def test_different_runtimes_need_a_word_from_the_owner() -> None:
         target(nodes=mixed)
     assert "spec.runtime.name" in refused.value.remedy
     assert target({"runtime": {"name": "containerd"}}, nodes=mixed).runtime.name == "containerd"
+    more = [*mixed, node("n3", runtime="containerd://1.6.9")]
+    assert target(nodes=more, any_runtime=True).runtime.name == "containerd"
 
 
 def test_a_version_without_its_release_is_refused() -> None:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts, MachineFacts
+from groundplane.api.meta import ANNOTATION_RENEW
 from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, resolve_grown
 from groundplane.api.validation.shared import runnable
 from groundplane.api.validation.together import claims
@@ -253,8 +254,10 @@ class _Seen:
 
 def _proposal(scope: ClusterScope, seen: _Seen) -> tuple[Proposal, Desired]:
     """Return what is next, and the wish that it is made from: first all of the nodes that are there, then new ones."""
-    found, every = Found(seen.machines, seen.cluster), scope.machines
+    every, request = scope.machines, next_request(scope)
     there = [machine for machine in every if machine.metadata.name not in seen.joining]
+    alike = not asks_of_nodes(scope) and (request is None or request.annotation == ANNOTATION_RENEW)
+    found = Found(seen.machines, seen.cluster, any_runtime=alike)
     target = resolve_adopted(scope.cluster, scope.foundation, scope.distribution, there, found)
     _require_runnable(scope, target)
     desired = Desired(target=target, machines={m.metadata.name: m for m in there})
@@ -264,7 +267,7 @@ def _proposal(scope: ClusterScope, seen: _Seen) -> tuple[Proposal, Desired]:
     if proposal.chosen.plan.steps:
         return replace(proposal, chosen=with_rest(proposal.chosen, seen.joining)), desired
     foundation, _ = basis(scope.world, scope.cluster)
-    target = resolve_grown(scope.cluster, foundation, scope.distribution, every, found)
+    target = resolve_grown(scope.cluster, foundation, scope.distribution, every, replace(found, any_runtime=False))
     desired = Desired(target=target, machines={m.metadata.name: m for m in every})
     chosen = plan_grow(desired, seen.machines, seen.cluster, seen.joining)
     return replace(proposal, chosen=chosen), msgspec.structs.replace(desired, target=chosen.target)
