@@ -35,9 +35,16 @@ async def spare(found: Adopted, name: str = NEW, role: str = "Worker", **spec: A
     return host
 
 
-async def looks(found: Adopted) -> Operation:
+async def settle(found: Adopted) -> None:
+    """Let the controller look until Machines that stay the same have been acted upon."""
     for _ in range(2):
         await look(found.site)
+        found.site.clock.advance(2)
+    await look(found.site)
+
+
+async def looks(found: Adopted) -> Operation:
+    await settle(found)
     return await found.site.only_operation("Create")
 
 
@@ -63,6 +70,16 @@ async def test_a_new_machine_joins_when_a_person_approves_and_nothing_else_is_to
         assert (await found.status()).phase == "Ready"
 
 
+async def test_machines_that_come_one_by_one_are_one_plan(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        for name in (NEW, "shop-4"):
+            await spare(found, name)
+            await look(found.site)
+        operation = await looks(found)
+        assert operation.spec.plan.summary.startswith(f"join {NEW}, shop-4 to cluster prod: 2 workers")
+        assert len(await found.site.operations()) == 1
+
+
 async def test_with_a_network_that_is_recognised_the_new_node_is_proven(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
         flannel = workload("kube-system", "kube-flannel-ds", "quay.io/coreos/flannel:v0.13.0")
@@ -79,7 +96,7 @@ async def test_a_join_that_was_cut_off_goes_on_after_a_retry(tmp_path: Path) -> 
         await found.site.end(await looks(found), "Failed")
         host.owner = "default/prod"
         await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "1")
-        await look(found.site)
+        await settle(found)
         again = (await found.site.operations("Create"))[-1]
         assert "claim" not in {step.step for step in again.spec.plan.steps}
         assert {step.machine for step in again.spec.plan.steps} == {NEW}
@@ -89,6 +106,7 @@ async def test_what_the_spec_asks_of_the_nodes_goes_first_and_says_who_joins_the
     async with adopted(tmp_path) as found:
         await spare(found)
         await found.wish(settings=TUNED)
+        await settle(found)
         change = await found.site.only_operation("Change")
         assert change.spec.plan.next == f"{NEW} joins"
         assert NEW not in {step.machine for step in change.spec.plan.steps}
@@ -104,7 +122,7 @@ async def test_a_release_that_nobody_has_is_asked_for(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
         found.member.version = "v1.20.15"
         await spare(found)
-        await look(found.site)
+        await settle(found)
         assert (await reasons(found.site))["Progressing"] == ("False", "Refused")
         said = await message(found.site, "Progressing")
         assert "Distribution native has no release v1.20.15" in said
@@ -115,7 +133,7 @@ async def test_a_control_plane_needs_an_address_that_does_not_go_with_one_machin
     async with adopted(tmp_path) as found:
         found.hosts[PLANE].server = f"https://{found.hosts[PLANE].address}:6443"
         await spare(found, role="ControlPlane")
-        await look(found.site)
+        await settle(found)
         assert (await reasons(found.site))["Progressing"] == ("False", "Refused")
         assert "as a control plane: its nodes know it by" in await message(found.site, "Progressing")
         assert await found.site.operations() == []
@@ -136,6 +154,7 @@ async def test_a_machine_that_does_not_do_is_told_before_anybody_is_asked(tmp_pa
     async with adopted(tmp_path) as found:
         await spare(found)
         await found.wish(runtime={"name": "docker", "version": ">=99.0.0"})
+        await settle(found)
         assert (await reasons(found.site))["PreflightPassed"] == ("False", "Problems")
         said = await message(found.site, "PreflightPassed")
         assert f"machine {NEW}: docker" in said
@@ -153,8 +172,7 @@ async def test_new_nodes_have_the_runtime_of_the_foundation_and_may_differ_from_
         found.member.nodes[1]["status"]["nodeInfo"]["containerRuntimeVersion"] = "containerd://1.6.20"
         await found.site.client.delete(RESOURCES[Machine], NAMESPACE, NEW)
         await spare(found, "shop-4")
-        for _ in range(2):
-            await look(found.site)
+        await settle(found)
         assert (await found.site.operations("Create"))[-1].spec.target.runtime.name == "containerd"
 
 

@@ -47,6 +47,7 @@ from .leaving import given_up, have_left, leaving
 from .operations import make_operation
 from .planning import Proposal, RequestRefused, asks_of_nodes, give_up, next_request, propose
 from .scope import ClusterScope, basis, load, wanted_distribution
+from .settling import Settling
 from .status import StatusDraft
 
 
@@ -78,6 +79,8 @@ def _cluster_of(machine: Object) -> ObjectKey | None:
 class Advanced:
     """What a look came to. `pending`: look again soon; `moved`: at once, for somebody changed something meanwhile.
 
+    `settling`: in a moment, for Machines that are to join may still be coming.
+
     `unprotect`: no machine was touched, so the finalizer is of no use. `scope` is what was read last, where that is
     newer than what the look began with.
     """
@@ -85,6 +88,7 @@ class Advanced:
     status: ClusterStatus
     pending: bool = False
     moved: bool = False
+    settling: bool = False
     unprotect: bool = False
     scope: ClusterScope | None = None
 
@@ -108,6 +112,7 @@ class Adoption:
         self._memberships = memberships
         self._deletion = deletion
         self._now = now
+        self._settling = Settling(now)
 
     async def scope(self, cluster: Cluster) -> ClusterScope | None:
         """Read everything about a Cluster that has Machines, or whose mark may be on some; None for any other."""
@@ -174,6 +179,9 @@ class Adoption:
         if next_request(scope) is not None or (
             wished and (scope.stale or scope.unfinished or not (scope.planned and scope.removed))
         ):
+            if joining and not self._settling.settled(scope):
+                return Advanced(draft.finish(), settling=True)
+            self._settling.forget(scope)
             return await self._plan(scope, draft, _Seen(surveyed.facts, facts, joining), open_door)
         draft.clear()
         draft.concluded(None if scope.stale else scope.answer)

@@ -45,6 +45,7 @@ from . import holds, imported_status
 from .adopted import Adoption, Answered
 from .identities import Claim, Identities, claim_of
 from .scope import ClusterScope
+from .settling import SETTLE
 from .trouble import AlreadyImported, ClusterReplaced, KubeconfigMissing, trouble_of
 
 T = TypeVar("T")
@@ -167,7 +168,8 @@ class ImportedReconciler:
         if advanced.scope is not None:
             look = replace(look, cluster=advanced.scope.cluster, scope=advanced.scope)
         await self._answer(look, advanced.status)
-        return self._again(look, failed=False, soon=advanced.pending)
+        soon = SETTLE if advanced.settling else NOT_ADOPTED_RETRY if advanced.pending else 0.0
+        return self._again(look, failed=False, soon=soon)
 
     async def _delete(self, cluster: Cluster, scope: ClusterScope | None) -> Again:
         """Forget the Cluster; one whose mark is on machines is let go first."""
@@ -218,13 +220,16 @@ class ImportedReconciler:
         await self._answer(_Look(key, cluster), imported_status.second(cluster, trouble, cluster_id, self._now()))
         return Again()
 
-    def _again(self, look: _Look, *, failed: bool, soon: bool = False) -> Again:
-        """Remember this look and say when the next is due; spread by chance, so that members drift apart."""
+    def _again(self, look: _Look, *, failed: bool, soon: float = 0.0) -> Again:
+        """Remember this look and say when the next is due: within `soon` seconds, unless that is 0.
+
+        It is spread by chance, so that members drift apart.
+        """
         key, cluster, inputs = look.key, look.cluster, look.inputs
         before = self._tried.get(key)
         failures = (before.failures if before and before.uid == cluster.metadata.uid else 0) + 1 if failed else 0
         delay = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LONGEST_RETRY) if failed else self._every
-        delay = min(delay, NOT_ADOPTED_RETRY) if soon else delay
+        delay = min(delay, soon or delay)
         delay *= random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spreads load, guards nothing
         self._tried[key] = _Tried(cluster.metadata.uid, inputs, failures, self._now() + timedelta(seconds=delay))
         return Again(delay)

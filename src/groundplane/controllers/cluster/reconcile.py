@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts, MachineFacts
@@ -36,11 +35,11 @@ from .leaving import facts_for, have_left, remedy_for, vouched
 from .operations import make_operation
 from .planning import Proposal, RequestRefused, give_up, next_request, propose, without_leaving
 from .scope import ClusterScope, load
+from .settling import SETTLE, Settling
 from .status import StatusDraft
 
 OBSERVE_EVERY = 60.0
 RETRY_BLOCKED = 30.0
-SETTLE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class ClusterReconciler:
         self._members = members
         self._events = events
         self._now = now
-        self._inputs_since: dict[str, tuple[str, datetime]] = {}
+        self._settling = Settling(now)
         self.deletion = deletion.Deletion(objects, access, members)
 
     async def __call__(self, key: ObjectKey) -> Again:
@@ -84,7 +83,7 @@ class ClusterReconciler:
         else:
             again = await self._reconcile(scope, draft)
         if again is None:
-            self._inputs_since.pop(scope.cluster.metadata.uid, None)
+            self._settling.forget(scope)
             return Again()
         facts = {m.metadata.name: m.status.facts for m in scope.machines if m.status.facts is not None}
         status = await self._assessor.assessed(scope.cluster, draft.finish(), facts)
@@ -114,7 +113,7 @@ class ClusterReconciler:
             await holds.release_left(self._objects, scope, left)
             return Again(SETTLE)
         if scope.open or next_request(scope):
-            if not self._settled(scope):
+            if not self._settling.settled(scope):
                 return Again(SETTLE)
             again = await self._plan(scope, draft)
             if again is not None:
@@ -147,15 +146,6 @@ class ClusterReconciler:
         verdict = check_cluster(scope.cluster, scope.foundation, scope.distribution, scope.machines, scope.world)
         draft.validated(verdict)
         return not verdict.causes
-
-    def _settled(self, scope: ClusterScope) -> bool:
-        """Tell whether the inputs have been the same for a while: the objects of one apply come one by one."""
-        uid, inputs, now = scope.cluster.metadata.uid, scope.inputs(), self._now()
-        known = self._inputs_since.get(uid)
-        if known is None or known[0] != inputs:
-            self._inputs_since[uid] = (inputs, now)
-            return False
-        return (now - known[1]).total_seconds() >= SETTLE
 
     async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
         """Plan and make an Operation. None: nothing to do, go on and observe."""
