@@ -12,8 +12,9 @@ from .meta import Conditions, NameReference, ObjectMeta, Struct, says
 from .target import ClusterTarget
 
 # Change: the runtime, the Kubernetes version and the host's ground of living nodes. Remove: nodes leave a cluster that
-# stays. Release: an adopted cluster is let go and runs on. CleanUp: what a migration left behind for its rollback.
-Action = Literal["Create", "Delete", "Change", "Remove", "Release", "RenewCertificates", "CleanUp"]
+# stays. Join: machines become nodes of an adopted cluster. Release: such a cluster is let go and runs on. CleanUp: what
+# a migration left behind for its rollback.
+Action = Literal["Create", "Delete", "Change", "Remove", "Join", "Release", "RenewCertificates", "CleanUp"]
 OperationPhase = Literal["AwaitingApproval", "Pending", "Running", "Succeeded", "Failed", "Cancelled", "Stale"]
 StepState = Literal["Pending", "Running", "Succeeded", "Unchanged", "Failed", "Cancelled", "Skipped", "Undone"]
 FINAL_PHASES = frozenset({"Succeeded", "Failed", "Cancelled", "Stale"})

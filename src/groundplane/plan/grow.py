@@ -42,7 +42,7 @@ def plan_grow(
     steps = [_narrowed(step, joining) for step in build(_rules(joining), view, joining)]
     steps += _verify(view, steps, joining)
     plan = Plan(
-        action="Create",
+        action="Join",
         steps=steps,
         fingerprints={name: fingerprint(facts[name]) for name in joining},
         summary=_summary(view, joining),

@@ -45,7 +45,7 @@ async def settle(found: Adopted) -> None:
 
 async def looks(found: Adopted) -> Operation:
     await settle(found)
-    return await found.site.only_operation("Create")
+    return await found.site.only_operation("Join")
 
 
 async def test_a_new_machine_joins_when_a_person_approves_and_nothing_else_is_touched(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_a_join_that_was_cut_off_goes_on_after_a_retry(tmp_path: Path) -> 
         host.owner = "default/prod"
         await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "1")
         await settle(found)
-        again = (await found.site.operations("Create"))[-1]
+        again = (await found.site.operations("Join"))[-1]
         assert "claim" not in {step.step for step in again.spec.plan.steps}
         assert {step.machine for step in again.spec.plan.steps} == {NEW}
 
@@ -173,7 +173,7 @@ async def test_new_nodes_have_the_runtime_of_the_foundation_and_may_differ_from_
         await found.site.client.delete(RESOURCES[Machine], NAMESPACE, NEW)
         await spare(found, "shop-4")
         await settle(found)
-        assert (await found.site.operations("Create"))[-1].spec.target.runtime.name == "containerd"
+        assert (await found.site.operations("Join"))[-1].spec.target.runtime.name == "containerd"
 
 
 @asynccontextmanager

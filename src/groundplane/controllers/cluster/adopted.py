@@ -233,7 +233,7 @@ class Adoption:
         if held is None:
             return Advanced(draft.finish(), moved=True)
         standing = await inspect(self._access, open_door, chosen, desired, (seen.machines, seen.cluster))
-        if chosen.plan.action == "Create":
+        if chosen.plan.action == "Join":
             standing += check(desired, seen.machines, among=seen.joining)
         draft.preflight(standing)
         if errors(standing):

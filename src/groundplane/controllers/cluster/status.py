@@ -120,8 +120,7 @@ class StatusDraft:
         """An Operation is at work, or waits for approval: of a cluster that stands, what waits says nothing else."""
         action = operation.spec.plan.action
         deleting = action in ("Delete", "Release")
-        made = action == "Create" and operation.spec.target.origin == "Made"
-        busy: ClusterPhase = "Creating" if made else "Changing"
+        busy: ClusterPhase = "Creating" if action == "Create" else "Changing"
         phase = operation.status.phase
         reason = "AwaitingApproval" if operation.spec.approval == "Pending" else phase or "Pending"
         progress = operation.status.progress or operation.spec.plan.summary

@@ -67,6 +67,17 @@ CREATE: Mapping[str, Step] = _by_key(
     NodeLabels(),
     Verify(),
 )
+JOIN: Mapping[str, Step] = _by_key(
+    Claim(),
+    HostSettings(),
+    RuntimeStep(),
+    Binaries(),
+    Images(),
+    Join(),
+    RuntimeClasses(),
+    NodeLabels(),
+    Verify(),
+)
 # Grows as the parts of a change are built; a plan with a step that is not here is refused by the runner.
 CHANGE: Mapping[str, Step] = _by_key(
     Claim(),
@@ -96,6 +107,7 @@ RENEW: Mapping[str, Step] = _by_key(Claim(), RenewCertificates(), Kubeconfig())
 ACTIONS: Mapping[Action, Mapping[str, Step]] = MappingProxyType(
     {
         "Create": CREATE,
+        "Join": JOIN,
         "Change": CHANGE,
         "Remove": REMOVE,
         "RenewCertificates": RENEW,
