@@ -14,12 +14,15 @@ import msgspec
 from .meta import Struct, says
 
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-UnifyPhase = Literal["Planned", "AwaitingApproval", "Running", "Waiting", "Paused", "Failed", "Succeeded", "Cancelled"]
+# Succeeded: every cluster of the run is done. Incomplete: it is over, and some were blocked, failed or were cancelled.
+UnifyPhase = Literal[
+    "Planned", "AwaitingApproval", "Running", "Waiting", "Paused", "Failed", "Succeeded", "Incomplete", "Cancelled"
+]
 # Waiting: not its turn yet, or another's Operation is under way. Planned: its plan waits for approval. Blocked: it
 # cannot be done, and its message says why.
 UnifyState = Literal["Waiting", "Planning", "Planned", "Running", "Done", "Blocked", "Failed", "Cancelled", "Gone"]
 # A run that has failed is not over: it goes on when what failed is retried.
-OVER: frozenset[UnifyPhase] = frozenset({"Succeeded", "Cancelled"})
+OVER: frozenset[UnifyPhase] = frozenset({"Succeeded", "Incomplete", "Cancelled"})
 SETTLED: frozenset[UnifyState] = frozenset({"Done", "Blocked", "Failed", "Cancelled", "Gone"})
 
 

@@ -119,6 +119,11 @@ def ended(foundation: Foundation) -> bool:
         return False
     if status.phase == "Failed":
         raise OperationFailed(f"run {status.run} has stopped: {status.message}")
+    if status.phase == "Incomplete":
+        raise OperationFailed(
+            f"run {status.run} is over, and not every cluster is on the Foundation: {status.message}",
+            remedy=f"mend what is named, then begin another run: groundplane unify --foundation {name} --start",
+        )
     if status.phase == "Cancelled":
         raise Stopped(f"run {status.run} is over: {status.message}")
     return status.phase == "Succeeded"

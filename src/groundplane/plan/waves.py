@@ -220,7 +220,8 @@ def _over(run: _Run) -> Decision:
     for state in ("Blocked", "Failed", "Cancelled", "Gone"):
         if names := [one.name for one in run.all if one.state == state]:
             words.append(f"{state.lower()}: {_names(names)}")
-    return Decision("Succeeded", "; ".join(words))
+    whole = all(one.state in ("Done", "Gone") for one in run.all)
+    return Decision("Succeeded" if whole else "Incomplete", "; ".join(words))
 
 
 def _progress(run: _Run) -> str:

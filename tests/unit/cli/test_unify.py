@@ -152,7 +152,7 @@ def test_a_run_that_was_approved_as_a_whole_has_no_waves_to_approve(fleet: Fleet
     assert (refused.code, "approved as a whole" in refused.err) == (3, True)
 
 
-@pytest.mark.parametrize(("phase", "code"), [("Succeeded", 0), ("Failed", 1), ("Cancelled", 7)])
+@pytest.mark.parametrize(("phase", "code"), [("Succeeded", 0), ("Incomplete", 1), ("Failed", 1), ("Cancelled", 7)])
 def test_following_a_run_ends_as_the_run_does(fleet: Fleet, phase: UnifyPhase, code: int) -> None:
     fleet("--start", "--yes")
     fleet.played(phase, "how it ended")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
-from groundplane.api.unify import Unify, UnifyWindow
+from groundplane.api.unify import OVER, Unify, UnifyWindow
 from groundplane.plan.waves import Decision, Standing, cut, decide
 from groundplane.plan.windows import is_open, next_opening
 
@@ -146,7 +146,7 @@ def conduct(seed: int) -> str:
         by_person(fleet)
         decision = fleet.look()
         check(fleet, decision)
-        if decision.phase in ("Succeeded", "Cancelled"):
+        if decision.phase in OVER:
             break
         if decision.phase == "Failed":
             assert sum(one.state == "Failed" for one in fleet.states.values()) > fleet.wish.max_failures
@@ -159,8 +159,10 @@ def conduct(seed: int) -> str:
     else:
         raise AssertionError(f"seed {seed}: it never ends: {fleet.look()}")
     assert all(count == 1 for count in fleet.touched.values()), "a cluster is begun twice"
-    if decision.phase == "Succeeded":
+    if decision.phase in ("Succeeded", "Incomplete"):
         assert all(one.settled for one in fleet.states.values())
+        done = all(one.state in ("Done", "Gone") for one in fleet.states.values())
+        assert done == (decision.phase == "Succeeded")
     if decision.phase == "Cancelled":
         assert not any(one.state in ("Running", "Planned") for one in fleet.states.values())
     return decision.phase
@@ -174,7 +176,7 @@ def test_any_run_over_any_fleet_keeps_the_rules_and_ends() -> None:
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
         ends[end] = ends.get(end, 0) + 1
-    assert all(ends.get(phase, 0) > RUNS // 30 for phase in ("Succeeded", "Failed", "Cancelled")), ends
+    assert all(ends.get(phase, 0) > RUNS // 30 for phase in ("Succeeded", "Incomplete", "Failed", "Cancelled")), ends
 
 
 @st.composite
@@ -236,8 +238,9 @@ def every_state() -> Iterator[tuple[Unify, list[Standing], str, str]]:
     yield Unify(windows=[NIGHT]), [running], "Running", "still running: a"
     yield Unify(), [Standing("a", "Failed")], "Failed", "groundplane retry a; or give it up"
     yield Unify(), [Standing("a", "Failed"), replace(running, name="b")], "Running", "what runs ends as it does: b"
-    yield Unify(max_failures=1), [Standing("a", "Failed")], "Succeeded", "failed: a"
-    yield Unify(), [Standing("a", "Blocked"), Standing("b", "Done")], "Succeeded", "blocked: a"
+    yield Unify(max_failures=1), [Standing("a", "Failed")], "Incomplete", "failed: a"
+    yield Unify(), [Standing("a", "Blocked"), Standing("b", "Done")], "Incomplete", "blocked: a"
+    yield Unify(), [Standing("a", "Gone"), Standing("b", "Done")], "Succeeded", "gone: a"
     yield Unify(), [Standing("a", hindered="operation x has not ended")], "Running", "waits for a: operation x"
     yield Unify(state="Cancelled"), [running], "Running", "what runs ends first: a"
     yield Unify(state="Cancelled"), [Standing("a", "Done"), Standing("b")], "Cancelled", "1 of 2 clusters are done"

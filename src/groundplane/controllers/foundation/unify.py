@@ -68,7 +68,7 @@ class Conductor:
             or (before and (before.run, before.phase) == (status.run, status.phase))
         ):
             return
-        say = self._events.warning if status.phase == "Failed" else self._events.normal
+        say = self._events.warning if status.phase in ("Failed", "Incomplete") else self._events.normal
         await say("Foundation", foundation.metadata, f"Unify{status.phase}", status.message)
 
     async def _begun(self, foundation: Foundation) -> UnifyStatus:
