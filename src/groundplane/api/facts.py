@@ -176,6 +176,7 @@ class KubeadmFacts(Struct, frozen=True):
     admin_conf: Annotated[bool, says("whether admin.conf is there")] = False
     etcd_data: Annotated[bool, says("whether etcd has data")] = False
     owner: Annotated[str, says("Cluster (namespace/name) whose mark is on the machine")] = ""
+    unfinished: Annotated[bool, says("whether Groundplane began an init or join there that has not ended")] = False
 
 
 class NetworkFacts(Struct, frozen=True):

@@ -174,7 +174,7 @@ def resolve_adopted(
         kernel=system.kernel if system else Kernel(),
         operating_systems=[*system.recommended, *system.allowed] if system else [],
         network=ClusterNetwork(plugin="none"),
-        endpoint=_endpoint(control_planes, found),
+        endpoint=_endpoint(ordered, found),
         components=Components(),
         addons=Addons(),
         kubeadm=spec.kubeadm,
@@ -264,14 +264,28 @@ def _running_runtime(cluster: Cluster, found: Found) -> RuntimeChoice:
     return RuntimeChoice(name=next((name for name, _ in counts.most_common(1)), "containerd"))
 
 
-def _endpoint(control_planes: Sequence[Machine], found: Found) -> Endpoint:
-    """Return where the nodes reach the API: what a kubelet was told, or else the first control plane."""
-    for machine in control_planes:
-        name, address = machine.metadata.name, machine.spec.address
-        facts = found.machines.get(name, MachineFacts())
-        server = urlsplit(facts.kubeadm.server)
-        own = {address, *(one.partition("/")[0] for one in facts.network.addresses), facts.network.hostname}
+def _endpoint(ordered: Sequence[Machine], found: Found) -> Endpoint:
+    """Return where the nodes reach the API: what a kubelet was told, or else the first of the control planes.
+
+    Workers are believed first: kubeadm v1.33 has a control plane's kubelet ask its own API server.
+    """
+    own = _addresses(ordered, found)
+    for machine in sorted(ordered, key=lambda one: one.spec.role == "ControlPlane"):
+        server = urlsplit(found.machines.get(machine.metadata.name, MachineFacts()).kubeadm.server)
         if server.hostname:
             provider: Literal["None", "External"] = "None" if server.hostname in own else "External"
             return Endpoint(host=server.hostname, port=server.port or _API_PORT, provider=provider)
-    return Endpoint(host=control_planes[0].spec.address)
+    return Endpoint(host=next(one.spec.address for one in ordered if one.spec.role == "ControlPlane"))
+
+
+def _addresses(machines: Sequence[Machine], found: Found) -> set[str]:
+    """Return addresses and names of single machines; one alone in its network is none, for a virtual IP is such."""
+    own = {machine.spec.address for machine in machines} | {node.address for node in found.cluster.nodes}
+    for facts in found.machines.values():
+        own |= {address for address, _, size in map(_parted, facts.network.addresses) if size not in ("32", "128")}
+        own.add(facts.network.hostname)
+    return own - {""}
+
+
+def _parted(address: str) -> tuple[str, str, str]:
+    return address.partition("/")

@@ -52,23 +52,31 @@ def match(machines: Mapping[str, Machine], facts: Mapping[str, MachineFacts], ad
         if name in facts:
             found += _machine(machines[name], facts[name], adoptee)
     found += _same_hosts({name: facts[name] for name in sorted(machines) if name in facts})
-    found += _roles(machines)
+    found += _roles(machines, newcomers(machines, facts, adoptee))
     found += _without_machine(machines, adoptee)
     return found
 
 
 def newcomers(machines: Mapping[str, Machine], facts: Mapping[str, MachineFacts], adoptee: Adoptee) -> list[str]:
-    """Return the Machines that are to become Nodes, by name: the cluster has none of these names.
+    """Return the Machines that are to become Nodes, by name.
 
-    Their hosts are no node of anything, or carry this cluster's mark: that join was cut off.
+    Their hosts are no node of anything and there is no Node of the name, or a join of ours has not ended there.
     """
     return [name for name in sorted(machines) if name in facts and _is_new(name, facts[name], adoptee)]
 
 
 def _is_new(name: str, facts: MachineFacts, adoptee: Adoptee) -> bool:
-    if adoptee.node(name) is not None or not facts.machine_id or foreign(facts, adoptee.key):
+    node, kubeadm = adoptee.node(name), facts.kubeadm
+    if not facts.machine_id or foreign(facts, adoptee.key):
         return False
-    return facts.machine_id not in {node.machine_id for node in adoptee.cluster.nodes}
+    begun = kubeadm.owner == adoptee.key and kubeadm.unfinished
+    if node is not None:
+        # kubeadm registers a control plane before etcd has it.
+        return begun and node.machine_id in ("", facts.machine_id)
+    if facts.machine_id in {one.machine_id for one in adoptee.cluster.nodes}:
+        return False
+    # One that bears our mark and is whole was a node: somebody has deleted its Node.
+    return begun or not (kubeadm.joined or kubeadm.admin_conf or kubeadm.static_pods or kubeadm.etcd_data)
 
 
 def _platform(adoptee: Adoptee) -> Iterator[Problem]:
@@ -100,7 +108,7 @@ def _machine(machine: Machine, facts: MachineFacts, adoptee: Adoptee) -> Iterato
     if _is_new(name, facts, adoptee):
         return
     if node is None:
-        yield _of(name, "name", f"there is no Node of this name ({_listed(adoptee)})", _elsewhere(facts, adoptee))
+        yield _of(name, "name", f"there is no Node of this name ({_listed(adoptee)})", _without_node(facts, adoptee))
         return
     yield from _identity(name, facts, node, adoptee)
     yield from _address(machine, facts, node, adoptee)
@@ -221,8 +229,9 @@ def _same_hosts(facts: Mapping[str, MachineFacts]) -> Iterator[Problem]:
         )
 
 
-def _roles(machines: Mapping[str, Machine]) -> Iterator[Problem]:
-    if machines and not any(machine.spec.role == "ControlPlane" for machine in machines.values()):
+def _roles(machines: Mapping[str, Machine], new: Sequence[str]) -> Iterator[Problem]:
+    there = [machine for name, machine in machines.items() if name not in new]
+    if machines and not any(machine.spec.role == "ControlPlane" for machine in there):
         yield _whole("role", "none of its Machines is a control plane", "add Machines for its control planes")
 
 
@@ -236,6 +245,13 @@ def _without_machine(machines: Mapping[str, Machine], adoptee: Adoptee) -> Itera
             f"{counted(len(missing), 'Node')} without a Machine: {_some(missing)}",
             f"add a Machine for each, such as with `groundplane adopt cluster/{name}`",
         )
+
+
+def _without_node(facts: MachineFacts, adoptee: Adoptee) -> str:
+    """Return what to do about a host for whose Machine there is no Node."""
+    if facts.kubeadm.owner == adoptee.key and facts.kubeadm.joined:
+        return "it was a node: `systemctl restart kubelet` there registers it again; or delete the Machine"
+    return _elsewhere(facts, adoptee)
 
 
 def _elsewhere(facts: MachineFacts, adoptee: Adoptee) -> str:

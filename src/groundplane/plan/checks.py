@@ -100,10 +100,22 @@ def size(view: View, name: str) -> Iterator[Finding]:
 
 
 def swap(view: View, name: str) -> Iterator[Finding]:
-    """Swap that stays on stops a kubelet that the Cluster tells to mind it; else Groundplane tells it not to."""
-    kubelet = view.target.components.kubelet
-    minds = kubelet.config.get("failSwapOn", False) is not False or kubelet.args.get("fail-swap-on", "false") == "true"
-    if view.of(name).swap > 0 and view.target.settings.swap == "Ignored" and minds:
+    """Swap that stays on stops a kubelet that the Cluster tells to mind it; else Groundplane tells it not to.
+
+    The kubelets of an adopted cluster are set up by its owner, and mind it unless told otherwise.
+    """
+    kubelet, adopted = view.target.components.kubelet, view.target.origin == "Adopted"
+    told = kubelet.config.get("failSwapOn", adopted) is not False
+    if view.of(name).swap == 0 or view.target.settings.swap != "Ignored":
+        return
+    if adopted and told:
+        yield Finding(
+            "swap",
+            "swap is on, the settings leave it on, and kubelet does not start then unless the cluster's own"
+            " configuration says failSwapOn: false",
+            "set settings.swap to Disabled; where it says so, accept it with Swap in kubeadm.ignorePreflightErrors",
+        )
+    elif told or kubelet.args.get("fail-swap-on", "false") == "true":
         yield Finding(
             "swap",
             "swap is on, the settings leave it on, and the cluster's kubelet override makes kubelet refuse it",

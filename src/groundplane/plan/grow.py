@@ -8,6 +8,7 @@ comes by a DaemonSet. Any other the owner sets up by hand, and until then nothin
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -25,33 +26,40 @@ from .prepare import missing_artifacts
 from .rule import Rule, build
 from .view import View, plain_image
 
-_OF_A_MACHINE = ("claim", "host-settings", "runtime", "binaries", "images", "join")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PREPARED = ("claim", "host-settings", "runtime", "binaries", "images")
 
 
 def plan_grow(
-    desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts, joining: Sequence[str]
+    desired: Desired,
+    facts: Mapping[str, MachineFacts],
+    cluster: ClusterFacts,
+    joining: Sequence[str],
+    unproven: Sequence[str] = (),
 ) -> Chosen:
     """Return what has the machines `joining` join, all of them members of the target, which is one of a living cluster.
 
-    Raises Refused when they cannot: there is no address that a second control plane could be reached by, or the release
-    lacks files.
+    `unproven` are nodes that have joined and may lack what comes after it: labels, and the proof. Raises Refused when
+    machines cannot join: there is no address of the cluster's own to reach it by, or the release lacks files.
     """
     view = View(rooted(desired, facts, cluster), facts, cluster)
-    _require_endpoint(view, joining)
-    _require_files(view, joining)
-    steps = [_narrowed(step, joining) for step in build(_rules(joining), view, joining)]
-    steps += _verify(view, steps, joining)
+    if joining:
+        _require_endpoint(view, joining)
+        _require_files(view, joining)
+    about = sorted({*joining, *unproven})
+    steps = [_narrowed(step, about) for step in build(_rules(about), view, joining)]
+    steps += _verify(view, steps, about)
     plan = Plan(
         action="Join",
         steps=steps,
         fingerprints={name: fingerprint(facts[name]) for name in joining},
-        summary=_summary(view, joining),
+        summary=_summary(view, joining, about),
         notes=list(_notes(view, joining)),
     )
     return Chosen(plan, view.target)
 
 
-def _rules(joining: Sequence[str]) -> tuple[Rule, ...]:
+def _rules(about: Sequence[str]) -> tuple[Rule, ...]:
     """The rows of a create that are about one machine, and what marks its Node."""
 
     def handlers(view: View, _: str) -> list[PlannedChange]:
@@ -59,22 +67,39 @@ def _rules(joining: Sequence[str]) -> tuple[Rule, ...]:
         return [PlannedChange(what=f"RuntimeClass {name}", after=f"handler {name}") for name in wanted]
 
     def labels(view: View, _: str) -> list[PlannedChange]:
-        return [change for name in joining for change in assemble.marks(view, name)]
+        return [change for name in about for change in assemble.marks(view, name)]
+
+    def join(view: View, name: str) -> list[PlannedChange]:
+        return assemble.join(view, name) or _unfinished(view, name)
 
     rows = {rule.key: rule for rule in create.RULES}
     return (
-        *(rows[key] for key in _OF_A_MACHINE),
+        *(rows[key] for key in _PREPARED),
+        replace(rows["join"], needed=join),
         Rule("runtime-classes", rows["runtime-classes"].title, "Cluster", handlers, after_all=("join",)),
         Rule("node-labels", rows["node-labels"].title, "Cluster", labels, after_all=("join",)),
     )
 
 
-def _narrowed(step: PlannedStep, joining: Sequence[str]) -> PlannedStep:
-    return msgspec.structs.replace(step, among=list(joining)) if step.step == "node-labels" else step
+def _unfinished(view: View, name: str) -> list[PlannedChange]:
+    """A join that was cut off behind the Node's registration; the step looks for itself what is left of it."""
+    if not view.of(name).kubeadm.unfinished:
+        return []
+    return [PlannedChange(what="node", before="half joined", after=f"joined as {view.role(name)}")]
+
+
+def _narrowed(step: PlannedStep, about: Sequence[str]) -> PlannedStep:
+    return msgspec.structs.replace(step, among=list(about)) if step.step == "node-labels" else step
 
 
 def _require_endpoint(view: View, joining: Sequence[str]) -> None:
     planes, endpoint = _planes(view, joining), view.target.endpoint
+    if endpoint.host in _LOOPBACK:
+        raise Refused(
+            f"cannot have machines join cluster {view.target.name}: its nodes reach the API by {endpoint.host}, a proxy"
+            " that runs on each of them",
+            remedy="join them with what made the cluster, then add their Machines with `groundplane adopt`",
+        )
     if planes and endpoint.provider == "None":
         raise Refused(
             f"cannot have {', '.join(planes)} join cluster {view.target.name} as a control plane: its nodes know it by"
@@ -100,22 +125,24 @@ def _planes(view: View, joining: Sequence[str]) -> list[str]:
     return [name for name in joining if view.role(name) == "ControlPlane"]
 
 
-def _verify(view: View, steps: Sequence[PlannedStep], joining: Sequence[str]) -> Iterator[PlannedStep]:
+def _verify(view: View, steps: Sequence[PlannedStep], about: Sequence[str]) -> Iterator[PlannedStep]:
     if view.cluster.network.plugin:
-        proof = PlannedChange(what=", ".join(joining), after="nodes Ready, system pods running, test pod reachable")
+        proof = PlannedChange(what=", ".join(about), after="nodes Ready, system pods running, test pod reachable")
         after = [step.name for step in steps]
         yield PlannedStep(
             name=create.VERIFY,
             step=create.VERIFY,
             title="Verify the new nodes",
-            among=list(joining),
+            among=list(about),
             after=after,
             changes=[proof],
         )
 
 
-def _summary(view: View, joining: Sequence[str]) -> str:
+def _summary(view: View, joining: Sequence[str], about: Sequence[str]) -> str:
     target = view.target
+    if not joining:
+        return f"finish what the join of {', '.join(about)} to cluster {target.name} left"
     planes = len(_planes(view, joining))
     parts = [counted(planes, "control plane")] if planes else []
     if workers := len(joining) - planes:
@@ -126,6 +153,8 @@ def _summary(view: View, joining: Sequence[str]) -> str:
 
 def _notes(view: View, joining: Sequence[str]) -> Iterator[str]:
     named = ", ".join(joining)
+    if not joining:
+        return
     if not view.cluster.network.plugin:
         yield (
             f"the pod network is none that Groundplane recognises: {named} is registered and not Ready until you have"
@@ -133,6 +162,8 @@ def _notes(view: View, joining: Sequence[str]) -> Iterator[str]:
         )
     if planes := _planes(view, joining):
         endpoint = view.target.endpoint
+        if len(view.target.control_planes) == 2:
+            yield "two control planes are no safer than one: etcd stands still when either is away"
         yield f"have {endpoint.host}:{endpoint.port} lead to {', '.join(planes)} too, once they have joined"
     brought = {plain_image(one.image) for one in view.target.release.artifacts if one.type == "Image"}
     run = {one.image for one in view.cluster.components if one.name == "kube-proxy"}

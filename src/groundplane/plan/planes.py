@@ -39,7 +39,7 @@ def lives(view: View, name: str) -> bool:
     """Tell whether a control plane is known to have ended its init or join, whoever the first one is."""
     kubeadm = view.of(name).kubeadm
     mine = view.ours(name) or view.target.origin == "Adopted"
-    if not (mine and kubeadm.joined and set(STATIC_PODS[1:]) <= set(kubeadm.static_pods)):
+    if kubeadm.unfinished or not (mine and kubeadm.joined and set(STATIC_PODS[1:]) <= set(kubeadm.static_pods)):
         return False
     return view.node(name) is not None if view.cluster.reachable else view.cluster.kubeconfig_published
 

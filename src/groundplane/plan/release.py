@@ -1,4 +1,7 @@
-"""The plan that lets an adopted cluster go: our mark and notes leave its machines, and everything else stays. Pure."""
+"""The plan that lets an adopted cluster go: our mark and notes leave its machines, and everything else stays. Pure.
+
+A machine that is no node, for its join was cut off or its removal was, is put back as it was.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from groundplane.api.operation import Plan, PlannedChange, PlannedStep
 from groundplane.api.target import Desired
 from groundplane.base.words import counted
 
+from . import delete
 from .fingerprint import fingerprint
 from .view import View
 
@@ -24,14 +28,36 @@ def plan_release(desired: Desired, facts: Mapping[str, MachineFacts], cluster: C
     mine = [name for name in view.target.members if name in facts and view.ours(name)]
     return Plan(
         action="Release",
-        steps=[_step(view, name) for name in mine],
+        steps=[step for name in mine for step in _steps(view, name)],
         fingerprints={name: fingerprint(facts[name]) for name in mine},
         summary=_summary(view, len(mine)),
         notes=["the cluster runs on; what changes made of it stays as it is"] if mine else [],
     )
 
 
-def _step(view: View, name: str) -> PlannedStep:
+def _steps(view: View, name: str) -> list[PlannedStep]:
+    kubeadm = view.of(name).kubeadm
+    if kubeadm.joined and not kubeadm.unfinished:
+        return [_release(view, name)]
+    reset = PlannedStep(
+        name=f"reset/{name}",
+        step="reset",
+        title="Reset kubeadm, kubelet and pod network",
+        machine=name,
+        changes=delete.reset(view, name),
+    )
+    restore = PlannedStep(
+        name=f"restore/{name}",
+        step="restore",
+        title="Put the machine back as it was",
+        machine=name,
+        after=[reset.name],
+        changes=delete.restore(view, name),
+    )
+    return [reset, restore]
+
+
+def _release(view: View, name: str) -> PlannedStep:
     return PlannedStep(
         name=f"{RELEASE}/{name}",
         step=RELEASE,

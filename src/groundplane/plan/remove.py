@@ -21,7 +21,7 @@ from . import delete, virtual_ip
 from .budget import allowed
 from .fingerprint import fingerprint
 from .planes import leave, lives
-from .view import View
+from .view import STATIC_PODS, View
 
 ROUTES = "routes"
 _KEEP = f"to keep the machine, take the finalizer {FINALIZER_IN_USE} off it and apply it again"
@@ -121,12 +121,20 @@ def _breaks_etcd(view: View, stay: Sequence[str], dead: Sequence[str], alive: Se
     """Judge by what the API shows; a cluster whose API is away is judged by the step, which asks etcd itself."""
     if not view.cluster.reachable:
         return False
-    planes = {name for name in (*dead, *alive) if view.role(name) == "ControlPlane"}
+    planes = {name for name in (*dead, *alive) if view.role(name) == "ControlPlane" and _has_etcd(view, name)}
     ready = {node.name for node in view.cluster.nodes if node.ready}
     lost = [name for name in dead if name in planes]
     living = [name for name in alive if name in planes]
     healthy = sum(1 for name in (*stay, *living) if name in ready)
     return lost_majority(len(stay) + len(planes), healthy, dead=len(lost), alive=len(living))
+
+
+def _has_etcd(view: View, name: str) -> bool:
+    """Tell whether the control plane may be a member of etcd: one that never joined is none. The step asks etcd."""
+    if name not in view.facts or abandoned(view, name):
+        return view.node(name) is not None
+    kubeadm = view.of(name).kubeadm
+    return STATIC_PODS[0] in kubeadm.static_pods or kubeadm.etcd_data
 
 
 def _steps(view: View, dead: Sequence[str], alive: Sequence[str]) -> list[PlannedStep]:

@@ -57,13 +57,13 @@ def standing_of(name: str, cluster: Cluster | None, operations: Sequence[Operati
 
 
 def _superseded(operation: Operation) -> bool:
-    """Tell whether an Operation of before the turn is only a plan of the same: a Change that nobody has approved.
+    """Tell whether an Operation of before the turn is only a plan: a Change or a Join that nobody has approved.
 
     The Cluster's controller gives it up for the plan of the turn. What a person asked for, such as a rollback, and what
     has begun is waited for.
     """
     spec = operation.spec
-    return spec.plan.action == "Change" and not spec.plan.rolls_back and spec.approval == "Pending"
+    return spec.plan.action in ("Change", "Join") and not spec.plan.rolls_back and spec.approval == "Pending"
 
 
 def _under_way(standing: Standing, operation: Operation, names: list[str]) -> Told:

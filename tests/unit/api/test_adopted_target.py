@@ -146,6 +146,24 @@ def test_the_endpoint_is_what_the_kubelets_were_told(server: str, endpoint: Endp
     assert target(server=server).endpoint == endpoint
 
 
+def test_workers_are_believed_first_and_a_virtual_ip_is_no_address_of_a_machine() -> None:
+    cluster = msgspec.convert({"metadata": {"name": "prod", "namespace": "default"}}, Cluster)
+    machines = [
+        msgspec.convert({"metadata": {"name": name}, "spec": {"role": role, "address": address}}, Machine)
+        for name, role, address in (("c1", "ControlPlane", "192.0.2.1"), ("w1", "Worker", "192.0.2.2"))
+    ]
+    facts = {
+        name: MachineFacts(kubeadm=KubeadmFacts(server=f"https://{server}:6443"), network=NetworkFacts(addresses=own))
+        for name, server, own in (
+            ("c1", "192.0.2.1", ["192.0.2.1/24", "192.0.2.100/32"]),
+            ("w1", "192.0.2.100", ["192.0.2.2/24"]),
+        )
+    }
+    found = Found(facts, ClusterFacts(version="v1.34.0", platform=PlatformFacts(name="native"), nodes=[node("c1")]))
+    endpoint = resolve_adopted(cluster, None, None, machines, found).endpoint
+    assert (endpoint.host, endpoint.provider) == ("192.0.2.100", "External")
+
+
 @pytest.mark.parametrize(
     ("spec", "wished"),
     [

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from groundplane.api.cluster import Cluster
+from groundplane.api.foundation import Foundation
 from groundplane.api.machine import Machine
 from groundplane.api.meta import FINALIZER_IN_USE
 from groundplane.api.operation import Operation
 from groundplane.client.typed import RESOURCES
 from support.member import Member, workload
 
-from .site import FRESH, Host
-from .test_adoption import PLANE, TUNED, WORKER, Adopted, adopted
+from .site import CONTROL_PLANE, FRESH, Host
+from .test_adoption import PLANE, TUNED, WORKER, Adopted, adopted, member_node
 from .test_imported import imported, kubeconfig, look, message, reasons
 from .world import NAMESPACE, distribution, foundation, secret, world
 
@@ -118,6 +119,69 @@ async def test_what_the_spec_asks_of_the_nodes_goes_first_and_says_who_joins_the
         assert (await looks(found)).spec.plan.steps[0].machine == NEW
 
 
+async def test_a_machine_that_is_held_back_does_not_join(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await spare(found)
+        await found.site.annotate(Machine, NEW, "groundplane.dev/hold-back", "true")
+        await settle(found)
+        assert await found.site.operations() == []
+        await found.site.annotate(Machine, NEW, "groundplane.dev/hold-back", "")
+        assert (await looks(found)).spec.plan.fingerprints.keys() == {NEW}
+
+
+async def test_labels_and_proof_that_a_failed_join_left_are_made_up_for_after_a_retry(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        flannel = workload("kube-system", "kube-flannel-ds", "quay.io/coreos/flannel:v0.13.0")
+        found.member.answers["/apis/apps/v1/daemonsets"] = {"items": [flannel]}
+        host = await spare(found, labels={"rack": "r7"})
+        await found.site.end(await looks(found), "Failed")
+        # It has joined, and its network came too late.
+        host.captured, host.worker, host.owner = CONTROL_PLANE, True, "default/prod"
+        found.member.nodes.append(member_node(NEW, host.address))
+        await settle(found)
+        assert len(await found.site.operations("Join")) == 1, "not before somebody asks"
+        await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "1")
+        await settle(found)
+        rest = (await found.site.operations("Join"))[-1]
+        assert [step.step for step in rest.spec.plan.steps] == ["node-labels", "verify"]
+        assert rest.spec.plan.summary == f"finish what the join of {NEW} to cluster prod left"
+        await found.site.end(rest, "Succeeded")
+        await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "2")
+        await settle(found)
+        assert len(await found.site.operations("Join")) == 2
+
+
+async def test_a_removal_that_is_refused_keeps_nobody_from_joining(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(settings=TUNED)
+        await found.site.end(await found.site.only_operation("Change"), "Succeeded")
+        for name in (PLANE, WORKER):
+            found.hosts[name].owner = "default/prod"
+        await found.site.patch(Cluster, "prod", spec={"settings": None})
+        await look(found.site)
+        # The only control plane can go when another one has come.
+        await found.site.delete(Machine, PLANE)
+        await spare(found, role="ControlPlane")
+        operation = await looks(found)
+        assert operation.spec.target.control_planes == [PLANE, NEW]
+        assert any("no control plane would be left" in note for note in operation.spec.plan.notes)
+
+
+async def test_a_plan_that_waits_is_made_anew_when_the_ground_or_the_version_is_another(tmp_path: Path) -> None:
+    async with grounded(tmp_path) as found:
+        await spare(found)
+        first = await looks(found)
+        ground = {"runtime": {"name": "docker"}}
+        await found.site.patch(Foundation, "ground", spec=ground)
+        for _ in range(2):
+            await settle(found)
+        operations = await found.site.operations("Join")
+        assert [one.spec.cancel for one in operations][:1] == ["Requested"]
+        await found.site.end(first, "Cancelled", started=False)
+        await settle(found)
+        assert (await found.site.operations("Join"))[-1].spec.target.runtime.name == "docker"
+
+
 async def test_a_release_that_nobody_has_is_asked_for(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
         found.member.version = "v1.20.15"
@@ -131,7 +195,8 @@ async def test_a_release_that_nobody_has_is_asked_for(tmp_path: Path) -> None:
 
 async def test_a_control_plane_needs_an_address_that_does_not_go_with_one_machine(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
-        found.hosts[PLANE].server = f"https://{found.hosts[PLANE].address}:6443"
+        for host in found.hosts.values():
+            host.server = f"https://{found.hosts[PLANE].address}:6443"
         await spare(found, role="ControlPlane")
         await settle(found)
         assert (await reasons(found.site))["Progressing"] == ("False", "Refused")

@@ -183,8 +183,28 @@ def test_a_machine_on_a_free_host_is_no_mismatch_but_a_node_to_be(role: Any) -> 
     site.spec("n4", role=role)
     assert (site.problems(), site.new()) == ([], ["n4"])
     # A join that was cut off has left files, and the mark that says whose they are.
-    site.facts["n4"] = MachineFacts(machine_id="id-n4", kubeadm=KubeadmFacts(owner=KEY, joined=True))
+    half = KubeadmFacts(owner=KEY, joined=True, unfinished=True, static_pods=PODS[1:])
+    site.facts["n4"] = MachineFacts(machine_id="id-n4", kubeadm=half)
     assert (site.problems(), site.new()) == ([], ["n4"])
+    # kubeadm registers a control plane before etcd has it.
+    site.nodes["n4"] = NodeFacts(name="n4", machine_id="id-n4")
+    assert (site.problems(), site.new()) == ([], ["n4"])
+    site.node("n4", machine_id="id-of-another")
+    assert site.new() == []
+
+
+def test_a_node_of_ours_whose_node_was_deleted_never_joins_anew() -> None:
+    site = with_a_spare(kubeadm=KubeadmFacts(owner=KEY, joined=True, server="https://192.0.2.1:6443", ca_hash=CA))
+    assert site.new() == []
+    (problem,) = site.problems()
+    assert (problem.check, "systemctl restart kubelet" in problem.remedy) == ("name", True)
+
+
+def test_a_new_control_plane_is_none_that_the_others_could_stem_from() -> None:
+    site = with_a_spare()
+    del site.machines["n1"]
+    site.spec("n4", role="ControlPlane")
+    assert site.checks() == {("", "role"), ("", "nodes")}
 
 
 @pytest.mark.parametrize(

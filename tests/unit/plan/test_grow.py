@@ -107,6 +107,38 @@ def test_without_an_address_of_its_own_a_cluster_gets_workers_only() -> None:
     assert plan_grow(fleet.wish, fleet.machines, fleet.cluster(), ["a-w-1"]).plan.steps
 
 
+def test_nodes_that_reach_their_api_by_a_proxy_of_their_own_get_no_others() -> None:
+    fleet, joining = adopted(1, 0, new_workers=1)
+    fleet.wish = with_target(fleet.wish, endpoint=Endpoint(host="127.0.0.1", provider="External"))
+    with pytest.raises(Refused, match=r"reach the API by 127\.0\.0\.1"):
+        plan_grow(fleet.wish, fleet.machines, fleet.cluster(), joining)
+
+
+def test_nothing_but_labels_and_proof_is_planned_on_a_node_that_is_there() -> None:
+    fleet, joining = adopted(1, 1, new_workers=1)
+    seen = replace(fleet.cluster(), version="v1.20.9", network=PodNetworkFacts(plugin="calico"))
+    fleet.wish = with_target(fleet.wish, version="v1.20.9")
+    steps = plan_grow(fleet.wish, fleet.machines, seen, [], ["w-1"]).plan.steps
+    assert [(step.step, step.machine, step.among) for step in steps] == [("verify", "", ["w-1"])]
+    both = plan_grow(fleet.wish, fleet.machines, seen, joining, ["w-1"]).plan
+    assert {step.machine for step in both.steps} == {"", "a-w-1"}
+    assert both.steps[-1].among == ["a-w-1", "w-1"]
+
+
+def test_a_join_that_failed_behind_its_registration_is_looked_at_again() -> None:
+    fleet, joining = adopted(1, 0, new_planes=1)
+    chosen = plan_grow(fleet.wish, fleet.machines, fleet.cluster(), joining)
+    fleet.wish, done = replace(fleet.wish, target=chosen.target), set[str]()
+    while ready := [one for one in runnable(chosen.plan, done) if one.step != "verify"]:
+        fleet.run(ready[0])
+        done.add(ready[0].name)
+    facts = fleet.machines["a-cp-1"]
+    fleet.machines["a-cp-1"] = replace(facts, kubeadm=replace(facts.kubeadm, unfinished=True))
+    again = plan_grow(fleet.wish, fleet.machines, fleet.cluster(), joining)
+    assert [step.name for step in again.plan.steps] == ["join/a-cp-1"]
+    assert again.target.first == "cp-1"
+
+
 def test_what_the_release_lacks_is_said_before_anything_is_done() -> None:
     fleet, joining = adopted(1, 0, new_workers=1)
     release = replace(fleet.target.release, artifacts=[])

@@ -19,10 +19,20 @@ def test_a_machine_is_let_go_when_and_only_when_it_carries_the_mark(
 ) -> None:
     wish = desired(planes, workers)
     marks = {name: data.draw(MARKS) for name in wish.target.members}
-    facts = {name: MachineFacts(kubeadm=KubeadmFacts(owner=mark)) for name, mark in marks.items() if mark is not None}
+    whole = {name: data.draw(st.booleans()) for name in marks}
+    facts = {
+        name: MachineFacts(
+            kubeadm=KubeadmFacts(owner=mark, joined=whole[name] or mark == "", unfinished=not whole[name])
+        )
+        for name, mark in marks.items()
+        if mark is not None
+    }
     plan = plan_release(wish, facts, ClusterFacts())
     mine = {name for name, mark in marks.items() if mark == KEY}
     assert {step.machine for step in plan.steps} == mine == set(plan.fingerprints)
-    assert all(step.after == [] and step.step == "release" for step in plan.steps)
+    for name in mine:
+        steps = [step.step for step in plan.steps if step.machine == name]
+        assert steps == (["release"] if whole[name] else ["reset", "restore"])
+    assert all(set(step.after) <= {f"reset/{step.machine}"} for step in plan.steps)
     for name in set(wish.target.members) - set(facts):
         assert name in plan.summary

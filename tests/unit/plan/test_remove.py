@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from groundplane.api.cluster import Change, Endpoint
+from groundplane.api.facts import KubeadmFacts, NodeFacts
 from groundplane.api.meta import ANNOTATION_ABANDON
 from groundplane.api.operation import Plan
 from groundplane.api.target import Desired
@@ -16,7 +17,7 @@ from groundplane.plan.create import plan_create
 from groundplane.plan.planes import leave, rooted, touched, with_leaving
 from groundplane.plan.remove import lost_majority, plan_remove
 
-from .fleet import Fleet, bare, desired, machine, with_target
+from .fleet import KEY, Fleet, bare, desired, machine, with_target
 from .test_create import change_machine, finished, step
 
 OWN = Endpoint(host="198.18.1.200", provider="External")
@@ -109,6 +110,28 @@ def test_a_control_plane_that_etcd_needs_stays() -> None:
     give_up(fleet, "cp-2")
     plan = plan_of(fleet, "cp-2", "cp-3")
     assert step(plan, "drain/cp-3").after == ["delete-node/cp-2"]
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_control_plane_that_never_joined_is_no_member_that_etcd_would_miss(dead: bool) -> None:
+    fleet = grown(1, 0)
+    added = machine("cp-2", "ControlPlane", "198.18.1.98")
+    fleet.wish = with_target(
+        replace(fleet.wish, machines={**fleet.wish.machines, "cp-2": added}), control_planes=["cp-1", "cp-2"]
+    )
+    marked = replace(bare("cp-2"), kubeadm=KubeadmFacts(owner=KEY))
+    fleet.machines["cp-2"] = marked
+    if dead:
+        fleet.nodes["cp-2"] = NodeFacts(name="cp-2")
+        give_up(fleet, "cp-2")
+        del fleet.nodes["cp-2"]
+    keys = [one.step for one in plan_of(fleet, "cp-2").steps]
+    assert "etcd-member" in keys, "etcd itself is asked"
+    fleet.nodes["cp-2"] = NodeFacts(name="cp-2")
+    if not dead:
+        fleet.machines["cp-2"] = replace(marked, kubeadm=replace(marked.kubeadm, etcd_data=True))
+    with pytest.raises(Refused, match="without a majority"):
+        plan_of(fleet, "cp-2")
 
 
 def test_a_machine_that_never_was_a_node_needs_no_removal() -> None:

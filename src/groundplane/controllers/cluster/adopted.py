@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_RENEW
+from groundplane.api.meta import ANNOTATION_HOLD_BACK, ANNOTATION_RENEW
 from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, resolve_grown
 from groundplane.api.validation.shared import runnable
 from groundplane.api.validation.together import claims
@@ -34,7 +34,7 @@ from groundplane.engine.conditions import Conditions
 from groundplane.engine.loop import Again
 from groundplane.engine.queue import ObjectKey
 from groundplane.plan.adoption import Adoptee, match, newcomers
-from groundplane.plan.choose import with_rest
+from groundplane.plan.choose import Chosen, with_rest
 from groundplane.plan.grow import plan_grow
 from groundplane.plan.preflight import Problem, check, errors
 
@@ -45,8 +45,8 @@ from .deletion import Deletion, may_be_on_machines
 from .inspecting import OpenDoor, inspect, with_warnings
 from .leaving import given_up, have_left, leaving
 from .operations import make_operation
-from .planning import Proposal, RequestRefused, asks_of_nodes, give_up, next_request, propose
-from .scope import ClusterScope, basis, load, wanted_distribution
+from .planning import Proposal, RequestRefused, asks_of_nodes, give_up, next_request, noted, propose_beside
+from .scope import ClusterScope, basis, ground_of, load, wanted_distribution
 from .settling import Settling
 from .status import StatusDraft
 
@@ -130,8 +130,10 @@ class Adoption:
             logins |= {ref.name for ref in (ssh.secret_ref, ssh.jump and ssh.jump.secret_ref) if ref}
         secrets = [await self._objects.secret(namespace, name) for name in sorted(logins)]
         request = next_request(scope)
+        coming = any(not node.node for node in scope.cluster.status.nodes)
         return (
             scope.inputs(),
+            ground_of(scope) if coming else "",
             request.answer if request is not None else "",
             *(f"{one.metadata.name}:{one.spec.approval}:{one.status.phase}" for one in scope.operations),
             *(str(secret["metadata"].get("resourceVersion", "")) if secret else "" for secret in secrets),
@@ -149,6 +151,7 @@ class Adoption:
     ) -> Advanced:
         """Match the Machines, and make the Operation that the spec asks for."""
         facts = found.facts
+        scope = _with_ground(scope, facts)
         if holds.marked(scope.cluster):
             await holds.hold(self._objects, scope)
         draft = self._draft(scope, status)
@@ -169,20 +172,20 @@ class Adoption:
         # A removal that was cut off has taken away what would prove that such a machine was a Node.
         problems += [problem for problem in matched if problem.machine not in ours]
         staying = {m.metadata.name: m for m in scope.machines if not m.metadata.deletion_timestamp}
-        # In a turn of unify nobody joins: the run's one approval would be for that, too.
-        joining = newcomers(staying, surveyed.facts, adoptee) if not scope.run else []
+        joining = newcomers(staying, surveyed.facts, adoptee)
+        unproven = [name for name in _unproven(scope) if name in surveyed.facts and name not in joining]
         draft.adopted(problems, joining)
         if errors(problems):
             draft.concluded(None if scope.stale else scope.answer)
             return Advanced(draft.finish(), pending=True)
-        wished = asks_of_nodes(scope) or bool(leaving(scope) or joining)
+        wished = asks_of_nodes(scope) or bool(leaving(scope) or joining or unproven)
         if next_request(scope) is not None or (
             wished and (scope.stale or scope.unfinished or not (scope.planned and scope.removed))
         ):
             if joining and not self._settling.settled(scope):
                 return Advanced(draft.finish(), settling=True)
-            self._settling.forget(scope)
-            return await self._plan(scope, draft, _Seen(surveyed.facts, facts, joining), open_door)
+            return await self._plan(scope, draft, _Seen(surveyed.facts, facts, joining, unproven), open_door)
+        self._settling.forget(scope)
         draft.clear()
         draft.concluded(None if scope.stale else scope.answer)
         return Advanced(draft.finish(), unprotect=holds.marked(scope.cluster) and not may_be_on_machines(scope))
@@ -202,7 +205,7 @@ class Adoption:
         fresh = await load(self._objects, meta.namespace, meta.name)
         if fresh is None or not holds.marked(fresh.cluster):
             return None
-        fresh = _in_its_turn(fresh)
+        fresh = replace(_in_its_turn(fresh), aside=scope.aside)
         if fresh.inputs() != scope.inputs():
             return None
         await holds.hold(self._objects, fresh)
@@ -242,6 +245,7 @@ class Adoption:
         operation = await make_operation(self._objects, held, chosen, proposal.request)
         if proposal.of_spec:
             draft.planned(held.inputs())
+        self._settling.forget(scope)
         draft.working(operation)
         return Advanced(draft.finish(), scope=held)
 
@@ -253,11 +257,15 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a plan is made from. `joining` are Machines that are no Nodes yet, by name."""
+    """What a plan is made from. `joining` are Machines that are no Nodes yet, by name.
+
+    `unproven`: Nodes for which the Join that made them did not come to its end.
+    """
 
     machines: Mapping[str, MachineFacts]
     cluster: ClusterFacts
     joining: Sequence[str]
+    unproven: Sequence[str]
 
 
 def _proposal(scope: ClusterScope, seen: _Seen) -> tuple[Proposal, Desired]:
@@ -269,16 +277,66 @@ def _proposal(scope: ClusterScope, seen: _Seen) -> tuple[Proposal, Desired]:
     target = resolve_adopted(scope.cluster, scope.foundation, scope.distribution, there, found)
     _require_runnable(scope, target)
     desired = Desired(target=target, machines={m.metadata.name: m for m in there})
-    proposal = propose(scope, desired, seen.machines, seen.cluster)
-    if not seen.joining or not proposal.of_spec or proposal.left:
-        return proposal, desired
+    proposal = propose_beside(scope, desired, seen.machines, seen.cluster)
+    goes_on = _may_join(scope, proposal)
     if proposal.chosen.plan.steps:
-        return replace(proposal, chosen=with_rest(proposal.chosen, seen.joining)), desired
+        begin = _begin(scope, seen.joining) if goes_on else []
+        return replace(proposal, chosen=with_rest(proposal.chosen, begin)), desired
+    grown = _grown(scope, seen, found) if goes_on else None
+    if grown is not None and grown[0].plan.steps:
+        return replace(proposal, chosen=noted(grown[0], proposal.refusal)), grown[1]
+    if proposal.refusal is not None and proposal.request is None:
+        raise proposal.refusal
+    return proposal, desired
+
+
+def _may_join(scope: ClusterScope, proposal: Proposal) -> bool:
+    """Tell whether machines may join now, or next.
+
+    In a turn of unify nobody does: the run's one approval would be for that, too. What a person asked for stands alone.
+    """
+    return not scope.run and proposal.request is None and not proposal.left
+
+
+def _begin(scope: ClusterScope, names: Sequence[str]) -> list[str]:
+    """Return those of the machines that nobody holds back."""
+    held = {m.metadata.name for m in scope.machines if m.metadata.annotations.get(ANNOTATION_HOLD_BACK) == "true"}
+    return [name for name in names if name not in held]
+
+
+def _grown(scope: ClusterScope, seen: _Seen, found: Found) -> tuple[Chosen, Desired] | None:
+    """Return what has new machines join, with its wish; None when there is none."""
+    begin, unproven = _begin(scope, seen.joining), _begin(scope, seen.unproven)
+    if not begin and not unproven:
+        return None
+    waiting = set(seen.joining) - set(begin)
+    machines = [machine for machine in scope.machines if machine.metadata.name not in waiting]
     foundation, _ = basis(scope.world, scope.cluster)
-    target = resolve_grown(scope.cluster, foundation, scope.distribution, every, replace(found, any_runtime=False))
-    desired = Desired(target=target, machines={m.metadata.name: m for m in every})
-    chosen = plan_grow(desired, seen.machines, seen.cluster, seen.joining)
-    return replace(proposal, chosen=chosen), msgspec.structs.replace(desired, target=chosen.target)
+    target = resolve_grown(scope.cluster, foundation, scope.distribution, machines, replace(found, any_runtime=False))
+    desired = Desired(target=target, machines={m.metadata.name: m for m in machines})
+    chosen = plan_grow(desired, seen.machines, seen.cluster, begin, unproven)
+    return chosen, msgspec.structs.replace(desired, target=chosen.target)
+
+
+def _with_ground(scope: ClusterScope, facts: ClusterFacts) -> ClusterScope:
+    """Return the scope with what new machines come with: another Foundation or version makes another plan for them."""
+    nodes = {node.name for node in facts.nodes}
+    coming = any(m.metadata.name not in nodes and not m.metadata.deletion_timestamp for m in scope.machines)
+    if scope.run or not (coming or _unproven(scope)):
+        return scope
+    return replace(scope, aside=f"{facts.version} {ground_of(scope)}")
+
+
+def _unproven(scope: ClusterScope) -> list[str]:
+    """Return the Machines whose newest Join was begun and did not succeed."""
+    newest: dict[str, bool] = {}
+    for operation in scope.operations:
+        if operation.spec.plan.action == "Join" and operation.status.started_at:
+            good = operation.status.phase == "Succeeded"
+            newest |= {step.machine: good for step in operation.spec.plan.steps if step.machine}
+            newest |= {name: good for step in operation.spec.plan.steps for name in step.among}
+    staying = [m.metadata.name for m in scope.machines if not m.metadata.deletion_timestamp]
+    return sorted(name for name in staying if not newest.get(name, True))
 
 
 def authorities_of(pem: bytes) -> frozenset[str]:

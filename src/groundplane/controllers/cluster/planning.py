@@ -61,12 +61,13 @@ class RequestRefused(Refused):
 class Proposal:
     """A plan with its target, and the request that it answers, if it is for one.
 
-    `left`: deleted machines on which nothing of the cluster is.
+    `left`: deleted machines on which nothing of the cluster is. `refusal`: why others of them stay members.
     """
 
     chosen: Chosen
     request: Request | None = None
     left: Sequence[str] = ()
+    refusal: Refused | None = None
 
     @property
     def of_spec(self) -> bool:
@@ -95,6 +96,16 @@ def propose(
     scope: ClusterScope, desired: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts
 ) -> Proposal:
     """Return what is to be done next; a plan without steps when nothing is. Raises Refused, or RequestRefused."""
+    proposal = propose_beside(scope, desired, facts, observed)
+    if proposal.refusal is not None and not proposal.chosen.plan.steps and proposal.request is None:
+        raise proposal.refusal
+    return proposal
+
+
+def propose_beside(
+    scope: ClusterScope, desired: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts
+) -> Proposal:
+    """The same for whoever has more to do: a removal that is refused is in the proposal when that has no steps."""
     request, removal = next_request(scope), _removal(desired, facts, observed, leaving(scope))
     staying = leave(desired, removal.names)
     if request is not None and request.about is not None:
@@ -102,12 +113,10 @@ def propose(
     if removal.refusal is not None and scope.planned and not (scope.unfinished or scope.stale or request):
         raise removal.refusal
     if removal.names:
-        chosen = _noted(Chosen(removal.plan, staying.target), removal.refusal)
+        chosen = noted(Chosen(removal.plan, staying.target), removal.refusal)
         return Proposal(chosen, left=() if removal.plan.steps else removal.names)
     proposal = _wanted(scope, request, staying, facts, observed)
-    if removal.refusal is not None and not proposal.chosen.plan.steps and proposal.request is None:
-        raise removal.refusal
-    return replace(proposal, chosen=_noted(proposal.chosen, removal.refusal))
+    return replace(proposal, chosen=noted(proposal.chosen, removal.refusal), refusal=removal.refusal)
 
 
 def without_leaving(
@@ -145,7 +154,7 @@ def _removal(
         return _Removal(Plan(action="Remove"), [], error)
 
 
-def _noted(chosen: Chosen, refusal: Refused | None) -> Chosen:
+def noted(chosen: Chosen, refusal: Refused | None) -> Chosen:
     """Return the plan with what is not done by it."""
     if refusal is None:
         return chosen

@@ -47,7 +47,10 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class ClusterScope:
-    """`operations` are this cluster's, oldest first. `machines` point to it, and have not been let go by us."""
+    """`operations` are this cluster's, oldest first. `machines` point to it, and have not been let go by us.
+
+    `aside`: what a plan for it rests on beside what these objects say.
+    """
 
     cluster: Cluster
     foundation: Foundation | None
@@ -55,6 +58,7 @@ class ClusterScope:
     machines: list[Machine]
     operations: list[Operation]
     world: World
+    aside: str = ""
 
     @property
     def active(self) -> Operation | None:
@@ -147,8 +151,14 @@ class ClusterScope:
             *sorted(f"{m.metadata.uid}:leaving" for m in self.machines if m.metadata.deletion_timestamp),
             _ground(self.foundation),
             _identity(self.distribution),
+            *([self.aside] if self.aside else []),
         ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def ground_of(scope: ClusterScope) -> str:
+    """Return a digest of what the Cluster's Foundation asks for, also where that is not wished for."""
+    return _ground(basis(scope.world, scope.cluster)[0])
 
 
 async def load(objects: Objects, namespace: str, name: str) -> ClusterScope | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -54,6 +55,7 @@ def kubeadm_facts(sections: Sections) -> KubeadmFacts:
         admin_conf="admin-conf" in found,
         etcd_data="etcd-data" in found or "etcd-data" in pairs(sections.get("seen", ())),
         owner=_owner(sections.get("owner", ())),
+        unfinished=_unfinished(sections.get("kubeadm-note", ())),
     )
 
 
@@ -105,9 +107,20 @@ def _runtime(endpoint: str, flags: dict[str, str], version: str) -> str:
 
 
 def _owner(lines: Sequence[str]) -> str:
-    try:
-        mark = msgspec.json.decode("\n".join(lines))
-    except msgspec.DecodeError:
-        return ""
-    owner = mark.get("owner") if isinstance(mark, dict) else None
+    owner = _document(lines).get("owner")
     return owner if isinstance(owner, str) else ""
+
+
+def _unfinished(lines: Sequence[str]) -> bool:
+    """Tell whether the note of init and join says that one was begun and has not ended."""
+    note = _document(lines)
+    return bool(note.get("verb")) and not note.get("ended")
+
+
+def _document(lines: Sequence[str]) -> dict[str, Any]:
+    """Return what is in a file of JSON; {} when that cannot be read."""
+    try:
+        document = msgspec.json.decode("\n".join(lines))
+    except msgspec.DecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}

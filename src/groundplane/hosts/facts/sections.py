@@ -56,6 +56,7 @@ _FILES = {
     "/etc/groundplane/machine.json": "owner",
     "/var/lib/groundplane/notes/packages.json": "updates",
     "/var/lib/groundplane/notes/virtual-ip.json": "virtual-ip",
+    "/var/lib/groundplane/notes/kubeadm.json": "kubeadm-note",
     "net/route": "routes-proc",
     "net/ipv6_route": "routes6-proc",
     "net/tcp": "sockets-tcp",

@@ -33,7 +33,7 @@ set -- "$named" /etc/machine-id /proc/sys/kernel/random/boot_id /sys/class/dmi/i
   /sys/devices/system/cpu/online /proc/meminfo /proc/swaps /proc/modules /sys/fs/selinux/enforce \
   /sys/module/apparmor/parameters/enabled /etc/ufw/ufw.conf /sys/kernel/kexec_crash_loaded \
   /var/lib/kubelet/kubeadm-flags.env /etc/groundplane/machine.json /var/lib/groundplane/notes/packages.json \
-  /var/lib/groundplane/notes/virtual-ip.json /run/systemd/container \
+  /var/lib/groundplane/notes/virtual-ip.json /var/lib/groundplane/notes/kubeadm.json /run/systemd/container \
   /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables \
   /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/default/rp_filter \
   /proc/sys/net/ipv4/conf/all/forwarding /proc/sys/net/ipv4/ip_local_port_range \

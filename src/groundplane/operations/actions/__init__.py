@@ -98,7 +98,7 @@ CHANGE: Mapping[str, Step] = _by_key(
 )
 CLEAN_UP: Mapping[str, Step] = _by_key(CleanUp())
 DELETE: Mapping[str, Step] = _by_key(Drain(), Reset(), Restore())
-RELEASE: Mapping[str, Step] = _by_key(Release())
+RELEASE: Mapping[str, Step] = _by_key(Release(), Reset(), Restore())
 REMOVE: Mapping[str, Step] = _by_key(
     Claim(), DrainLeaving(), EtcdMember(), Reset(), DeleteNode(), Restore(), Routes(), VirtualIP()
 )

@@ -13,7 +13,7 @@ from groundplane.hosts.contract import Host
 
 from .. import control_plane, etcd, nodes, planes, watches
 from ..control_plane import preflight_skipped, remove_config, run_with_config, taken
-from ..errors import NotYet
+from ..errors import NotYet, StepRefused
 from ..kubeadm import Join as JoinWith
 from ..kubeadm import Token, discovery_document, init_documents, join_documents, minor_of, render
 from ..places import ADMIN_CONF, CA, RUN
@@ -39,6 +39,7 @@ class Join:
 
     async def apply(self, scope: Scope, changes: list[PlannedChange]) -> None:
         await control_plane.follow_earlier(scope, "join")
+        await _require_name(scope)
         if await control_plane.state(scope.host) == "half" and await _missing(scope):
             await control_plane.clear_half(scope)
             # kubeadm refuses a name whose Node still counts as ready; the half that it stood for is gone.
@@ -57,6 +58,26 @@ class Join:
         await control_plane.end(scope, "join")
 
 
+async def _require_name(scope: Scope) -> None:
+    """Somebody else may have added a node meanwhile: what is another machine's is neither deleted nor taken over."""
+    found = await nodes.node(await nodes.door(scope), scope.name)
+    if found is not None and await _is_another(scope, found):
+        raise StepRefused(
+            f"cannot join host {scope.name}: another machine is registered as Node {scope.name}",
+            remedy="give the Machine another name, or delete that Node if it is gone for good",
+        )
+
+
+async def _is_another(scope: ReadScope, node: nodes.Object) -> bool:
+    ours = (await scope.host.read("/etc/machine-id") or b"").decode().strip()
+    theirs = _machine_id(node)
+    return bool(ours and theirs) and ours != theirs
+
+
+def _machine_id(node: nodes.Object) -> str:
+    return str(((node.get("status") or {}).get("nodeInfo") or {}).get("machineID", ""))
+
+
 async def _renew_watches(scope: Scope) -> None:
     """The second member of etcd left the first one's API server without a leader for a while; a third one does not."""
     source = await planes.source(scope)
@@ -72,11 +93,9 @@ async def _missing(scope: ReadScope) -> str:
     found = await nodes.node(await nodes.door(scope), scope.name)
     if found is None:
         return "it is not registered"
-    ours = (await scope.host.read("/etc/machine-id") or b"").decode().strip()
-    theirs = ((found.get("status") or {}).get("nodeInfo") or {}).get("machineID", "")
-    if ours and theirs and ours != theirs:
+    if await _is_another(scope, found):
         return "another machine is registered by this name"
-    if not theirs:
+    if not _machine_id(found):
         return "its kubelet has not reported yet"
     return await _plane_missing(scope, found) if scope.name in scope.target.control_planes else ""
 
