@@ -28,7 +28,8 @@ test: ## every test, on real parts, in two processes
 test-long: ## the tests that take many minutes each, one after another
 	@scripts/setup.sh lab
 	@$(PY) -m groundplane_lab artifacts
-	@GROUNDPLANE_LONG=1 $(PY) -m pytest tests/lab_operations/test_upgrade.py tests/e2e/test_migrate.py
+	@GROUNDPLANE_LONG=1 $(PY) -m pytest tests/lab_operations/test_upgrade.py tests/e2e/test_migrate.py \
+		tests/e2e/test_plain_life.py
 
 check: setup ## linters, types, layers, generated files
 	@.venv/bin/ruff check .
