@@ -7,6 +7,7 @@ API without pause. Each plan is made from real surveys, as a controller makes it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -61,6 +62,19 @@ class Balancer:
         await asyncio.wait({task})
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._connect(reader, writer)
+        except asyncio.CancelledError:
+            # What is still to be sent would be waited for.
+            writer.transport.abort()
+            raise
+        finally:
+            # Here and now, also while it looks for a server: a connection must not outlive the loop.
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for address in self.addresses:
             try:
                 async with asyncio.timeout(2):
@@ -69,7 +83,6 @@ class Balancer:
                 continue
             await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
             return
-        writer.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
