@@ -16,7 +16,7 @@ from groundplane.client.typed import RESOURCES
 from support.member import Member, workload
 
 from .site import CONTROL_PLANE, FRESH, Host
-from .test_adoption import PLANE, TUNED, WORKER, Adopted, adopted, member_node
+from .test_adoption import PLANE, TUNED, WORKER, Adopted, adopted, member_node, settle
 from .test_imported import imported, kubeconfig, look, message, reasons
 from .world import NAMESPACE, distribution, foundation, secret, world
 
@@ -36,16 +36,8 @@ async def spare(found: Adopted, name: str = NEW, role: str = "Worker", **spec: A
     return host
 
 
-async def settle(found: Adopted) -> None:
-    """Let the controller look until Machines that stay the same have been acted upon."""
-    for _ in range(2):
-        await look(found.site)
-        found.site.clock.advance(2)
-    await look(found.site)
-
-
 async def looks(found: Adopted) -> Operation:
-    await settle(found)
+    await settle(found.site)
     return await found.site.only_operation("Join")
 
 
@@ -81,6 +73,18 @@ async def test_machines_that_come_one_by_one_are_one_plan(tmp_path: Path) -> Non
         assert len(await found.site.operations()) == 1
 
 
+async def test_machines_that_go_one_by_one_are_one_plan(tmp_path: Path) -> None:
+    async with adopted(tmp_path, PLANE, WORKER, NEW) as found:
+        await found.wish(settings=TUNED)
+        await found.site.end(await found.site.only_operation("Change"), "Succeeded")
+        for name in (WORKER, NEW):
+            await found.site.delete(Machine, name)
+            await look(found.site)
+        await settle(found.site)
+        removal = await found.site.only_operation("Remove")
+        assert removal.spec.target.leaving == [WORKER, NEW]
+
+
 async def test_with_a_network_that_is_recognised_the_new_node_is_proven(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
         flannel = workload("kube-system", "kube-flannel-ds", "quay.io/coreos/flannel:v0.13.0")
@@ -97,7 +101,7 @@ async def test_a_join_that_was_cut_off_goes_on_after_a_retry(tmp_path: Path) -> 
         await found.site.end(await looks(found), "Failed")
         host.owner = "default/prod"
         await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "1")
-        await settle(found)
+        await settle(found.site)
         again = (await found.site.operations("Join"))[-1]
         assert "claim" not in {step.step for step in again.spec.plan.steps}
         assert {step.machine for step in again.spec.plan.steps} == {NEW}
@@ -107,7 +111,7 @@ async def test_what_the_spec_asks_of_the_nodes_goes_first_and_says_who_joins_the
     async with adopted(tmp_path) as found:
         await spare(found)
         await found.wish(settings=TUNED)
-        await settle(found)
+        await settle(found.site)
         change = await found.site.only_operation("Change")
         assert change.spec.plan.next == f"{NEW} joins"
         assert NEW not in {step.machine for step in change.spec.plan.steps}
@@ -123,7 +127,7 @@ async def test_a_machine_that_is_held_back_does_not_join(tmp_path: Path) -> None
     async with adopted(tmp_path) as found:
         await spare(found)
         await found.site.annotate(Machine, NEW, "groundplane.dev/hold-back", "true")
-        await settle(found)
+        await settle(found.site)
         assert await found.site.operations() == []
         await found.site.annotate(Machine, NEW, "groundplane.dev/hold-back", "")
         assert (await looks(found)).spec.plan.fingerprints.keys() == {NEW}
@@ -138,16 +142,16 @@ async def test_labels_and_proof_that_a_failed_join_left_are_made_up_for_after_a_
         # It has joined, and its network came too late.
         host.captured, host.worker, host.owner = CONTROL_PLANE, True, "default/prod"
         found.member.nodes.append(member_node(NEW, host.address))
-        await settle(found)
+        await settle(found.site)
         assert len(await found.site.operations("Join")) == 1, "not before somebody asks"
         await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "1")
-        await settle(found)
+        await settle(found.site)
         rest = (await found.site.operations("Join"))[-1]
         assert [step.step for step in rest.spec.plan.steps] == ["node-labels", "verify"]
         assert rest.spec.plan.summary == f"finish what the join of {NEW} to cluster prod left"
         await found.site.end(rest, "Succeeded")
         await found.site.annotate(Cluster, "prod", "groundplane.dev/retry", "2")
-        await settle(found)
+        await settle(found.site)
         assert len(await found.site.operations("Join")) == 2
 
 
@@ -174,11 +178,11 @@ async def test_a_plan_that_waits_is_made_anew_when_the_ground_or_the_version_is_
         ground = {"runtime": {"name": "docker"}}
         await found.site.patch(Foundation, "ground", spec=ground)
         for _ in range(2):
-            await settle(found)
+            await settle(found.site)
         operations = await found.site.operations("Join")
         assert [one.spec.cancel for one in operations][:1] == ["Requested"]
         await found.site.end(first, "Cancelled", started=False)
-        await settle(found)
+        await settle(found.site)
         assert (await found.site.operations("Join"))[-1].spec.target.runtime.name == "docker"
 
 
@@ -186,7 +190,7 @@ async def test_a_release_that_nobody_has_is_asked_for(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
         found.member.version = "v1.20.15"
         await spare(found)
-        await settle(found)
+        await settle(found.site)
         assert (await reasons(found.site))["Progressing"] == ("False", "Refused")
         said = await message(found.site, "Progressing")
         assert "Distribution native has no release v1.20.15" in said
@@ -198,7 +202,7 @@ async def test_a_control_plane_needs_an_address_that_does_not_go_with_one_machin
         for host in found.hosts.values():
             host.server = f"https://{found.hosts[PLANE].address}:6443"
         await spare(found, role="ControlPlane")
-        await settle(found)
+        await settle(found.site)
         assert (await reasons(found.site))["Progressing"] == ("False", "Refused")
         assert "as a control plane: its nodes know it by" in await message(found.site, "Progressing")
         assert await found.site.operations() == []
@@ -219,7 +223,7 @@ async def test_a_machine_that_does_not_do_is_told_before_anybody_is_asked(tmp_pa
     async with adopted(tmp_path) as found:
         await spare(found)
         await found.wish(runtime={"name": "docker", "version": ">=99.0.0"})
-        await settle(found)
+        await settle(found.site)
         assert (await reasons(found.site))["PreflightPassed"] == ("False", "Problems")
         said = await message(found.site, "PreflightPassed")
         assert f"machine {NEW}: docker" in said
@@ -237,7 +241,7 @@ async def test_new_nodes_have_the_runtime_of_the_foundation_and_may_differ_from_
         found.member.nodes[1]["status"]["nodeInfo"]["containerRuntimeVersion"] = "containerd://1.6.20"
         await found.site.client.delete(RESOURCES[Machine], NAMESPACE, NEW)
         await spare(found, "shop-4")
-        await settle(found)
+        await settle(found.site)
         assert (await found.site.operations("Join"))[-1].spec.target.runtime.name == "containerd"
 
 

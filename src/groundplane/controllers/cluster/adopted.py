@@ -79,7 +79,7 @@ def _cluster_of(machine: Object) -> ObjectKey | None:
 class Advanced:
     """What a look came to. `pending`: look again soon; `moved`: at once, for somebody changed something meanwhile.
 
-    `settling`: in a moment, for Machines that are to join may still be coming.
+    `settling`: in a moment, for more Machines may be coming or going.
 
     `unprotect`: no machine was touched, so the finalizer is of no use. `scope` is what was read last, where that is
     newer than what the look began with.
@@ -182,7 +182,7 @@ class Adoption:
         if next_request(scope) is not None or (
             wished and (scope.stale or scope.unfinished or not (scope.planned and scope.removed))
         ):
-            if joining and not self._settling.settled(scope):
+            if (joining or leaving(scope)) and not self._settling.settled(scope):
                 return Advanced(draft.finish(), settling=True)
             return await self._plan(scope, draft, _Seen(surveyed.facts, facts, joining, unproven), open_door)
         self._settling.forget(scope)
