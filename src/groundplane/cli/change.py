@@ -46,6 +46,7 @@ def delete(target: Target, *, kind: str, name: str, wait: bool, timeout: str) ->
 @pass_target
 def approve(target: Target, *, name: str) -> None:
     """Approve an operation that waits for it."""
+    from .approving import approve_waiting
     from .kinds import OPERATION, display
     from .values import reference
 
@@ -53,7 +54,7 @@ def approve(target: Target, *, name: str) -> None:
 
     async def work() -> None:
         async with target.connect() as api:
-            await api.client.patch(OPERATION, api.namespace, wanted, {"spec": {"approval": "Approved"}})
+            await approve_waiting(api, wanted)
             click.echo(f"{display(OPERATION, wanted)} approved; follow it with: groundplane operation watch {wanted}")
 
     target.run(work())

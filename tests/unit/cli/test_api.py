@@ -232,6 +232,8 @@ def test_approve_cancel_and_retry_write_what_they_say(
     assert cli("operation", "cancel", "operation/op-1").code == 0
     spec = server.do(lambda client: client.get(OPERATION, namespace, "op-1"))["spec"]
     assert (spec["approval"], spec["cancel"]) == ("Approved", "Requested")
+    late = cli("approve", "op-1")
+    assert (late.code, "it is being cancelled" in late.err, "groundplane plan shop" in late.err) == (3, True, True)
     stamps = set()
     for _ in range(2):
         assert cli("retry", "shop").code == 0
