@@ -178,6 +178,11 @@ class KubeadmFacts(Struct, frozen=True):
     owner: Annotated[str, says("Cluster (namespace/name) whose mark is on the machine")] = ""
     unfinished: Annotated[bool, says("whether Groundplane began an init or join there that has not ended")] = False
 
+    @property
+    def present(self) -> bool:
+        """Whether there is anything that an init or join leaves."""
+        return self.joined or self.admin_conf or bool(self.static_pods) or self.etcd_data
+
 
 class NetworkFacts(Struct, frozen=True):
     """`routes` maps destination CIDR to next hop for routes via a gateway; `addresses` are CIDR notations."""

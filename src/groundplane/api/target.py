@@ -15,7 +15,7 @@ from groundplane.base.errors import Refused
 
 from .cluster import Addons, Change, Cluster, ClusterNetwork, Components, Endpoint, Kubeadm, KubeletOverride
 from .distribution import Distribution, Release, Source
-from .facts import ClusterFacts, ComponentFacts, MachineFacts
+from .facts import ClusterFacts, MachineFacts
 from .foundation import Foundation, FoundationSpec, HostSettings, Kernel, OSEntry, RuntimeChoice, RuntimeName
 from .machine import Machine
 from .meta import ANNOTATION_UPDATE, Struct, says
@@ -23,6 +23,7 @@ from .meta import ANNOTATION_UPDATE, Struct, says
 # Host settings of which nothing is wanted: no step changes a host because of them.
 LEFT_ALONE = HostSettings(swap="Ignored", time_sync="Ignored", modules=[], sysctls={})
 _API_PORT = 6443
+_DNS = ("coredns", "kube-dns")
 
 
 class ClusterTarget(Struct, frozen=True):
@@ -198,19 +199,16 @@ def resolve_grown(
     They come with the version that its API serves, and with the runtime and host settings of the spec, or else of the
     Foundation; where there is none, with the runtime that runs. Raises Refused when there is no such release.
     """
-    spec, base = cluster.spec, foundation.spec if foundation is not None else FoundationSpec()
-    runtime = spec.runtime or (foundation.spec.runtime if foundation is not None else None)
+    spec = cluster.spec
     kubernetes = msgspec.structs.replace(spec.kubernetes, version=found.cluster.version)
-    wanted = msgspec.structs.replace(spec, kubernetes=kubernetes, runtime=runtime)
-    same = msgspec.structs.replace(cluster, spec=wanted)
-    target = resolve_adopted(same, None, distribution, machines, found)
+    # A new machine is not left as it is found.
+    settings = spec.settings or (HostSettings() if foundation is None else None)
+    wanted = msgspec.structs.replace(spec, kubernetes=kubernetes, settings=settings)
+    target = resolve_adopted(msgspec.structs.replace(cluster, spec=wanted), foundation, distribution, machines, found)
     return msgspec.structs.replace(
         target,
-        settings=spec.settings or base.operating_system.settings,
-        kernel=base.operating_system.kernel,
-        operating_systems=[*base.operating_system.recommended, *base.operating_system.allowed],
         components=Components(kubelet=KubeletOverride(config=_cgroups(found))),
-        addons=Addons(dns="CoreDNS" if any(_is_dns(one) for one in found.cluster.addons) else "None"),
+        addons=Addons(dns="CoreDNS" if any(one.name in _DNS for one in found.cluster.addons) else "None"),
     )
 
 
@@ -219,10 +217,6 @@ def _cgroups(found: Found) -> dict[str, str]:
     nodes = [facts.kubelet for facts in found.machines.values() if facts.kubeadm.joined]
     counts = Counter(kubelet.cgroup_driver for kubelet in nodes if kubelet.cgroup_driver)
     return {"cgroupDriver": counts.most_common(1)[0][0]} if counts else {}
-
-
-def _is_dns(addon: ComponentFacts) -> bool:
-    return addon.name in ("coredns", "kube-dns")
 
 
 def _release(cluster: Cluster, distribution: Distribution | None, version: str) -> Release:
@@ -282,10 +276,7 @@ def _addresses(machines: Sequence[Machine], found: Found) -> set[str]:
     """Return addresses and names of single machines; one alone in its network is none, for a virtual IP is such."""
     own = {machine.spec.address for machine in machines} | {node.address for node in found.cluster.nodes}
     for facts in found.machines.values():
-        own |= {address for address, _, size in map(_parted, facts.network.addresses) if size not in ("32", "128")}
+        parted = (address.partition("/") for address in facts.network.addresses)
+        own |= {address for address, _, size in parted if size not in ("32", "128")}
         own.add(facts.network.hostname)
     return own - {""}
-
-
-def _parted(address: str) -> tuple[str, str, str]:
-    return address.partition("/")

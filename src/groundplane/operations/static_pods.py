@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from groundplane.hosts.contract import Host, ReadHost
+from groundplane.plan.view import STATIC_PODS
 
 from .kubeadm.upgrade import manifest_path
 from .nodes import Object
 from .scope import ReadScope
-
-_OF_A_CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 # Only what runs in a pod of this machine's kubelet.
 _END = """for pid in $(pgrep -x "{name}"); do
@@ -37,5 +36,5 @@ async def not_shown(scope: ReadScope, pods: Iterable[Object], names: Collection[
     """
     seen = {pod["metadata"]["name"] for pod in pods}
     planes = [name for name in scope.target.control_planes if name in names]
-    hidden = [(name, one) for name in planes for one in _OF_A_CONTROL_PLANE if f"{one}-{name}" not in seen]
+    hidden = [(name, one) for name in planes for one in STATIC_PODS if f"{one}-{name}" not in seen]
     return [f"{one}-{name}" for name, one in hidden if await scope.hosts[name].stat(manifest_path(one)) is not None]

@@ -76,7 +76,7 @@ def _is_new(name: str, facts: MachineFacts, adoptee: Adoptee) -> bool:
     if facts.machine_id in {one.machine_id for one in adoptee.cluster.nodes}:
         return False
     # One that bears our mark and is whole was a node: somebody has deleted its Node.
-    return begun or not (kubeadm.joined or kubeadm.admin_conf or kubeadm.static_pods or kubeadm.etcd_data)
+    return begun or not kubeadm.present
 
 
 def _platform(adoptee: Adoptee) -> Iterator[Problem]:

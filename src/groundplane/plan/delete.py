@@ -33,7 +33,7 @@ def reset(view: View, name: str) -> list[PlannedChange]:
     """
     facts, changes = view.of(name), []
     kubeadm = facts.kubeadm
-    if kubeadm.joined or kubeadm.admin_conf or kubeadm.static_pods or kubeadm.etcd_data:
+    if kubeadm.present:
         changes.append(PlannedChange(what="kubeadm", before=f"{view.role(name)} of {view.target.name}", after="reset"))
     if facts.kubelet.active:
         changes.append(PlannedChange(what="kubelet", before="running", after="stopped"))
@@ -58,19 +58,19 @@ def restore(_: View, __: str) -> list[PlannedChange]:
     return [PlannedChange(what="files and settings that Groundplane put there", after="removed, backups put back")]
 
 
-_RESET = "Reset kubeadm, kubelet and pod network"
+RESET, RESTORE = "Reset kubeadm, kubelet and pod network", "Put the machine back as it was"
 RULES: tuple[Rule, ...] = (
     Rule("drain", "Evict the pods", "Machine", drain),
-    Rule("reset", _RESET, "Machine", reset_worker, after=("drain",)),
+    Rule("reset", RESET, "Machine", reset_worker, after=("drain",)),
     Rule(
         "reset",
-        _RESET,
+        RESET,
         "Machine",
         reset_control_plane,
         after_all=("drain", "reset"),
         in_turn=("ControlPlane",),
     ),
-    Rule("restore", "Put the machine back as it was", "Machine", restore, after=("reset",)),
+    Rule("restore", RESTORE, "Machine", restore, after=("reset",)),
 )
 
 

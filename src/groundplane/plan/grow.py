@@ -21,7 +21,7 @@ from groundplane.base.words import counted
 from . import assemble, create
 from .choose import Chosen
 from .fingerprint import fingerprint
-from .planes import rooted
+from .planes import TWO_PLANES, rooted
 from .prepare import missing_artifacts
 from .rule import Rule, build
 from .view import View, plain_image
@@ -163,7 +163,7 @@ def _notes(view: View, joining: Sequence[str]) -> Iterator[str]:
     if planes := _planes(view, joining):
         endpoint = view.target.endpoint
         if len(view.target.control_planes) == 2:
-            yield "two control planes are no safer than one: etcd stands still when either is away"
+            yield TWO_PLANES
         yield f"have {endpoint.host}:{endpoint.port} lead to {', '.join(planes)} too, once they have joined"
     brought = {plain_image(one.image) for one in view.target.release.artifacts if one.type == "Image"}
     run = {one.image for one in view.cluster.components if one.name == "kube-proxy"}

@@ -20,6 +20,8 @@ from groundplane.api.target import ClusterTarget, Desired
 
 from .view import STATIC_PODS, View
 
+TWO_PLANES = "two control planes are no safer than one: etcd stands still when either is away"
+
 
 def rooted(desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts) -> Desired:
     """Return the wish with the control planes that live first, and with the endpoint that the nodes know.

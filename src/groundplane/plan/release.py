@@ -8,15 +8,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.operation import Plan, PlannedChange, PlannedStep
+from groundplane.api.operation import Plan, PlannedChange
 from groundplane.api.target import Desired
 from groundplane.base.words import counted
 
 from . import delete
 from .fingerprint import fingerprint
+from .rule import Rule, build
 from .view import View
 
 RELEASE = "release"
+
+
+def _is_node(view: View, name: str) -> bool:
+    kubeadm = view.of(name).kubeadm
+    return kubeadm.joined and not kubeadm.unfinished
+
+
+def _release(view: View, name: str) -> list[PlannedChange]:
+    return [PlannedChange(what="owner", before=view.target.key, after="none")] if _is_node(view, name) else []
+
+
+def _reset(view: View, name: str) -> list[PlannedChange]:
+    return [] if _is_node(view, name) else delete.reset(view, name)
+
+
+def _restore(view: View, name: str) -> list[PlannedChange]:
+    return [] if _is_node(view, name) else delete.restore(view, name)
+
+
+RULES = (
+    Rule(RELEASE, "Let the machine go", "Machine", _release),
+    Rule("reset", delete.RESET, "Machine", _reset),
+    Rule("restore", delete.RESTORE, "Machine", _restore, after=("reset",)),
+)
 
 
 def plan_release(desired: Desired, facts: Mapping[str, MachineFacts], cluster: ClusterFacts) -> Plan:
@@ -28,42 +53,10 @@ def plan_release(desired: Desired, facts: Mapping[str, MachineFacts], cluster: C
     mine = [name for name in view.target.members if name in facts and view.ours(name)]
     return Plan(
         action="Release",
-        steps=[step for name in mine for step in _steps(view, name)],
+        steps=build(RULES, view, mine),
         fingerprints={name: fingerprint(facts[name]) for name in mine},
         summary=_summary(view, len(mine)),
         notes=["the cluster runs on; what changes made of it stays as it is"] if mine else [],
-    )
-
-
-def _steps(view: View, name: str) -> list[PlannedStep]:
-    kubeadm = view.of(name).kubeadm
-    if kubeadm.joined and not kubeadm.unfinished:
-        return [_release(view, name)]
-    reset = PlannedStep(
-        name=f"reset/{name}",
-        step="reset",
-        title="Reset kubeadm, kubelet and pod network",
-        machine=name,
-        changes=delete.reset(view, name),
-    )
-    restore = PlannedStep(
-        name=f"restore/{name}",
-        step="restore",
-        title="Put the machine back as it was",
-        machine=name,
-        after=[reset.name],
-        changes=delete.restore(view, name),
-    )
-    return [reset, restore]
-
-
-def _release(view: View, name: str) -> PlannedStep:
-    return PlannedStep(
-        name=f"{RELEASE}/{name}",
-        step=RELEASE,
-        title="Let the machine go",
-        machine=name,
-        changes=[PlannedChange(what="owner", before=view.target.key, after="none")],
     )
 
 

@@ -20,7 +20,7 @@ from groundplane.base.words import counted
 from . import delete, virtual_ip
 from .budget import allowed
 from .fingerprint import fingerprint
-from .planes import leave, lives
+from .planes import TWO_PLANES, leave, lives
 from .view import STATIC_PODS, View
 
 ROUTES = "routes"
@@ -198,9 +198,9 @@ _WORDS = {
     "claim": ("Mark the machine as this cluster's", "owner"),
     "drain": ("Evict the pods", "pods of node {}", "evicted"),
     "etcd-member": ("Take the control plane out of etcd", "etcd member {}", "removed, the others healthy"),
-    "reset": ("Reset kubeadm, kubelet and pod network",),
+    "reset": (delete.RESET,),
     "delete-node": ("Delete the Node", "node {}", "deleted"),
-    "restore": ("Put the machine back as it was",),
+    "restore": (delete.RESTORE,),
 }
 
 
@@ -234,4 +234,4 @@ def _notes(view: View, dead: Sequence[str], alive: Sequence[str]) -> Iterator[st
         left = len(view.target.control_planes)
         yield f"{counted(left, 'control plane')} {_verb(left)}; connections to the API of {', '.join(planes)} end"
     if len(view.target.control_planes) == 2 and (planes or dead):
-        yield "two control planes are no safer than one: etcd stands still when either is away"
+        yield TWO_PLANES

@@ -42,7 +42,7 @@ def foreign(facts: MachineFacts, key: str) -> str:
     kubeadm = facts.kubeadm
     if kubeadm.owner not in ("", key):
         return f"belongs to cluster {kubeadm.owner}"
-    if not kubeadm.owner and (kubeadm.joined or kubeadm.admin_conf or kubeadm.static_pods or kubeadm.etcd_data):
+    if not kubeadm.owner and kubeadm.present:
         return f"is already a node of the cluster at {kubeadm.server or 'an unknown address'}"
     return ""
 

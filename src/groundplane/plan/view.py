@@ -130,4 +130,9 @@ def needed_plugins(target: ClusterTarget) -> tuple[str, ...]:
 
 def held_back(view: View, name: str) -> bool:
     """Tell whether a person keeps changes away from the machine."""
-    return view.spec(name).metadata.annotations.get(ANNOTATION_HOLD_BACK) == "true"
+    return holds_back(view.spec(name))
+
+
+def holds_back(machine: Machine) -> bool:
+    """The same of a Machine alone."""
+    return machine.metadata.annotations.get(ANNOTATION_HOLD_BACK) == "true"

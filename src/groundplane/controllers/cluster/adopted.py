@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_HOLD_BACK, ANNOTATION_RENEW
+from groundplane.api.meta import ANNOTATION_RENEW
 from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, resolve_grown
 from groundplane.api.validation.shared import runnable
 from groundplane.api.validation.together import claims
@@ -37,6 +37,7 @@ from groundplane.plan.adoption import Adoptee, match, newcomers
 from groundplane.plan.choose import Chosen, with_rest
 from groundplane.plan.grow import plan_grow
 from groundplane.plan.preflight import Problem, check, errors
+from groundplane.plan.view import holds_back
 
 from ..access import Access
 from ..objects import Objects
@@ -285,9 +286,7 @@ def _proposal(scope: ClusterScope, seen: _Seen) -> tuple[Proposal, Desired]:
     grown = _grown(scope, seen, found) if goes_on else None
     if grown is not None and grown[0].plan.steps:
         return replace(proposal, chosen=noted(grown[0], proposal.refusal)), grown[1]
-    if proposal.refusal is not None and proposal.request is None:
-        raise proposal.refusal
-    return proposal, desired
+    return proposal.allowed(), desired
 
 
 def _may_join(scope: ClusterScope, proposal: Proposal) -> bool:
@@ -300,7 +299,7 @@ def _may_join(scope: ClusterScope, proposal: Proposal) -> bool:
 
 def _begin(scope: ClusterScope, names: Sequence[str]) -> list[str]:
     """Return those of the machines that nobody holds back."""
-    held = {m.metadata.name for m in scope.machines if m.metadata.annotations.get(ANNOTATION_HOLD_BACK) == "true"}
+    held = {machine.metadata.name for machine in scope.machines if holds_back(machine)}
     return [name for name in names if name not in held]
 
 

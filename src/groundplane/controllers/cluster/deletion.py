@@ -129,17 +129,12 @@ def _target(scope: ClusterScope) -> ClusterTarget | None:
     needed = frozen.members if frozen.origin == "Adopted" else frozen.control_planes
     if not members & set(needed):
         return None
-    # What was leaving when the whole cluster was deleted may not have left.
-    frozen = with_leaving(frozen, [m.metadata.name for m in scope.machines if m.spec.role == "ControlPlane"])
     kept = {m.metadata.name for m in scope.kept}
     if frozen.origin == "Adopted":
         # A machine whose join was cut off may carry the mark, and be in no later target.
-        others = {m.metadata.name: m.spec.role for m in scope.kept if m.metadata.name not in frozen.members}
-        frozen = msgspec.structs.replace(
-            frozen,
-            control_planes=[*frozen.control_planes, *sorted(n for n, role in others.items() if role == "ControlPlane")],
-            workers=[*frozen.workers, *sorted(n for n, role in others.items() if role != "ControlPlane")],
-        )
+        frozen = msgspec.structs.replace(frozen, leaving=sorted({*frozen.leaving, *kept}))
+    # What was leaving when the whole cluster was deleted may not have left.
+    frozen = with_leaving(frozen, [m.metadata.name for m in scope.machines if m.spec.role == "ControlPlane"])
     return msgspec.structs.replace(
         frozen,
         change=scope.cluster.spec.change,

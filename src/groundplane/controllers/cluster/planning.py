@@ -74,6 +74,12 @@ class Proposal:
         """Whether the inputs are planned with it: what is asked for beside the spec leaves the spec to be planned."""
         return self.request is None or (self.request.about is not None and bool(self.chosen.plan.steps))
 
+    def allowed(self) -> Proposal:
+        """Return it; raises the refusal when there is nothing else in it."""
+        if self.refusal is not None and not self.chosen.plan.steps and self.request is None:
+            raise self.refusal
+        return self
+
 
 def asks_of_nodes(scope: ClusterScope) -> bool:
     """Tell whether anything is asked of the nodes of an adopted cluster: by its spec, by unify, or as an update."""
@@ -96,10 +102,7 @@ def propose(
     scope: ClusterScope, desired: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts
 ) -> Proposal:
     """Return what is to be done next; a plan without steps when nothing is. Raises Refused, or RequestRefused."""
-    proposal = propose_beside(scope, desired, facts, observed)
-    if proposal.refusal is not None and not proposal.chosen.plan.steps and proposal.request is None:
-        raise proposal.refusal
-    return proposal
+    return propose_beside(scope, desired, facts, observed).allowed()
 
 
 def propose_beside(
