@@ -1,4 +1,4 @@
-"""A swap file of one mebibyte on a lab machine, switched on: the kernel is shared, so all of this host sees it."""
+"""A swap file of one mebibyte on a lab machine, switched on. The kernel is shared, yet no other machine sees it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ def swap_on(lab: Lab, machine: str) -> Iterator[str]:
     with locked(lab_home() / "swap"):
         if len(Path("/proc/swaps").read_text().splitlines()) > 1:
             pytest.skip("swap is on here already")
+        execute(lab, machine, ["umount", "/proc/swaps"])
         try:
             _switch_on(lab, machine)
             yield _PATH
         finally:
             execute(lab, machine, ["sh", "-c", f"! grep -q {_PATH} /proc/swaps || swapoff {_PATH}"])
             execute(lab, machine, ["rm", "-f", _PATH])
+            execute(lab, machine, ["mount", "--bind", "/run/lab-swaps", "/proc/swaps"])
 
 
 def _switch_on(lab: Lab, machine: str) -> None:
