@@ -118,9 +118,9 @@ class Engine:
         return next((found for found in conditions if found["type"] == condition), {})
 
 
-def cluster_kubectl(kubeconfig: Path, *arguments: str, check: bool = True) -> Done:
+def cluster_kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None, check: bool = True) -> Done:
     """Run the real kubectl against a managed cluster."""
-    return _run([_tool("kubectl"), "--kubeconfig", str(kubeconfig), *arguments], None, check, os.environ)
+    return _run([_tool("kubectl"), "--kubeconfig", str(kubeconfig), *arguments], stdin, check, os.environ)
 
 
 def _tool(name: str) -> str:

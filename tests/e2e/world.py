@@ -116,7 +116,7 @@ class World:
     def kubeconfig(self) -> Path:
         """The managed cluster's kubeconfig, by the command line."""
         path = self.folder / "cluster.kubeconfig"
-        self.engine.cli("kubeconfig", "cluster/e2e", "--output", str(path))
+        self.engine.cli("kubeconfig", "cluster/e2e", "--direct", "--output", str(path))
         return path
 
     def nodes(self) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from groundplane.server.collector import Collector, create_namespaces
 from groundplane.server.config import read_config
 from groundplane.server.definitions import publish_definitions
 from groundplane.server.front import front
+from groundplane.server.gateway.doors import Doors
 from groundplane.server.http import Server
 from groundplane.server.run import listen, serve
 from groundplane.server.service import Service
@@ -53,7 +54,19 @@ async def main(home: Path, port: int = 0) -> None:
     config = read_config(home / "server.yaml" if (home / "server.yaml").exists() else None)
     async with front(home, config, tokens, service.accounts) as guard, AsyncExitStack() as stack:
         book = Logbook(home / "logs")
-        server = Server(service, stopping, guard.authn, book, guard.limits, "", guard.audit, guard.logins, guard.parts)
+        doors = await stack.enter_async_context(aclosing(Doors(store)))
+        server = Server(
+            service,
+            stopping,
+            guard.authn,
+            book,
+            guard.limits,
+            "",
+            guard.audit,
+            guard.logins,
+            guard.parts,
+            gateway=doors,
+        )
         owner = await stack.enter_async_context(TaskOwner("test-server"))
         bound = listen("127.0.0.1", port)
         serving = serve(build(server), files, bound, stopping, limits=guard.connections)

@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ from groundplane.server.collector import Collector, create_namespaces
 from groundplane.server.config import read_config
 from groundplane.server.definitions import publish_definitions
 from groundplane.server.front import Front, front
+from groundplane.server.gateway.doors import Doors
 from groundplane.server.health import Health
 from groundplane.server.http import Server
 from groundplane.server.local import LocalClient
@@ -104,8 +105,10 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         stopping = asyncio.Event()
         manager = Manager(LocalClient(service), settings, logbook)
         collector = Collector(service)
-        beside = _Beside(logbook, stopping, _health(collector, manager, files), _metrics(manager))
+        doors = Doors(store, settings.exec_plugins)
+        beside = _Beside(logbook, stopping, doors, _health(collector, manager, files), _metrics(manager))
         async with (
+            aclosing(doors),
             front(settings.home, read_config(settings.config), tokens, service.accounts) as guard,
             serve(
                 _app(settings, guard, service, beside), files, bound, stopping, limits=guard.connections
@@ -131,6 +134,7 @@ class _Beside:
 
     logbook: Logbook
     stopping: asyncio.Event
+    gateway: Doors
     health: Health
     metrics: Registry
 
@@ -148,6 +152,7 @@ def _app(settings: Settings, guard: Front, service: Service, beside: _Beside) ->
             address,
             audit=guard.audit,
             logins=guard.logins,
+            gateway=beside.gateway,
             parts=guard.parts,
             health=beside.health,
             metrics=beside.metrics,

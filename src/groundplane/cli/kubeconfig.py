@@ -1,4 +1,4 @@
-"""`groundplane kubeconfig`: of the Groundplane API, or of a cluster that Groundplane made."""
+"""`groundplane kubeconfig`: of the Groundplane API, or of a cluster, through Groundplane or past it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from .session import Api, Target, pass_target
 @click.command()
 @click.argument("name", metavar="[CLUSTER]", required=False, default="")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file (mode 0600).")
+@click.option("--direct", is_flag=True, help="The cluster's own administrator, past Groundplane: for emergencies.")
 @pass_target
-def kubeconfig(target: Target, *, name: str, output: Path | None) -> None:
+def kubeconfig(target: Target, *, name: str, output: Path | None, direct: bool) -> None:
     """Print the kubeconfig of the API or of a cluster.
 
-    Without an argument: that of the Groundplane API. With CLUSTER or cluster/CLUSTER: the cluster's own.
+    Without an argument: that of the Groundplane API. With CLUSTER or cluster/CLUSTER: one that leads to the cluster
+    through Groundplane, with your own credentials here.
     """
     from .values import reference
 
+    if direct and not name:
+        raise click.UsageError("--direct needs a CLUSTER")
     wanted = reference(name, "cluster") if name else ""
 
     async def work() -> bytes:
         async with target.connect() as api:
-            return await _of_cluster(api, wanted)
+            return await _of_cluster(api, target, wanted, direct=direct)
 
     _put(target.run(work()) if wanted else _of_api(target), output)
 
@@ -37,9 +41,8 @@ def _of_api(target: Target) -> bytes:
     return render_kubeconfig(access, name=access.context or "groundplane")
 
 
-async def _of_cluster(api: Api, name: str) -> bytes:
+async def _of_cluster(api: Api, target: Target, name: str, *, direct: bool) -> bytes:
     from groundplane.client.errors import NotFound
-    from groundplane.client.typed import SECRETS
 
     from .kinds import CLUSTER
 
@@ -52,10 +55,29 @@ async def _of_cluster(api: Api, name: str) -> bytes:
             f"cannot print the kubeconfig of cluster {name}: it has none yet",
             remedy=f"{wait}: groundplane {f'explain cluster/{name}' if imported else f'plan {name}'}",
         )
-    secret = await api.client.get(SECRETS, api.namespace, reference["name"])
+    if direct:
+        return await _own(api, name, reference["name"])
+    return _through(target, api.namespace, name)
+
+
+def _through(target: Target, namespace: str, name: str) -> bytes:
+    from dataclasses import replace
+
+    from groundplane.kube.kubeconfig import render_kubeconfig
+
+    access = target.access()
+    server = f"{access.server}/clusters/{namespace}/{name}/proxy"
+    return render_kubeconfig(replace(access, server=server), name=name)
+
+
+async def _own(api: Api, name: str, secret_name: str) -> bytes:
+    from groundplane.client.errors import NotFound
+    from groundplane.client.typed import SECRETS
+
+    secret = await api.client.get(SECRETS, api.namespace, secret_name)
     data = secret.get("data", {}).get("kubeconfig")
     if not data:
-        raise NotFound(f"cannot print the kubeconfig of cluster {name}: secret {reference['name']} has no kubeconfig")
+        raise NotFound(f"cannot print the kubeconfig of cluster {name}: secret {secret_name} has no kubeconfig")
     return base64.b64decode(data)
 
 

@@ -340,16 +340,21 @@ def _load_certificate(context: ssl.SSLContext, credentials: Credentials) -> None
         context.load_cert_chain(file)
 
 
+def bearer(credentials: Credentials) -> str:
+    """Return the header that shows the token; raises KubeconfigInvalid for what is none."""
+    if not _SENDABLE.fullmatch(credentials.token):
+        # The wire's own complaint would quote it.
+        raise KubeconfigInvalid(
+            "cannot use the kubeconfig: its token has spaces, line ends or letters that no token has",
+            remedy="put the token in as it was issued, on one line",
+        )
+    return f"Bearer {credentials.token}"
+
+
 def _arguments(call: Call, credentials: Credentials, server_name: str) -> dict[str, Any]:
     headers = {"Accept": call.accept}
     if credentials.token:
-        if not _SENDABLE.fullmatch(credentials.token):
-            # The wire's own complaint would quote it.
-            raise KubeconfigInvalid(
-                "cannot use the kubeconfig: its token has spaces, line ends or letters that no token has",
-                remedy="put the token in as it was issued, on one line",
-            )
-        headers["Authorization"] = f"Bearer {credentials.token}"
+        headers["Authorization"] = bearer(credentials)
     arguments: dict[str, Any] = {"method": call.method, "url": call.path, "headers": headers}
     if server_name:
         arguments["extensions"] = {"sni_hostname": server_name}

@@ -25,11 +25,13 @@ from .authn.contract import Asking, CredentialsRefused
 from .deadline import within
 from .dispatch import Dispatch
 from .exchange import AnswerCut
-from .http import Incoming, Server, Stream, answer
+from .http import Incoming, Server, answer
 from .inflight import InFlight
+from .lasting import Lasting
 from .measured import Measured
 from .rendering import Rendered
-from .routes import ROUTES, Access, Row
+from .requestinfo import GATEWAY, info_of
+from .routes import MANAGED, ROUTES, Access, Row
 from .status import StatusError, explain, timed_out, unauthorized
 from .users import ANONYMOUS, User
 
@@ -130,6 +132,8 @@ def check_access(row: Row, incoming: Incoming) -> str:
         return ""
     if row.access is Access.PATH:
         return _require(incoming.server, incoming.user, of_path(incoming.method, incoming.scope["path"]))
+    if row.access is Access.MANAGED:
+        return _require(incoming.server, incoming.user, of_nothing(incoming.scope))
     return _require(incoming.server, incoming.user, of_resource(incoming))
 
 
@@ -160,13 +164,17 @@ class _Routes:
             except TimeoutError as error:
                 raise timed_out("the request did not finish in time") from error
             if response is not None:
-                # Only a stream runs without the deadline: it has its own ends.
+                # Only what lasts runs without the deadline: it has its own ends.
                 await response(scope, receive, send)
         finally:
             if counted is not None:
                 self._in_flight.leave(counted)
 
     def _row(self, scope: Scope) -> Row:
+        if scope["path"].startswith(GATEWAY) and info_of(scope).passed_on:
+            if scope["method"] not in MANAGED.method.split():
+                raise HTTPException(405)
+            return MANAGED
         # As kube-apiserver takes it: a slash at the end means nothing.
         path = scope["path"] = scope["path"].rstrip("/") or "/"
         found = self._dispatch.find(scope["method"], path)
@@ -190,10 +198,10 @@ def _allowed(row: Row, incoming: Incoming) -> None:
     annotate(scope, "authorization.k8s.io/reason", reason)
 
 
-async def _answered(row: Row, incoming: Incoming, send: Send) -> Stream | None:
-    """Answer the request, or return the stream that does."""
+async def _answered(row: Row, incoming: Incoming, send: Send) -> Lasting | None:
+    """Answer the request, or return what does and lasts."""
     response: Any = await row.handler(incoming)
-    if isinstance(response, Stream):
+    if isinstance(response, Lasting):
         return response
     await response(incoming.scope, incoming.receive, send)
     return None

@@ -101,6 +101,9 @@ class Connection(asyncio.Protocol):
         self._newest: Exchange | None = None
         self._current: Exchange | None = None
         self._queue: deque[tuple[Exchange, ASGIApp]] = deque()
+        # After a request to upgrade HTTP is over: what comes is the other protocol's, and waits until it has begun.
+        self._upgrading: Exchange | None = None
+        self._ahead = b""
         # What has to happen by when, else `_late` is called.
         self._due = _NEVER
         self._late: Callable[[], None] = self._cut
@@ -146,13 +149,19 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.out.closing:
             return
+        if self._upgrading is not None:
+            self._beyond(self._upgrading, data)
+            return
         in_head, quiet = self._in_head, self.unasked and not self._in_head
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # There is nothing to upgrade to: the request is answered as any other, and is the last one.
+        except httptools.HttpParserUpgrade as upgrade:
+            # Whether there is something to upgrade to or not, the request is the last one.
             if self._newest is not None:
                 self._newest.keep_alive = False
+                self._upgrading = self._newest
+                self._beyond(self._newest, data[upgrade.args[0] :])
+            return
         except httptools.HttpParserError:
             self._refuse_unparsed(bad_request("this is not HTTP/1.1"))
             return
@@ -163,6 +172,17 @@ class Connection(asyncio.Protocol):
             self._await_head_once()
         elif self._in_body:
             self._judge_body(len(data))
+
+    def _beyond(self, exchange: Exchange, data: bytes) -> None:
+        """Bytes after a request to upgrade: the application's once it has agreed, else nobody's."""
+        if exchange.complete or not data:
+            return
+        if exchange.switched:
+            exchange.feed(data, more=True)
+        else:
+            self._ahead += data
+        if max(exchange.waiting, len(self._ahead)) > _MOST_WAITING:
+            self._pause_reading()
 
     def _judge_head(self, size: int) -> None:
         """A head is not whole yet, `size` bytes of it have come."""
@@ -249,6 +269,12 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             if self._in_head:
                 self._await_head()
+
+    def switch(self, exchange: Exchange) -> None:
+        """The application has agreed to another protocol, for as long as the connection lasts."""
+        self.out.patient = True
+        ahead, self._ahead = self._ahead, b""
+        self._beyond(exchange, ahead)
 
     def answered(self, exchange: Exchange) -> None:
         """An answer is on its way: the next one may go."""

@@ -1,5 +1,8 @@
 """One request and its answer: the application's view of a connection, as ASGI has it.
 
+An answer with status 101 has no end but the connection's: its body, and what comes from then on as the request's, are
+the bytes of the other protocol.
+
 The head of an answer waits for the first of its body, so that a small answer is one write: one TLS record and one
 packet; two were a third of what a small answer costs. Headers come from our own code, so they are not looked at one
 by one: a line break in any of them shows in the number of lines of the head.
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from .outgoing import Outgoing
 
 _LARGE = 64 * 1024
+_SWITCHING = 101
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _DISCONNECT: Message = {"type": "http.disconnect"}
 
@@ -38,13 +42,16 @@ class AnswerCut(Exception):
 
 
 class Exchange:
-    """A request that is being answered. `complete`: the answer is; `keep_alive`: another request may follow."""
+    """A request that is being answered. `complete`: the answer is; `keep_alive`: another request may follow.
+
+    `switched`: it was agreed to speak another protocol.
+    """
 
     task: asyncio.Task[None]
 
     __slots__ = (
         "_body", "_chunked", "_fresh", "_head", "_left", "_more", "_unframed", "_waiter", "complete", "connection",
-        "disconnected", "expects_continue", "keep_alive", "out", "scope", "started", "task",
+        "disconnected", "expects_continue", "keep_alive", "out", "scope", "started", "switched", "task",
     )  # fmt: skip
 
     def __init__(self, connection: Any, out: Outgoing, scope: Scope) -> None:
@@ -54,6 +61,7 @@ class Exchange:
         self.keep_alive = True
         self.expects_continue = False
         self.started = False
+        self.switched = False
         self.complete = False
         self.disconnected = False
         self._body = b""
@@ -166,13 +174,14 @@ class Exchange:
                 length = int(value)
             elif name == b"connection" and value == b"close":
                 self.keep_alive = False
-        if not self.keep_alive:
+        switching = status == _SWITCHING
+        if not self.keep_alive and not switching:
             parts.append(b"connection: close\r\n")
             lines += 1
         bodyless = self.scope["method"] == "HEAD" or status in (204, 304)
         self._left = 0 if bodyless or length < 0 else length
         # HTTP/1.0 knows no chunks: there the end of the connection is the end of the body.
-        self._unframed = length < 0 and not bodyless and self.scope["http_version"] == "1.0"
+        self._unframed = switching or (length < 0 and not bodyless and self.scope["http_version"] == "1.0")
         if length < 0 and not bodyless and not self._unframed:
             self._chunked = True
             parts.append(b"transfer-encoding: chunked\r\n")
@@ -180,6 +189,9 @@ class Exchange:
         head = b"".join(parts)
         if head.count(b"\n") != lines or head.count(b"\r") != lines:
             raise HeaderRefused("cannot send this answer: a header has a line break")
+        if switching:
+            self.switched = True
+            self.connection.switch(self)
         return head + b"\r\n"
 
     def _write(self, body: bytes, *, more: bool) -> None:

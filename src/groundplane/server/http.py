@@ -24,6 +24,7 @@ from .exchange import AnswerCut
 from .frames import Frames
 from .health import Health
 from .inflight import InFlightLimits
+from .lasting import Lasting, first_of, left
 from .metrics import Registry
 from .negotiation import JSON, YAML_TYPES, decode_body, encode
 from .protobuf import PROTOBUF
@@ -33,6 +34,7 @@ from .service import Call, FieldValidation, Options, Service, User
 from .status import Json, bad_request, invalid, method_not_allowed, no_such_method, no_such_path, timed_out, too_large
 
 if TYPE_CHECKING:
+    from .gateway.doors import Doors
     from .login import Logins
 
 T = TypeVar("T")
@@ -129,6 +131,7 @@ class Server:
     documents: dict[str, object] = field(default_factory=dict)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     frames: Frames = field(default_factory=Frames)
+    gateway: Doors | None = None
 
     def troubles(self) -> list[tuple[str, str]]:
         """Return what is wrong with the parts of the server that it can do without for a while."""
@@ -297,7 +300,7 @@ def answer(value: bytes | Json, *, code: int = 200, warnings: list[str] | None =
     return response
 
 
-class Stream:
+class Stream(Lasting):
     """An ASGI response that sends chunks until they end, the server stops, the reader leaves or does not keep up."""
 
     def __init__(self, chunks: AsyncIterator[bytes], server: Server, *, media_type: str) -> None:
@@ -310,19 +313,8 @@ class Stream:
         headers = [(b"content-type", self._media_type.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": True})
-        sending = asyncio.ensure_future(self._send(send))
-        leaving = asyncio.ensure_future(_left(receive))
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        tasks = (sending, leaving, stopping)
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        if not leaving.done() or leaving.cancelled():
+        _, gone, _ = await first_of(self._send(send), left(receive), self._stopping.wait())
+        if not gone:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send) -> None:
@@ -338,11 +330,6 @@ class Stream:
             close = getattr(self._chunks, "aclose", None)
             if close is not None:
                 await close()
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 __all__ = ["MAX_BODY", "ClientDisconnect", "Handler", "Incoming", "Limits", "OperationLog", "Server", "Stream",

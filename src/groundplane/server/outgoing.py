@@ -24,9 +24,12 @@ class ReaderLimits:
 
 
 class Outgoing:
-    """The way out of one connection. `paused` while what was sent waits for the reader."""
+    """The way out of one connection. `paused` while what was sent waits for the reader.
 
-    __slots__ = ("_backlog", "_closing", "_limits", "_loop", "_timer", "_transport", "_writable", "paused")
+    `patient`: it may wait as long as it likes, for a terminal that its user has stopped is no stuck reader.
+    """
+
+    __slots__ = ("_backlog", "_closing", "_limits", "_loop", "_timer", "_transport", "_writable", "patient", "paused")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, limits: ReaderLimits) -> None:
         self._transport = transport
@@ -37,6 +40,7 @@ class Outgoing:
         self._timer: TimerHandle | None = None
         self._closing = False
         self.paused = False
+        self.patient = False
         transport.set_write_buffer_limits(high=_PIECE)
 
     def write(self, data: bytes) -> None:
@@ -117,7 +121,7 @@ class Outgoing:
 
     def _judge_reader(self, before: int) -> None:
         # While writing is paused nothing is added, so the difference is what the reader has taken.
-        if before - self.waiting < self._limits.taken:
+        if before - self.waiting < self._limits.taken and not self.patient:
             self._timer = None
             self.abort()
         else:

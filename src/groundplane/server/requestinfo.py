@@ -11,8 +11,12 @@ from urllib.parse import parse_qs
 import msgspec
 from starlette.types import Scope
 
+from groundplane.api.meta import GROUP, VERSION
+
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION_VERBS = {"get": "list", "delete": "deletecollection"}
+# The API of each managed cluster is below /clusters/NAMESPACE/NAME/proxy.
+GATEWAY = "/clusters/"
 _OF_NAMESPACE = ("status", "finalize")
 _ONE_NAME = re.compile(r"(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)")
 
@@ -31,8 +35,13 @@ class RequestInfo(msgspec.Struct, frozen=True):
 
     @property
     def long_running(self) -> bool:
-        """Whether the answer is a stream that lasts: it has no deadline and is not counted as in flight."""
-        return self.verb == "watch" or self.subresource == "log"
+        """Whether the answer may be a stream that lasts: it has no deadline and is not counted as in flight."""
+        return self.verb == "watch" or self.subresource in ("log", "proxy")
+
+    @property
+    def passed_on(self) -> bool:
+        """Whether a managed cluster answers it: what goes through is not ours to keep."""
+        return self.subresource == "proxy"
 
     @property
     def mutating(self) -> bool:
@@ -53,7 +62,10 @@ def info_of(scope: Scope) -> RequestInfo:
     """Return what a request is about; found out once, for several parts of the server want to know."""
     info: RequestInfo | None = scope.get("groundplane.info")
     if info is None:
-        info = request_info(scope["method"], scope["path"], scope["query_string"])
+        if scope["path"].startswith(GATEWAY):
+            info = _gateway_info(scope)
+        else:
+            info = request_info(scope["method"], scope["path"], scope["query_string"])
         scope["groundplane.info"] = info
     return info
 
@@ -89,3 +101,12 @@ def _collection(verb: str, query: bytes) -> tuple[str, str]:
         verb = "watch"
     one = _ONE_NAME.search(asked.get("fieldSelector", [""])[-1])
     return _COLLECTION_VERBS.get(verb, verb), one[1] if one else ""
+
+
+def _gateway_info(scope: Scope) -> RequestInfo:
+    """A request to a managed cluster: verbs are those of the methods, and an upgraded one does something."""
+    method, parts = scope["method"], scope["path"].split("/")
+    if len(parts) < 5 or parts[4] != "proxy":
+        return RequestInfo(method.lower(), scope["path"])
+    verb = "create" if header(scope, b"upgrade") else _VERBS.get(method, method.lower())
+    return RequestInfo(verb, scope["path"], GROUP, VERSION, parts[2], "clusters", "proxy", parts[3])

@@ -11,6 +11,7 @@ from enum import Enum
 from . import handlers, login, system
 from .access import reviews
 from .access.token_request import request_token
+from .gateway.forward import forward
 from .http import Handler
 
 
@@ -20,6 +21,7 @@ class Access(Enum):
     ANYONE = "without credentials"
     PATH = "users who may use this method on this path"
     RESOURCE = "users who may use this verb on this resource"
+    MANAGED = "users who may use this verb on clusters/proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +116,6 @@ RESOURCES: tuple[Row, ...] = (
     *_resource_rows("/api/{version}", _CORE),
     *_resource_rows("/apis/{group}/{version}", ()),
 )
+# Of any length, so it is led to by its beginning. What its paths mean, the managed cluster says.
+MANAGED = Row("GET HEAD POST PUT PATCH DELETE", "/clusters/{namespace}/{name}/proxy/{path}", Access.MANAGED, forward)
 ROUTES: tuple[Row, ...] = (*SYSTEM, *REVIEWS, *RESOURCES)

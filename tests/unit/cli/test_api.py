@@ -434,7 +434,7 @@ def test_the_kubeconfig_of_the_api_works_as_one(cli: Cli, tmp_path: Path) -> Non
     assert run_cli(["--kubeconfig", str(file), "get", "namespaces"]).code == 0
 
 
-def test_the_kubeconfig_of_a_cluster_comes_from_its_secret(
+def test_the_kubeconfig_of_a_cluster_leads_through_groundplane_or_is_that_of_its_secret(
     cli: Cli, everything: str, server: Server, namespace: str
 ) -> None:
     cli("apply", "-f", "-", stdin=everything)
@@ -450,7 +450,12 @@ def test_the_kubeconfig_of_a_cluster_comes_from_its_secret(
     }
     server.do(lambda client: client.create(SECRETS, secret))
     set_status(server, namespace, [], kubeconfigRef={"name": "shop-kubeconfig"})
-    assert cli("kubeconfig", "cluster/shop").out == "the kubeconfig\n"
+    assert cli("kubeconfig", "cluster/shop", "--direct").out == "the kubeconfig\n"
+    through = yaml.safe_load(cli("kubeconfig", "cluster/shop").out)
+    assert through["current-context"] == "shop"
+    assert through["clusters"][0]["cluster"]["server"] == f"{server.access.server}/clusters/{namespace}/shop/proxy"
+    assert through["users"][0]["user"] == {"token": server.access.token}, "one's own, and no key of the cluster"
+    assert cli("kubeconfig", "--direct").code == 2
 
 
 def test_a_user_without_rights_and_one_without_a_token_are_denied(server: Server, tmp_path: Path) -> None:

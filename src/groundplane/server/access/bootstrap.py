@@ -37,11 +37,13 @@ _DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/open
 
 _VIEW = (
     Rule(_READ, (OURS,), (*_KINDS, *(f"{kind}/status" for kind in _KINDS), "operations/log")),
+    Rule(("get",), (OURS,), ("clusters/proxy",)),
     Rule(_READ, ("",), ("configmaps", "events", "namespaces", "namespaces/status", "serviceaccounts")),
     Rule(_READ, ("coordination.k8s.io",), ("leases",)),
 )
 _EDIT = (
     Rule(_WRITE, (OURS,), _KINDS),
+    Rule(("create", "delete", "patch", "update"), (OURS,), ("clusters/proxy",)),
     Rule((*_READ, *_WRITE), ("",), ("secrets",)),
     Rule(_WRITE, ("",), ("configmaps", "events", "serviceaccounts")),
     Rule(_WRITE, ("coordination.k8s.io",), ("leases",)),

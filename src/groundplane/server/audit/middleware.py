@@ -61,6 +61,8 @@ class _Trail:
 
     @property
     def wants_request(self) -> bool:
+        if self.info.passed_on:
+            return False
         # The name of what is created is in the body alone, and part of the line from Metadata on.
         return self.level >= Level.REQUEST or (self.level >= Level.METADATA and self.info.verb == "create")
 

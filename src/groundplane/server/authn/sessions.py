@@ -119,6 +119,9 @@ class Sessions:
             return None
         if asking.method not in _READING:
             check_site(asking)
+        elif asking.header(b"upgrade"):
+            # A WebSocket is opened by GET and cannot carry the header, but browsers always say who opens it.
+            check_origin(asking)
         return current.user
 
     async def save(self) -> None:
@@ -149,11 +152,16 @@ class Sessions:
         return {session.sha256: session for session in sessions}
 
 
-def check_site(asking: Asking) -> None:
-    """Raise 403 unless the request says that a page of ours made it."""
+def check_origin(asking: Asking) -> None:
+    """Raise 403 for a request that another site's page made."""
     origin, host = asking.header(b"origin"), asking.header(b"host")
     if origin and origin != f"https://{host}":
         raise StatusError(403, "Forbidden", "the request comes from another site: its Origin is not this server")
+
+
+def check_site(asking: Asking) -> None:
+    """Raise 403 unless the request says that a page of ours made it."""
+    check_origin(asking)
     if not asking.header(CSRF_HEADER):
         name = CSRF_HEADER.decode()
         raise StatusError(
