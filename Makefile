@@ -1,5 +1,5 @@
 # The words of the project. Each does its own set-up; none asks for anything.
-.PHONY: help setup demo demo-down up test test-long check format generate bench lock clean
+.PHONY: help setup console demo demo-down up test test-long check format generate bench lock clean
 
 PY := .venv/bin/python
 
@@ -9,19 +9,24 @@ help: ## list the words
 setup: ## bring the Python environment
 	@scripts/setup.sh
 
+console: setup ## build the web console, if its sources changed
+	@scripts/console.sh
+
 demo: ## a real cluster on three lab machines, from nothing
 	@scripts/setup.sh lab
+	@scripts/console.sh
 	@$(PY) -m groundplane_lab.demo up
 
 demo-down: ## remove all that demo made
 	@scripts/setup.sh
 	@$(PY) -m groundplane_lab.demo down
 
-up: setup ## start Groundplane alone, on loopback
+up: console ## start Groundplane alone, on loopback
 	@.venv/bin/groundplane up
 
 test: ## every test, on real parts, in two processes
 	@scripts/setup.sh lab
+	@scripts/console.sh
 	@$(PY) -m groundplane_lab artifacts
 	@$(PY) -m pytest -n 2 --max-worker-restart 0
 
@@ -31,7 +36,8 @@ test-long: ## the tests that take many minutes each, one after another
 	@GROUNDPLANE_LONG=1 $(PY) -m pytest tests/lab_operations/test_upgrade.py tests/e2e/test_migrate.py \
 		tests/e2e/test_plain_life.py
 
-check: setup ## linters, types, layers, generated files
+check: console ## linters, types, layers, generated files
+	@cd console && npm run --silent check && npm test --silent
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
@@ -42,6 +48,7 @@ check: setup ## linters, types, layers, generated files
 format: setup ## let ruff format and fix
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+	@cd console && npm run --silent format
 
 generate: setup ## write the CRDs and the pages of the kinds anew
 	@$(PY) -m groundplane.api.generate

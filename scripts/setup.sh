@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings everything that the Makefile's words need, and says what it installs. Runs again in a second when all is there.
 #   setup.sh          Python environment only
-#   setup.sh lab      also what real machines need: Docker engine, sshd, tools that make images
+#   setup.sh lab      also what the tests need: Docker engine, sshd, tools that make images, a browser
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -62,5 +62,6 @@ fi
 if [ "${1:-}" = lab ]; then
     apt_install "real sshd, machines and image tools for the lab and the tests" \
         ca-certificates openssh-server openssh-client iproute2 iptables procps xz-utils curl busybox
+    command -v chromium >/dev/null 2>&1 || apt_install "a real browser for the tests of the console" chromium
     .venv/bin/python -m groundplane_lab prerequisites
 fi

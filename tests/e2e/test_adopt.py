@@ -28,7 +28,7 @@ class Seen:
     """Files and units of every machine, and the objects of the cluster with their versions."""
 
     files: dict[str, list[str]]
-    units: dict[str, str]
+    units: dict[str, dict[str, str]]
     nodes: dict[str, Any]
     objects: dict[str, str]
 
@@ -37,7 +37,9 @@ def look(world: World, kubeconfig: Path) -> Seen:
     files, units = {}, {}
     for machine in world.lab.machines:
         files[machine.name] = sorted(execute(world.lab, machine.name, ["sh", "-c", _LIST]).splitlines())
-        units[machine.name] = execute(world.lab, machine.name, ["systemctl", "list-unit-files", "--no-legend"])
+        units[machine.name] = _unit_files(
+            execute(world.lab, machine.name, ["systemctl", "list-unit-files", "--no-legend"])
+        )
     nodes = json.loads(cluster_kubectl(kubeconfig, "get", "nodes", "-o", "json").stdout)["items"]
     listed = json.loads(cluster_kubectl(kubeconfig, "get", "-A", _KINDS, "-o", "json").stdout)["items"]
     return Seen(
@@ -51,6 +53,12 @@ def look(world: World, kubeconfig: Path) -> Seen:
             for one in listed
         },
     )
+
+
+def _unit_files(listed: str) -> dict[str, str]:
+    """Units and whether they start at boot, but for those that come and go with containers and logins."""
+    states = (line.split()[:2] for line in listed.splitlines())
+    return {unit: state for unit, state in states if state != "transient"}
 
 
 def _without_heartbeat(node: dict[str, Any]) -> dict[str, Any]:

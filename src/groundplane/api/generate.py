@@ -1,4 +1,6 @@
-"""Writes what is made from the kinds: `deploy/crds/*.yaml` and `docs/kinds/*.md`. `--check` only tells what is stale.
+"""Writes what is made from the kinds: `deploy/crds/*.yaml`, `docs/kinds/*.md` and the console's types of them.
+
+`--check` only tells what is stale.
 
 Run as `python -m groundplane.api.generate` in the root of the repository. A test fails when a file is stale.
 """
@@ -16,6 +18,7 @@ from .crd import crd_yaml
 from .examples import EXAMPLES
 from .registry import KINDS, KindInfo
 from .schema import INT_OR_STRING, PRESERVE, Schema, object_schema
+from .typescript import typescript
 
 
 def generated_files() -> dict[str, str]:
@@ -24,6 +27,7 @@ def generated_files() -> dict[str, str]:
     for info in KINDS:
         files[f"deploy/crds/{info.plural}.{info.group}.yaml"] = crd_yaml(info)
         files[f"docs/kinds/{info.singular}.md"] = page(info)
+    files["console/src/api/kinds.ts"] = typescript()
     return files
 
 

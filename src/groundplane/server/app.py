@@ -30,8 +30,8 @@ from .inflight import InFlight
 from .lasting import Lasting
 from .measured import Measured
 from .rendering import Rendered
-from .requestinfo import GATEWAY, info_of
-from .routes import MANAGED, ROUTES, Access, Row
+from .requestinfo import GATEWAY, header, info_of
+from .routes import CONSOLE, HOME, MANAGED, ROUTES, Access, Row
 from .status import StatusError, explain, timed_out, unauthorized
 from .users import ANONYMOUS, User
 
@@ -171,10 +171,11 @@ class _Routes:
                 self._in_flight.leave(counted)
 
     def _row(self, scope: Scope) -> Row:
-        if scope["path"].startswith(GATEWAY) and info_of(scope).passed_on:
-            if scope["method"] not in MANAGED.method.split():
+        special = _special(scope)
+        if special is not None:
+            if scope["method"] not in special.method.split():
                 raise HTTPException(405)
-            return MANAGED
+            return special
         # As kube-apiserver takes it: a slash at the end means nothing.
         path = scope["path"] = scope["path"].rstrip("/") or "/"
         found = self._dispatch.find(scope["method"], path)
@@ -184,6 +185,18 @@ class _Routes:
             raise HTTPException(404 if found is None else 405)
         scope["path_params"] = found.parameters
         return found.target
+
+
+def _special(scope: Scope) -> Row | None:
+    """Return the row of a path that is not led to by its segments: the gateway, and what is for browsers."""
+    path: str = scope["path"]
+    if path.startswith(GATEWAY) and info_of(scope).passed_on:
+        return MANAGED
+    if path == CONSOLE.path or path.startswith(f"{CONSOLE.path}/"):
+        return CONSOLE
+    if path == "/" and "text/html" in header(scope, b"accept"):
+        return HOME
+    return None
 
 
 def _allowed(row: Row, incoming: Incoming) -> None:

@@ -21,7 +21,8 @@ from .authn.chain import Chain
 from .authn.client_certificate import ClientCertificates
 from .authn.contract import TokenAuthenticator
 from .authn.passwords import PasswordCheck, Users
-from .authn.sessions import Lifetimes, Sessions
+from .authn.sessions import Holders, Lifetimes, Sessions
+from .authn.tokens import Tokens
 from .config import AuditConfig, LimitsConfig, ServerConfig
 from .connection import ConnectionLimits
 from .http import Limits, Part
@@ -46,14 +47,14 @@ class Front:
 
 
 @asynccontextmanager
-async def front(home: Path, config: ServerConfig, *tokens: TokenAuthenticator) -> AsyncIterator[Front]:
-    """Give the front for the length of the block. `tokens`: the kinds of bearer tokens, in order."""
+async def front(home: Path, config: ServerConfig, tokens: Tokens, *others: TokenAuthenticator) -> AsyncIterator[Front]:
+    """Give the front for the length of the block. `others`: more kinds of bearer tokens, in order."""
     async with AsyncExitStack() as stack:
         issuer = _issuer(config)
-        bearer = Bearer(*tokens, *([issuer] if issuer else []))
+        bearer = Bearer(tokens, *others, *([issuer] if issuer else []))
         users = Users(home / "users.json")
         lifetimes = Lifetimes(config.sessions.idle_timeout, config.sessions.lifetime)
-        sessions = Sessions(home / "sessions.json", users, lifetimes)
+        sessions = Sessions(home / "sessions.json", Holders(users, tokens), lifetimes)
         stack.push_async_callback(sessions.save)
         passwords = PasswordCheck(users)
         stack.callback(passwords.close)

@@ -24,14 +24,18 @@ from .authn.sessions import COOKIE, Sessions, check_site
 from .http import Incoming, answer
 from .negotiation import JSON
 from .status import StatusError, bad_request, no_such_path, unauthorized
+from .users import AUTHENTICATED
 
 _log = get_logger(__name__)
 _COOKIE = "Path=/; Secure; HttpOnly; SameSite=Strict"
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    user: str
-    password: str
+    """A name with its password, or a token."""
+
+    user: str = ""
+    password: str = ""
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,22 @@ class Logins:
     sessions: Sessions
     names: Backoff = field(default_factory=lambda: Backoff(NAME))
     sources: Backoff = field(default_factory=lambda: Backoff(SOURCE))
+
+    async def begin(self, wanted: _Wanted, source: str) -> tuple[str, str, tuple[str, ...]]:
+        """Return the cookie of a new session, its user and groups; raises 401, and 429 while somebody has to wait."""
+        if not wanted.token:
+            account = await self.check(wanted.user, wanted.password, source)
+            return await self.sessions.begin(account), account.name, account.groups
+        if wait := self.sources.wait(source):
+            raise _come_again(wait)
+        begun = await self.sessions.begin_with(wanted.token)
+        if begun is None:
+            self.sources.charge(source)
+            self.sources.failed(source)
+            _log.warning("login refused", source=source)
+            raise StatusError(401, "Unauthorized", "the token is unknown or over")
+        cookie, user = begun
+        return cookie, user.name, tuple(group for group in user.groups if group != AUTHENTICATED)
 
     async def check(self, name: str, password: str, source: str) -> Account:
         """Return the user whose password it is; raises 401, and 429 while name or source have to wait."""
@@ -82,16 +102,15 @@ def _asking(incoming: Incoming) -> Asking:
 
 
 async def login(incoming: Incoming) -> Response:
-    """Begin a session for a name and its password."""
+    """Begin a session for a name and its password, or for a token."""
     logins = _logins(incoming)
     check_site(_asking(incoming))
     wanted = await _wanted(incoming)
     client = incoming.request.client
-    account = await logins.check(wanted.user, wanted.password, source_of(client.host if client else ""))
-    token = await logins.sessions.begin(account)
-    annotate(incoming.request.scope, "groundplane.dev/login", account.name)
-    response = answer({"user": account.name, "groups": list(account.groups)})
-    response.headers["set-cookie"] = f"{COOKIE}={token}; {_COOKIE}"
+    cookie, name, groups = await logins.begin(wanted, source_of(client.host if client else ""))
+    annotate(incoming.request.scope, "groundplane.dev/login", name)
+    response = answer({"user": name, "groups": list(groups)})
+    response.headers["set-cookie"] = f"{COOKIE}={cookie}; {_COOKIE}"
     return response
 
 
@@ -102,6 +121,8 @@ async def _wanted(incoming: Incoming) -> _Wanted:
     except msgspec.ValidationError as error:
         # The error names fields and types, never a value.
         raise bad_request(f"login: {error}") from error
+    if bool(wanted.token) == bool(wanted.user or wanted.password):
+        raise bad_request("login: either user and password, or a token")
     if len(wanted.user) > 1024:
         raise bad_request("login: the name is too long")
     return wanted

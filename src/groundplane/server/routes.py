@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from . import handlers, login, system
+from . import handlers, login, pages, system
 from .access import reviews
 from .access.token_request import request_token
 from .gateway.forward import forward
@@ -116,6 +116,9 @@ RESOURCES: tuple[Row, ...] = (
     *_resource_rows("/api/{version}", _CORE),
     *_resource_rows("/apis/{group}/{version}", ()),
 )
+# For browsers: files that hold nothing, and the way to them from the bare address.
+CONSOLE = Row("GET HEAD", "/console", Access.ANYONE, pages.serve)
+HOME = Row("GET HEAD", "/", Access.ANYONE, pages.home)
 # Of any length, so it is led to by its beginning. What its paths mean, the managed cluster says.
 MANAGED = Row("GET HEAD POST PUT PATCH DELETE", "/clusters/{namespace}/{name}/proxy/{path}", Access.MANAGED, forward)
 ROUTES: tuple[Row, ...] = (*SYSTEM, *REVIEWS, *RESOURCES)

@@ -7,6 +7,7 @@ import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import argon2
@@ -19,7 +20,7 @@ from groundplane.server.authn.backoff import NAME, SOURCE, Backoff, Patience, so
 from groundplane.server.authn.bearer import Bearer
 from groundplane.server.authn.chain import Chain
 from groundplane.server.authn.passwords import PasswordCheck, TooBusy, UserProblem, Users
-from groundplane.server.authn.sessions import COOKIE, Lifetimes, Sessions
+from groundplane.server.authn.sessions import COOKIE, Holders, Lifetimes, Sessions
 from groundplane.server.login import Logins
 
 from .conftest import FOUNDATION, GROUP, Running, Start
@@ -61,8 +62,9 @@ def console(start: Start, tmp_path: Path) -> Open:
         if users.find("ada") is None:
             users.add("ada", ("system:masters",), PASSWORD)
         check = PasswordCheck(users)
-        sessions = Sessions(tmp_path / "sessions.json", users, Lifetimes(100, 1000), clock=lambda: moment[0])
         async with start() as running:
+            holders = Holders(users, running.tokens)
+            sessions = Sessions(tmp_path / "sessions.json", holders, Lifetimes(100, 1000), clock=lambda: moment[0])
             chain = Chain(Bearer(running.tokens), sessions)
             names, sources = (Backoff(patience, clock=lambda: 0.0) for patience in (NAME, SOURCE))
             server = replace(running.server, authn=chain, logins=Logins(check, sessions, names, sources))
@@ -88,6 +90,32 @@ async def test_a_right_password_opens_a_session_that_scripts_cannot_read(console
             assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
             assert token not in (tmp_path / name).read_text()
             assert PASSWORD not in (tmp_path / name).read_text()
+
+
+async def test_a_token_opens_a_session_that_ends_with_it(console: Open, tmp_path: Path) -> None:
+    async with console() as at:
+        token = at.running.tokens.issue_token("tom", ("system:masters",), timedelta(hours=1))
+        answer = await at.http.post("/login", json={"token": token}, headers=CSRF)
+        assert (answer.status_code, answer.json()) == (200, {"user": "tom", "groups": ["system:masters"]})
+        assert token not in (tmp_path / "sessions.json").read_text()
+        assert token not in answer.headers["set-cookie"]
+        assert (await at.http.get(FOUNDATIONS)).status_code == 200
+        async with console() as again:
+            again.http.cookies = at.http.cookies
+            assert (await again.http.get("/session")).json()["user"] == "tom", "sessions survive a restart"
+        (found,) = [record for record in at.running.tokens.records() if record.user == "tom"]
+        at.running.tokens.revoke(found.id)
+        assert (await at.http.get(FOUNDATIONS)).status_code == 401
+
+
+async def test_who_guesses_tokens_has_to_wait(console: Open) -> None:
+    async with console() as at:
+        codes = [
+            (await at.http.post("/login", json={"token": f"guess {number}"}, headers=CSRF)).status_code
+            for number in range(22)
+        ]
+        assert codes == [401] * 21 + [429]
+        assert (await at.http.post("/login", json={"token": "x"})).status_code == 403, "no header: another site's page"
 
 
 async def test_a_wrong_password_and_an_unknown_user_are_one_answer(console: Open) -> None:

@@ -146,10 +146,10 @@ apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-  # Health checks, discovery and schemas are asked for all the time and change nothing.
+  # Health checks, discovery, schemas and the files of the console are asked for all the time and change nothing.
   - level: None
     verbs: [get]
-    nonResourceURLs: ["/livez*", "/readyz*", "/healthz*", "/version", "/api*", "/openapi*"]
+    nonResourceURLs: ["/livez*", "/readyz*", "/healthz*", "/version", "/api*", "/openapi*", "/console*"]
   # Events are a record already, and leases are renewed every few seconds.
   - level: None
     resources: [{group: "", resources: [events]}, {group: events.k8s.io}, {group: coordination.k8s.io}]

@@ -1,8 +1,8 @@
-"""Sessions of password users: a cookie that no script can read, of which only the hash is kept.
+"""Sessions of browsers: a cookie that no script can read, of which only the hash is kept.
 
-A session ends when it is not used for a while, after its lifetime in any case, at logout, and at once when its user is
-removed or gets another password. Sessions survive a restart; one that was last used after the file was written may
-have to log in again after a crash.
+A session is begun by a password or by a token of the tokens file. It ends when it is not used for a while, after its
+lifetime in any case, at logout, and at once when its user is removed or gets another password, or its token is over.
+Sessions survive a restart; one that was last used after the file was written may have to log in again after a crash.
 
 A browser sends the cookie by itself, also when another site made it ask. SameSite=Strict stops that; besides, a request
 that changes something has to carry a header that other sites cannot set, and an Origin that is ours if it has one.
@@ -28,6 +28,7 @@ from ..status import StatusError
 from ..users import AUTHENTICATED, User
 from .contract import Asking
 from .passwords import Account, Users
+from .tokens import Tokens, token_hash
 
 COOKIE = "__Host-groundplane"
 CSRF_HEADER = b"x-groundplane-csrf"
@@ -43,10 +44,12 @@ class SessionsRefused(Denied):
 class _Session(msgspec.Struct):
     sha256: str
     user: str
-    # Of the password hash under which the session was begun.
+    # Of the password hash under which the session was begun; "" when a token began it.
     fingerprint: str
     begun: float
     used: float
+    # The hash of that token.
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,23 @@ class Lifetimes:
 
     idle: float = 1800.0
     whole: float = 12 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who may have a session."""
+
+    users: Users
+    tokens: Tokens
+
+    def of(self, session: _Session) -> User | None:
+        """Return whose session it is, None when it is nobody's any more."""
+        if session.token:
+            return self.tokens.holder(session.token)
+        account = self.users.find(session.user)
+        if account is None or _fingerprint(account) != session.fingerprint:
+            return None
+        return User(account.name, (*account.groups, AUTHENTICATED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +89,36 @@ class Sessions:
     """All sessions, in memory and in one file."""
 
     def __init__(
-        self, path: Path, users: Users, lifetimes: Lifetimes, *, clock: Callable[[], float] = time.time
+        self, path: Path, holders: Holders, lifetimes: Lifetimes, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._path = path
-        self._users = users
+        self._holders = holders
         self._lifetimes = lifetimes
         self._clock = clock
         self._writing = asyncio.Lock()
         self._sessions = self._read()
 
     async def begin(self, account: Account) -> str:
-        """Return the token of a new session, which is kept nowhere."""
-        token, now = secrets.token_urlsafe(32), self._clock()
+        """Return the cookie of a new session of a password user, which is kept nowhere."""
+        return await self._begin(account.name, fingerprint=_fingerprint(account))
+
+    async def begin_with(self, token: str) -> tuple[str, User] | None:
+        """Return the cookie of a new session and whose it is, None when the token is none of the tokens file."""
+        user = self._holders.tokens.authenticate(token)
+        return (await self._begin(user.name, token=token_hash(token)), user) if user is not None else None
+
+    async def _begin(self, name: str, *, fingerprint: str = "", token: str = "") -> str:
+        cookie, now = secrets.token_urlsafe(32), self._clock()
         self._forget_over()
-        mine = [key for key, session in self._sessions.items() if session.user == account.name]
+        mine = [key for key, session in self._sessions.items() if session.user == name]
         for key in mine[: len(mine) - _MOST_OF_ONE + 1] if len(mine) >= _MOST_OF_ONE else ():
             del self._sessions[key]
         while len(self._sessions) >= _MOST:
             del self._sessions[next(iter(self._sessions))]
-        session = _Session(_hash(token), account.name, _fingerprint(account), now, now)
+        session = _Session(_hash(cookie), name, fingerprint, now, now, token)
         self._sessions[session.sha256] = session
         await self.save()
-        return token
+        return cookie
 
     async def end(self, asking: Asking) -> None:
         """End the session of the request."""
@@ -104,12 +132,11 @@ class Sessions:
         if session is None:
             return None
         now = self._clock()
-        account = self._users.find(session.user)
-        if self._over(session, now) or account is None or _fingerprint(account) != session.fingerprint:
+        user = self._holders.of(session)
+        if self._over(session, now) or user is None:
             del self._sessions[session.sha256]
             return None
         session.used = now
-        user = User(account.name, (*account.groups, AUTHENTICATED))
         return Current(user, session.begun + self._lifetimes.whole)
 
     async def authenticate(self, asking: Asking) -> User | None:

@@ -74,7 +74,7 @@ class Tokens:
     def issue_token(self, user: str, groups: tuple[str, ...], ttl: timedelta) -> str:
         """Return a new token, which is shown only here; expired ones are dropped from the file."""
         token = secrets.token_urlsafe(32)
-        record = Record(_hash(token), user, list(groups), rfc3339(self._now() + ttl))
+        record = Record(token_hash(token), user, list(groups), rfc3339(self._now() + ttl))
         with locked(self._path):
             alive = [known for known in self.records() if parse_rfc3339(known.expires) > self._now()]
             self._write([*alive, record])
@@ -99,7 +99,11 @@ class Tokens:
 
     def authenticate(self, token: str) -> User | None:
         """Return whose token this is, None when it is unknown or over."""
-        found = self._known().get(_hash(token))
+        return self.holder(token_hash(token))
+
+    def holder(self, sha256: str) -> User | None:
+        """Return whose token has this hash, None when there is none or it is over."""
+        found = self._known().get(sha256)
         if found is None or found.until <= self._now().timestamp():
             return None
         return found.user
@@ -133,5 +137,6 @@ def _prepared(record: Record) -> _Known:
     return _Known(user, parse_rfc3339(record.expires).timestamp())
 
 
-def _hash(token: str) -> str:
+def token_hash(token: str) -> str:
+    """Return what is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

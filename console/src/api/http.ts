@@ -1,0 +1,91 @@
+// Requests to Groundplane, on the page's own origin. The session is a cookie that no script sees; the header proves that
+// a page of ours asks. Every failure is an ApiError in the server's words.
+
+export interface Cause {
+  field?: string;
+  message?: string;
+}
+
+export class ApiError extends Error {
+  constructor(
+    readonly code: number,
+    readonly reason: string,
+    message: string,
+    readonly causes: Cause[] = [],
+  ) {
+    super(message);
+  }
+}
+
+/** Code of an ApiError when there was no answer at all. */
+export const UNREACHABLE = 0;
+
+const listeners = new Set<() => void>();
+
+/** Call `listener` whenever the server says that there is no session (any more); returns how to stop that. */
+export function onSignedOut(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export interface Asking {
+  method?: string;
+  body?: unknown;
+  contentType?: string;
+  accept?: string;
+  signal?: AbortSignal;
+}
+
+/** Send a request and return the answer; throws ApiError unless it is a success. */
+export async function send(path: string, asking: Asking = {}): Promise<Response> {
+  const headers: Record<string, string> = { 'x-groundplane-csrf': '1', accept: asking.accept ?? 'application/json' };
+  if (asking.body !== undefined) headers['content-type'] = asking.contentType ?? 'application/json';
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method: asking.method ?? 'GET',
+      headers,
+      body: asking.body === undefined ? null : encoded(asking.body),
+      signal: asking.signal ?? null,
+      credentials: 'same-origin',
+      redirect: 'error',
+    });
+  } catch (error) {
+    if (asking.signal?.aborted) throw error;
+    throw new ApiError(UNREACHABLE, 'Unreachable', String(error));
+  }
+  if (!response.ok) throw await failed(response, path);
+  return response;
+}
+
+/** Send a request and return the decoded JSON. */
+export async function json<T>(path: string, asking: Asking = {}): Promise<T> {
+  return (await (await send(path, asking)).json()) as T;
+}
+
+function encoded(body: unknown): string {
+  return typeof body === 'string' ? body : JSON.stringify(body);
+}
+
+interface Status {
+  reason?: string;
+  message?: string;
+  details?: { causes?: Cause[] };
+}
+
+async function failed(response: Response, path: string): Promise<ApiError> {
+  const text = await response.text();
+  let status: Status = {};
+  try {
+    status = JSON.parse(text) as Status;
+  } catch {
+    status = { message: text.slice(0, 300) };
+  }
+  // A wrong password is no lost session.
+  if (response.status === 401 && path !== '/login')
+    listeners.forEach((listener) => {
+      listener();
+    });
+  const { reason = response.statusText, message = response.statusText, details } = status;
+  return new ApiError(response.status, reason, message, details?.causes);
+}

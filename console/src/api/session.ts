@@ -1,0 +1,103 @@
+// Who is signed in, and what they may do: a button that would be refused is not shown.
+
+import type { QueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect } from 'react';
+import { ApiError, json, onSignedOut } from './http';
+import { forgetLists } from './live';
+
+export interface Session {
+  user: string;
+  groups: string[];
+  until: string;
+}
+
+interface Rule {
+  verbs: string[];
+  apiGroups?: string[];
+  resources?: string[];
+  resourceNames?: string[];
+}
+
+const SESSION = ['session'];
+
+/** The session: undefined while it is asked for, null without one. */
+export function useSession(): Session | null | undefined {
+  const client = useQueryClient();
+  useEffect(
+    () =>
+      onSignedOut(() => {
+        begin(client, null);
+      }),
+    [client],
+  );
+  return useQuery({ queryKey: SESSION, queryFn: current, staleTime: Infinity, retry: retryUnreachable }).data;
+}
+
+/** Whatever was known belonged to whoever was signed in before. */
+function begin(client: QueryClient, session: Session | null): void {
+  forgetLists();
+  client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION[0] });
+  client.setQueryData(SESSION, session);
+}
+
+async function current(): Promise<Session | null> {
+  try {
+    return await json<Session>('/session');
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 401) return null;
+    throw error;
+  }
+}
+
+function retryUnreachable(count: number, error: Error): boolean {
+  return error instanceof ApiError && error.code === 0 && count < 30;
+}
+
+export type Credentials = { user: string; password: string } | { token: string };
+
+/** Sign in; throws ApiError with code 401 or 429. */
+export function useSignIn(): (credentials: Credentials) => Promise<void> {
+  const client = useQueryClient();
+  return async (credentials) => {
+    await json('/login', { method: 'POST', body: credentials });
+    begin(client, await current());
+  };
+}
+
+export function useSignOut(): () => Promise<void> {
+  const client = useQueryClient();
+  return async () => {
+    await json('/logout', { method: 'POST' });
+    begin(client, null);
+  };
+}
+
+/** Whether the user may do `verb` to `resource` ("clusters", "clusters/proxy") of groundplane.dev in a namespace. */
+export type Can = (verb: string, resource: string, name?: string) => boolean;
+
+export function useRights(namespace: string): Can {
+  const rules = useQuery({
+    queryKey: ['rights', namespace],
+    queryFn: () => rulesIn(namespace),
+    staleTime: 60_000,
+  }).data;
+  return (verb, resource, name = '') => (rules ?? []).some((rule) => allows(rule, verb, resource, name));
+}
+
+interface RulesReview {
+  status: { resourceRules?: Rule[] };
+}
+
+async function rulesIn(namespace: string): Promise<Rule[]> {
+  const path = '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews';
+  const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } };
+  return (await json<RulesReview>(path, { method: 'POST', body })).status.resourceRules ?? [];
+}
+
+function allows(rule: Rule, verb: string, resource: string, name: string): boolean {
+  const has = (given: string[] | undefined, wanted: string): boolean =>
+    (given ?? []).some((one) => one === '*' || one === wanted);
+  const named = !rule.resourceNames?.length || rule.resourceNames.includes(name);
+  return named && has(rule.verbs, verb) && has(rule.apiGroups, 'groundplane.dev') && has(rule.resources, resource);
+}

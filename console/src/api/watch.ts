@@ -1,0 +1,162 @@
+// One live copy of a list: listed once, then kept by a watch, listed anew when the server has forgotten where we were.
+// Whoever looks is told at most once a frame, however many events came.
+
+import { ApiError, json, send } from './http';
+import type { Obj } from './resources';
+import { keyOf } from './resources';
+
+export interface Snapshot<T> {
+  items: T[];
+  /** Whether the list has come at least once. */
+  ready: boolean;
+  /** What is wrong now; what is shown then is what was known before. */
+  error: ApiError | null;
+}
+
+interface ListOf<T> {
+  metadata: { resourceVersion: string };
+  items: T[];
+}
+
+interface Event<T> {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  object: T & { code?: number; message?: string; reason?: string };
+}
+
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 15_000;
+
+export class LiveList<T extends Obj> {
+  private readonly objects = new Map<string, T>();
+  private readonly listeners = new Set<() => void>();
+  private snapshot: Snapshot<T> = { items: [], ready: false, error: null };
+  private ending: AbortController | null = null;
+  private frame = 0;
+  private wait = FIRST_WAIT;
+  /** The version that the copy has; "" before the first list. */
+  private from = '';
+
+  constructor(private readonly path: string) {}
+
+  readonly read = (): Snapshot<T> => this.snapshot;
+
+  /** Keep the copy alive for as long as somebody is subscribed. */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    if (!this.ending) {
+      this.ending = new AbortController();
+      void this.run(this.ending.signal);
+    }
+    return () => {
+      this.listeners.delete(listener);
+      if (this.listeners.size === 0) this.stop();
+    };
+  };
+
+  private stop(): void {
+    this.ending?.abort();
+    this.ending = null;
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (!this.from) await this.list(signal);
+        await this.follow(signal);
+      } catch (error) {
+        if (!(error instanceof ApiError)) {
+          if (ended(signal)) return;
+          throw error;
+        }
+        if (error.code === 410) this.from = '';
+        else if (!(await this.mayGoOn(error, signal))) return;
+      }
+    }
+  }
+
+  /** Show what is wrong and wait; false when there is nothing to wait for. */
+  private async mayGoOn(error: ApiError, signal: AbortSignal): Promise<boolean> {
+    this.show({ error });
+    if (error.code === 401 || error.code === 403) return false;
+    await pause(this.wait, signal);
+    this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
+    return true;
+  }
+
+  private async list(signal: AbortSignal): Promise<void> {
+    const list = await json<ListOf<T>>(this.path, { signal });
+    this.objects.clear();
+    for (const item of list.items) this.objects.set(keyOf(item), item);
+    this.show({ ready: true, error: null });
+    this.wait = FIRST_WAIT;
+    this.from = list.metadata.resourceVersion;
+  }
+
+  /** Follow until the watch ends by itself. */
+  private async follow(signal: AbortSignal): Promise<void> {
+    const query = new URLSearchParams({ watch: '1', resourceVersion: this.from, allowWatchBookmarks: 'true' });
+    const response = await send(`${this.path}?${query.toString()}`, { signal });
+    if (this.snapshot.error) this.show({ error: null });
+    for await (const line of lines(response, signal)) {
+      const event = JSON.parse(line) as Event<T>;
+      if (event.type === 'ERROR') {
+        throw new ApiError(event.object.code ?? 500, event.object.reason ?? '', event.object.message ?? '');
+      }
+      this.wait = FIRST_WAIT;
+      this.from = event.object.metadata?.resourceVersion ?? this.from;
+      if (event.type === 'BOOKMARK') continue;
+      if (event.type === 'DELETED') this.objects.delete(keyOf(event.object));
+      else this.objects.set(keyOf(event.object), event.object);
+      this.show({});
+    }
+  }
+
+  private show(change: Partial<Snapshot<T>>): void {
+    this.snapshot = { ...this.snapshot, ...change };
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      this.snapshot = { ...this.snapshot, items: [...this.objects.values()] };
+      this.listeners.forEach((listener) => {
+        listener();
+      });
+    });
+  }
+}
+
+/** The lines of an answer as they come; a cut connection is an ApiError. */
+export async function* lines(response: Response, signal: AbortSignal): AsyncGenerator<string> {
+  if (!response.body) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const parts = (rest + value).split('\n');
+      rest = parts.pop() ?? '';
+      yield* parts.filter(Boolean);
+    }
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new ApiError(0, 'Cut', String(error));
+  } finally {
+    void reader.cancel().catch(() => undefined);
+  }
+}
+
+function ended(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

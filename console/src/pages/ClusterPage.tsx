@@ -1,0 +1,196 @@
+// One cluster, part by part.
+
+import type { ReactNode } from 'react';
+import { useState } from 'react';
+import { useNavigate, useParams } from 'react-router';
+import { Button } from '../parts/Button';
+import { json } from '../api/http';
+import type { Cluster } from '../api/kinds';
+import { useLive, useOne } from '../api/live';
+import { CLUSTERS, OPERATIONS, namespaceOf, nameOf, objectPath } from '../api/resources';
+import { useRights } from '../api/session';
+import { Conditions } from '../parts/Conditions';
+import { Confirm } from '../parts/Confirm';
+import { Code, Loading, Notice, Problem } from '../parts/Notice';
+import { Facts, Page, Panel } from '../parts/Page';
+import { Status } from '../parts/Status';
+import { Tabs } from '../parts/Tabs';
+import { Age } from '../parts/Time';
+import { Copyable, Yaml } from '../parts/Yaml';
+import { linkTo } from '../parts/links';
+import { useText } from '../text';
+import { DriftTable, FindingTable, NodeTable } from './clusterTables';
+import { OperationTable } from './Operations';
+
+const TABS = ['overview', 'nodes', 'drift', 'findings', 'operations', 'kubeconfig', 'yaml'] as const;
+
+export function ClusterPage(): ReactNode {
+  const text = useText();
+  const { namespace = '', name = '', tab = 'overview' } = useParams();
+  const { item, ready, error } = useOne(CLUSTERS, namespace, name);
+  if (!item) {
+    if (error) return <Problem error={error} what={text.clusters.all} />;
+    return ready ? <Notice title={text.cluster.gone} /> : <Loading />;
+  }
+  const base = linkTo('clusters', namespace, name);
+  return (
+    <Page
+      title={name}
+      above={{ to: '/clusters', title: text.clusters.title }}
+      beside={<Status state={item.status?.phase ?? 'Pending'} />}
+      actions={<Actions cluster={item} />}
+    >
+      {error && <Problem error={error} what={text.clusters.all} />}
+      <Tabs
+        label={text.cluster.tabs}
+        tabs={TABS.map((each) => ({
+          to: each === 'overview' ? base : `${base}/${each}`,
+          title: text.cluster[each],
+          end: each === 'overview',
+        }))}
+      />
+      <Part cluster={item} tab={tab} />
+    </Page>
+  );
+}
+
+function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
+  const text = useText();
+  const assessment = cluster.status?.assessment;
+  switch (tab) {
+    case 'overview':
+      return <About cluster={cluster} />;
+    case 'nodes':
+      return <NodeTable nodes={cluster.status?.facts?.nodes ?? []} />;
+    case 'drift':
+      return <DriftTable drift={assessment?.drift ?? []} />;
+    case 'findings':
+      return <FindingTable findings={assessment?.findings ?? []} />;
+    case 'operations':
+      return <Done cluster={cluster} />;
+    case 'kubeconfig':
+      return <Way cluster={cluster} />;
+    case 'yaml':
+      return (
+        <Yaml
+          path={objectPath(CLUSTERS, namespaceOf(cluster), nameOf(cluster))}
+          version={cluster.metadata?.resourceVersion ?? ''}
+        />
+      );
+    default:
+      return <Notice title={text.notFound} />;
+  }
+}
+
+function About({ cluster }: { cluster: Cluster }): ReactNode {
+  const text = useText();
+  const { status, spec } = cluster;
+  const { columns, state } = text;
+  return (
+    <div className="columns">
+      <Panel title={text.cluster.overview}>
+        <Facts
+          of={[
+            [columns.version, status?.version || state.none],
+            [columns.distribution, status?.distribution || state.none],
+            [columns.runtime, status?.runtime || state.none],
+            [text.cluster.platform, status?.facts?.platform?.name || state.none],
+            [columns.foundation, spec?.foundationRef?.name ?? state.none],
+            [text.cluster.endpoint, status?.endpoint || status?.facts?.source || state.none],
+            [columns.provider, spec?.provider === 'Imported' ? text.clusters.imported : text.clusters.made],
+            [text.cluster.factsAt, <Age key="at" of={status?.facts?.observedAt} />],
+          ]}
+        />
+        {status?.assessment?.summary !== undefined && <p>{status.assessment.summary}</p>}
+      </Panel>
+      <Panel title={text.cluster.conditions}>
+        <Conditions of={status?.conditions} />
+      </Panel>
+    </div>
+  );
+}
+
+function Done({ cluster }: { cluster: Cluster }): ReactNode {
+  const text = useText();
+  const { items } = useLive(OPERATIONS);
+  const mine = items.filter(
+    (one) => namespaceOf(one) === namespaceOf(cluster) && one.spec.clusterRef.name === nameOf(cluster),
+  );
+  return <OperationTable operations={mine} empty={<Notice title={text.cluster.noOperations} />} />;
+}
+
+function Way({ cluster }: { cluster: Cluster }): ReactNode {
+  const text = useText();
+  const command = `groundplane kubeconfig cluster/${nameOf(cluster)} -n ${namespaceOf(cluster)} --output ${nameOf(cluster)}.kubeconfig`;
+  return (
+    <Panel title={text.cluster.kubeconfig}>
+      <p>{text.cluster.kubeconfigHelp}</p>
+      <Copyable content={command} label={text.cluster.kubeconfig} />
+    </Panel>
+  );
+}
+
+function Actions({ cluster }: { cluster: Cluster }): ReactNode {
+  const text = useText();
+  const navigate = useNavigate();
+  const [asking, setAsking] = useState(false);
+  const namespace = namespaceOf(cluster);
+  const name = nameOf(cluster);
+  const can = useRights(namespace);
+  if (cluster.metadata?.deletionTimestamp) return <span>{text.cluster.deleting}</span>;
+  return (
+    <>
+      {can('patch', 'clusters', name) && <SurveyNow cluster={cluster} />}
+      {can('delete', 'clusters', name) && (
+        <Button
+          theme="danger"
+          variant="outline"
+          onClick={() => {
+            setAsking(true);
+          }}
+        >
+          {text.cluster.delete}
+        </Button>
+      )}
+      {asking && (
+        <Confirm
+          title={`${text.cluster.delete} ${name}`}
+          typed={name}
+          danger
+          action={text.dialog.confirm}
+          close={() => {
+            setAsking(false);
+          }}
+          perform={async () => {
+            await json(objectPath(CLUSTERS, namespace, name), { method: 'DELETE' });
+            await navigate('/clusters');
+          }}
+        >
+          <Code text={cluster.spec?.provider === 'Imported' ? text.cluster.deleteImported : text.cluster.deleteMade} />
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function SurveyNow({ cluster }: { cluster: Cluster }): ReactNode {
+  const text = useText();
+  const [asked, setAsked] = useState(false);
+  const survey = async (): Promise<void> => {
+    const annotations = { 'groundplane.dev/survey': new Date().toISOString() };
+    await json(objectPath(CLUSTERS, namespaceOf(cluster), nameOf(cluster)), {
+      method: 'PATCH',
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { annotations } },
+    });
+    setAsked(true);
+  };
+  return (
+    <>
+      {asked && <span role="status">{text.cluster.surveyAsked}</span>}
+      <Button variant="outline" onClick={() => void survey()}>
+        {text.cluster.survey}
+      </Button>
+    </>
+  );
+}

@@ -1,0 +1,77 @@
+import type { ReactNode } from 'react';
+import type { Cluster } from '../api/kinds';
+import { useLive } from '../api/live';
+import { CLUSTERS, keyOf, nameOf, namespaceOf } from '../api/resources';
+import { Loading, Notice, Problem } from '../parts/Notice';
+import { Page } from '../parts/Page';
+import { Status } from '../parts/Status';
+import type { Column } from '../parts/Table';
+import { Table } from '../parts/Table';
+import { Age } from '../parts/Time';
+import { ObjectLink } from '../parts/links';
+import { useText } from '../text';
+import type { Text } from '../text/en';
+
+export function Clusters(): ReactNode {
+  const text = useText();
+  const { items, ready, error } = useLive(CLUSTERS);
+  return (
+    <Page title={text.clusters.title}>
+      {error && <Problem error={error} what={text.clusters.all} />}
+      {!ready && !error && <Loading />}
+      {ready && (
+        <Table
+          label={text.clusters.title}
+          rows={items}
+          columns={columns(text)}
+          rowKey={keyOf}
+          empty={<Notice title={text.clusters.empty} next={text.clusters.next} />}
+          exportName="clusters"
+        />
+      )}
+    </Page>
+  );
+}
+
+function columns(text: Text): Column<Cluster>[] {
+  const { columns: title } = text;
+  return [
+    { key: 'name', title: title.name, value: nameOf, cell: (row) => <ObjectLink kind="clusters" object={row} /> },
+    {
+      key: 'state',
+      title: title.state,
+      value: (row) => row.status?.phase ?? 'Pending',
+      cell: (row) => <Status state={row.status?.phase ?? 'Pending'} />,
+    },
+    { key: 'version', title: title.version, value: (row) => row.status?.version ?? '' },
+    { key: 'runtime', title: title.runtime, value: (row) => row.status?.runtime ?? '' },
+    {
+      key: 'nodes',
+      title: title.nodes,
+      value: (row) => row.status?.facts?.nodes?.length ?? 0,
+      cell: (row) => `${row.status?.readyNodes ?? 0}/${row.status?.facts?.nodes?.length ?? 0}`,
+    },
+    { key: 'drift', title: title.drift, value: (row) => drifting(row, text), wide: true },
+    { key: 'risks', title: title.risks, value: (row) => row.status?.assessment?.risks ?? '', wide: true },
+    { key: 'foundation', title: title.foundation, value: (row) => row.spec?.foundationRef?.name ?? '', wide: true },
+    {
+      key: 'provider',
+      title: title.provider,
+      value: (row) => (row.spec?.provider === 'Imported' ? text.clusters.imported : text.clusters.made),
+      wide: true,
+    },
+    { key: 'namespace', title: title.namespace, value: namespaceOf, wide: true },
+    {
+      key: 'age',
+      title: title.age,
+      value: (row) => row.metadata?.creationTimestamp ?? '',
+      cell: (row) => <Age of={row.metadata?.creationTimestamp} />,
+      wide: true,
+    },
+  ];
+}
+
+function drifting(cluster: Cluster, text: Text): string {
+  const names = (cluster.status?.assessment?.drifting ?? '').split(',').filter(Boolean);
+  return names.map((name) => text.dimensions[name] ?? name).join(', ');
+}

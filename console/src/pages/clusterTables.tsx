@@ -1,0 +1,85 @@
+// What is known of a cluster, as lists: its nodes, where it differs, what is a risk.
+
+import type { ReactNode } from 'react';
+import type { Drift, Finding, NodeFacts } from '../api/kinds';
+import { Notice } from '../parts/Notice';
+import { Status } from '../parts/Status';
+import { Table } from '../parts/Table';
+import { useText } from '../text';
+
+export function NodeTable({ nodes }: { nodes: NodeFacts[] }): ReactNode {
+  const text = useText();
+  const title = text.columns;
+  const state = (node: NodeFacts): string => (node.ready ? 'Ready' : 'NotReady');
+  return (
+    <Table
+      label={text.cluster.nodes}
+      rows={nodes}
+      rowKey={({ name }) => name}
+      empty={<Notice title={text.cluster.noNodes} />}
+      exportName="nodes"
+      columns={[
+        { key: 'name', title: title.name, value: (node) => node.name },
+        { key: 'state', title: title.state, value: state, cell: (node) => <Status state={state(node)} /> },
+        { key: 'version', title: title.version, value: (node) => node.kubeletVersion ?? '' },
+        { key: 'runtime', title: title.runtime, value: (node) => node.runtime ?? '' },
+        { key: 'kernel', title: title.kernel, value: (node) => node.kernel ?? '', wide: true },
+        { key: 'os', title: title.os, value: (node) => node.osImage ?? '', wide: true },
+        { key: 'address', title: title.address, value: (node) => node.address ?? '', wide: true },
+      ]}
+    />
+  );
+}
+
+export function DriftTable({ drift }: { drift: Drift[] }): ReactNode {
+  const text = useText();
+  const words = text.cluster;
+  return (
+    <Table
+      label={words.drift}
+      rows={drift}
+      rowKey={(row) => `${row.dimension}/${row.subject ?? ''}/${row.found ?? ''}`}
+      empty={<Notice title={words.noDrift} />}
+      exportName="drift"
+      columns={[
+        { key: 'dimension', title: words.dimension, value: (row) => text.dimensions[row.dimension] ?? row.dimension },
+        { key: 'found', title: words.found, value: (row) => [row.subject, row.found].filter(Boolean).join(': ') },
+        { key: 'wanted', title: words.wanted, value: (row) => row.wanted ?? '' },
+        {
+          key: 'severity',
+          title: words.severity,
+          value: (row) => row.severity ?? 'Low',
+          cell: (row) => <Status state={row.severity ?? 'Low'} />,
+        },
+        { key: 'on', title: words.on, value: (row) => (row.nodes?.names ?? []).join(', '), wide: true },
+        { key: 'cost', title: words.cost, value: (row) => row.cost ?? '', wide: true },
+        { key: 'remedy', title: words.remedy, value: (row) => row.remedy?.text ?? '', wide: true },
+      ]}
+    />
+  );
+}
+
+export function FindingTable({ findings }: { findings: Finding[] }): ReactNode {
+  const text = useText();
+  const words = text.cluster;
+  return (
+    <Table
+      label={words.findings}
+      rows={findings}
+      rowKey={(row) => `${row.type}/${row.subject}`}
+      empty={<Notice title={words.noFindings} />}
+      exportName="findings"
+      columns={[
+        { key: 'message', title: words.risk, value: (row) => row.message },
+        {
+          key: 'severity',
+          title: words.severity,
+          value: (row) => row.severity ?? 'Low',
+          cell: (row) => <Status state={row.severity ?? 'Low'} />,
+        },
+        { key: 'on', title: words.on, value: (row) => (row.nodes?.names ?? []).join(', '), wide: true },
+        { key: 'remedy', title: words.remedy, value: (row) => row.remedy?.text ?? '', wide: true },
+      ]}
+    />
+  );
+}

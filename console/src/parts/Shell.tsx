@@ -1,0 +1,114 @@
+// What is around every page: the dark bar on top, the menu on the left, and where the content is.
+
+import type { ReactNode } from 'react';
+import { useState } from 'react';
+import { NavLink, Outlet } from 'react-router';
+import { Button } from './Button';
+import type { Session } from '../api/session';
+import { useSignOut } from '../api/session';
+import type { Language, Theme } from '../text';
+import { useChoices } from '../text';
+
+const PAGES = [
+  ['/', 'overview'],
+  ['/clusters', 'clusters'],
+  ['/machines', 'machines'],
+  ['/foundations', 'foundations'],
+  ['/operations', 'operations'],
+] as const;
+
+export function Shell({ session }: { session: Session }): ReactNode {
+  const { text } = useChoices();
+  const [open, setOpen] = useState(false);
+  return (
+    <div className="shell">
+      <a className="skip" href="#content">
+        {text.skip}
+      </a>
+      <header className="top">
+        <button
+          type="button"
+          className="top-menu"
+          aria-expanded={open}
+          aria-controls="menu"
+          onClick={() => {
+            setOpen(!open);
+          }}
+        >
+          <span aria-hidden="true">☰</span> <span className="hidden">{text.menu.open}</span>
+        </button>
+        <span className="top-name">{text.product}</span>
+        <span className="table-space" />
+        <Choosers />
+        <User session={session} />
+      </header>
+      <nav id="menu" className={open ? 'menu menu-open' : 'menu'} aria-label={text.menu.label}>
+        <ul>
+          {PAGES.map(([to, name]) => (
+            <li key={to}>
+              <NavLink
+                to={to}
+                end={to === '/'}
+                onClick={() => {
+                  setOpen(false);
+                }}
+              >
+                {text.menu[name]}
+              </NavLink>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <main id="content" className="content" tabIndex={-1}>
+        <Outlet />
+      </main>
+    </div>
+  );
+}
+
+export function Choosers(): ReactNode {
+  const { text, language, setLanguage, theme, setTheme } = useChoices();
+  return (
+    <>
+      <select
+        className="chooser"
+        aria-label={text.top.language}
+        value={language}
+        onChange={(event) => {
+          setLanguage(event.target.value as Language);
+        }}
+      >
+        <option value="en">English</option>
+        <option value="zh">中文</option>
+      </select>
+      <select
+        className="chooser"
+        aria-label={text.top.theme}
+        value={theme}
+        onChange={(event) => {
+          setTheme(event.target.value as Theme);
+        }}
+      >
+        <option value="system">{text.top.system}</option>
+        <option value="light">{text.top.light}</option>
+        <option value="dark">{text.top.dark}</option>
+      </select>
+    </>
+  );
+}
+
+function User({ session }: { session: Session }): ReactNode {
+  const { text } = useChoices();
+  const signOut = useSignOut();
+  return (
+    <>
+      <span className="top-user" title={session.groups.join(', ')}>
+        <span className="hidden">{text.top.signedInAs(session.user)}</span>
+        <span aria-hidden="true">{session.user}</span>
+      </span>
+      <Button className="top-out" variant="text" onClick={() => void signOut()}>
+        {text.top.signOut}
+      </Button>
+    </>
+  );
+}

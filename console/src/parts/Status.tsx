@@ -1,0 +1,47 @@
+// A state as a coloured dot and its word: never by colour alone.
+
+import type { ReactNode } from 'react';
+import { useText } from '../text';
+
+type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'quiet';
+
+const TONES: Record<string, Tone> = {
+  Ready: 'good',
+  Succeeded: 'good',
+  Uniform: 'good',
+  Available: 'good',
+  Pending: 'quiet',
+  Skipped: 'quiet',
+  Stale: 'quiet',
+  Cancelled: 'quiet',
+  Unknown: 'quiet',
+  Low: 'quiet',
+  Creating: 'busy',
+  Changing: 'busy',
+  Running: 'busy',
+  Deleting: 'busy',
+  AwaitingApproval: 'warn',
+  Degraded: 'warn',
+  Medium: 'warn',
+  RolledBack: 'warn',
+  Failed: 'bad',
+  High: 'bad',
+  NotReady: 'bad',
+  Blocked: 'bad',
+};
+
+export function Status({ state, word }: { state: string; word?: string }): ReactNode {
+  const text = useText();
+  const shown = word ?? text.phases[state] ?? text.severities[state] ?? words(state);
+  return (
+    <span className={`status status-${TONES[state] ?? 'quiet'}`}>
+      <span className="status-dot" aria-hidden="true" />
+      {shown}
+    </span>
+  );
+}
+
+/** "AwaitingApproval" as words. */
+export function words(name: string): string {
+  return name.replace(/([a-z])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`);
+}

@@ -1,0 +1,203 @@
+// A list: search, order, export, and only the rows that can be seen are in the page. The search is in the address, so that
+// a reload or a link shows the same.
+
+import { useVirtualizer } from '@tanstack/react-virtual';
+import type { ReactNode } from 'react';
+import { useMemo, useRef, useState } from 'react';
+import { useSearchParams } from 'react-router';
+import { Button } from './Button';
+import { useText } from '../text';
+import { saveCsv } from './csv';
+import { Notice } from './Notice';
+
+export interface Column<T> {
+  key: string;
+  title: string;
+  /** What is searched, sorted and exported. */
+  value: (row: T) => string | number;
+  /** What is shown, when that is more than the value. */
+  cell?: (row: T) => ReactNode;
+  /** Left out on a phone. */
+  wide?: boolean;
+}
+
+interface Props<T> {
+  label: string;
+  rows: T[];
+  columns: Column<T>[];
+  rowKey: (row: T) => string;
+  /** What to show when there is nothing at all. */
+  empty: ReactNode;
+  actions?: ReactNode;
+  exportName?: string;
+}
+
+interface Order {
+  key: string;
+  down: boolean;
+}
+
+const ROW_HEIGHT = 44;
+
+export function Table<T>({ label, rows, columns, rowKey, empty, actions, exportName }: Props<T>): ReactNode {
+  const text = useText();
+  const [parameters, setParameters] = useSearchParams();
+  const [order, setOrder] = useState<Order>({ key: columns[0]?.key ?? '', down: false });
+  const search = parameters.get('q') ?? '';
+  const shown = useMemo(() => arranged(rows, columns, search, order), [rows, columns, search, order]);
+  if (rows.length === 0) {
+    return (
+      <>
+        {actions !== undefined && <div className="table-bar">{actions}</div>}
+        {empty}
+      </>
+    );
+  }
+  const find = (value: string): void => {
+    setParameters(value ? { q: value } : {}, { replace: true });
+  };
+  return (
+    <>
+      <div className="table-bar">
+        {actions}
+        <span className="table-space" />
+        <input
+          className="field table-search"
+          type="search"
+          value={search}
+          placeholder={text.list.searchHelp}
+          aria-label={text.list.search}
+          onChange={(event) => {
+            find(event.target.value);
+          }}
+        />
+        {exportName !== undefined && (
+          <Button
+            variant="outline"
+            onClick={() => {
+              saveCsv(exportName, columns, shown);
+            }}
+          >
+            {text.list.export}
+          </Button>
+        )}
+      </div>
+      <Rows label={label} rows={shown} columns={columns} rowKey={rowKey} order={order} setOrder={setOrder} />
+      {shown.length === 0 && <Notice title={text.list.nothingFound} />}
+      <p className="table-count" role="status">
+        {text.list.count(shown.length, rows.length)}
+      </p>
+    </>
+  );
+}
+
+interface RowsProps<T> {
+  label: string;
+  rows: T[];
+  columns: Column<T>[];
+  rowKey: (row: T) => string;
+  order: Order;
+  setOrder: (order: Order) => void;
+}
+
+function Rows<T>({ label, rows, columns, rowKey, order, setOrder }: RowsProps<T>): ReactNode {
+  const outside = useRef<HTMLDivElement>(null);
+  // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoized by a compiler
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => outside.current,
+    estimateSize: () => ROW_HEIGHT,
+    overscan: 12,
+    getItemKey: (index) => rowKey(rows[index] as T),
+  });
+  const visible = virtual.getVirtualItems();
+  const above = visible[0]?.start ?? 0;
+  const below = virtual.getTotalSize() - (visible.at(-1)?.end ?? 0);
+  return (
+    // A list that scrolls has to be reachable by keyboard.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <div className="table-outside" ref={outside} tabIndex={0} role="region" aria-label={label}>
+      <table className="table" aria-rowcount={rows.length + 1}>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <Heading key={column.key} column={column} order={order} setOrder={setOrder} />
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {above > 0 && <Gap height={above} columns={columns.length} />}
+          {visible.map((item) => (
+            <Row key={item.key} row={rows[item.index] as T} index={item.index} columns={columns} />
+          ))}
+          {below > 0 && <Gap height={below} columns={columns.length} />}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Gap({ height, columns }: { height: number; columns: number }): ReactNode {
+  return (
+    <tr aria-hidden="true">
+      <td className="table-gap" style={{ height }} colSpan={columns} />
+    </tr>
+  );
+}
+
+function Row<T>({ row, index, columns }: { row: T; index: number; columns: Column<T>[] }): ReactNode {
+  return (
+    <tr aria-rowindex={index + 2}>
+      {columns.map((column) => (
+        <td key={column.key} className={column.wide ? 'wide' : undefined}>
+          {column.cell ? column.cell(row) : column.value(row)}
+        </td>
+      ))}
+    </tr>
+  );
+}
+
+interface HeadingProps<T> {
+  column: Column<T>;
+  order: Order;
+  setOrder: (order: Order) => void;
+}
+
+function Heading<T>({ column, order, setOrder }: HeadingProps<T>): ReactNode {
+  const text = useText();
+  const chosen = order.key === column.key;
+  const direction = order.down ? 'descending' : 'ascending';
+  return (
+    <th scope="col" aria-sort={chosen ? direction : 'none'} className={column.wide ? 'wide' : undefined}>
+      <button
+        type="button"
+        className="table-sort"
+        title={text.list.sort(column.title)}
+        onClick={() => {
+          setOrder({ key: column.key, down: chosen && !order.down });
+        }}
+      >
+        {column.title}
+        <span aria-hidden="true">{chosen ? (order.down ? ' ↓' : ' ↑') : ''}</span>
+      </button>
+    </th>
+  );
+}
+
+function arranged<T>(rows: T[], columns: Column<T>[], search: string, order: Order): T[] {
+  const wanted = search.trim().toLowerCase();
+  const found = wanted
+    ? rows.filter((row) => columns.some((column) => String(column.value(row)).toLowerCase().includes(wanted)))
+    : [...rows];
+  const column = columns.find(({ key }) => key === order.key);
+  if (!column) return found;
+  const sign = order.down ? -1 : 1;
+  return found.sort((one, other) => sign * compared(column.value(one), column.value(other)));
+}
+
+const collator = new Intl.Collator(undefined, { numeric: true });
+
+function compared(one: string | number, other: string | number): number {
+  if (typeof one === 'number' && typeof other === 'number') return one - other;
+  return collator.compare(String(one), String(other));
+}

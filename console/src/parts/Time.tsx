@@ -1,0 +1,55 @@
+// A moment: how long ago it was, with the exact local time on hover and for who cannot hover.
+
+import type { ReactNode } from 'react';
+import { useSyncExternalStore } from 'react';
+import { useChoices, useText } from '../text';
+import type { Text } from '../text/en';
+
+const SECOND = 1000;
+const STEP = 10 * SECOND;
+
+let now = Date.now();
+const listeners = new Set<() => void>();
+let timer: ReturnType<typeof setInterval> | undefined;
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  timer ??= setInterval(() => {
+    now = Date.now();
+    listeners.forEach((each) => {
+      each();
+    });
+  }, STEP);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+}
+
+export function Age({ of }: { of: string | undefined }): ReactNode {
+  const text = useText();
+  const { language } = useChoices();
+  const present = useSyncExternalStore(subscribe, () => now);
+  if (!of) return text.state.none;
+  const moment = new Date(of);
+  const exact = moment.toLocaleString(language === 'zh' ? 'zh-CN' : undefined, {
+    dateStyle: 'medium',
+    timeStyle: 'long',
+  });
+  return (
+    <time dateTime={of} title={exact}>
+      {span(Math.max(0, present - moment.getTime()), text)}
+    </time>
+  );
+}
+
+/** A length of time as its largest unit, as kubectl shows ages. */
+export function span(milliseconds: number, text: Text): string {
+  const seconds = Math.floor(milliseconds / SECOND);
+  if (seconds < 120) return text.time.seconds(seconds);
+  if (seconds < 7200) return text.time.minutes(Math.floor(seconds / 60));
+  if (seconds < 172_800) return text.time.hours(Math.floor(seconds / 3600));
+  return text.time.days(Math.floor(seconds / 86_400));
+}

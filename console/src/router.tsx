@@ -1,0 +1,58 @@
+// Which address shows which page. Everything but signing in and the overview is loaded when it is first looked at.
+
+import type { ComponentType, ReactNode } from 'react';
+import { Link, createBrowserRouter } from 'react-router';
+import { useSession } from './api/session';
+import { Overview } from './pages/Overview';
+import { SignIn } from './pages/SignIn';
+import { Loading, Notice } from './parts/Notice';
+import { Page } from './parts/Page';
+import { Shell } from './parts/Shell';
+import { useText } from './text';
+
+function Root(): ReactNode {
+  const session = useSession();
+  if (session === undefined) return <Loading />;
+  return session ? <Shell session={session} /> : <SignIn />;
+}
+
+function NotFound(): ReactNode {
+  const text = useText();
+  return (
+    <Page title={text.notFound}>
+      <p>
+        <Link to="/">{text.home}</Link>
+      </p>
+    </Page>
+  );
+}
+
+function Broken(): ReactNode {
+  return <Notice title={useText().broken} />;
+}
+
+function page<K extends string>(load: () => Promise<Record<K, ComponentType>>, name: K) {
+  return async (): Promise<{ Component: ComponentType }> => ({ Component: (await load())[name] });
+}
+
+export const router = createBrowserRouter(
+  [
+    {
+      element: <Root />,
+      errorElement: <Broken />,
+      hydrateFallbackElement: <Loading />,
+      children: [
+        { index: true, element: <Overview /> },
+        { path: 'clusters', lazy: page(() => import('./pages/Clusters'), 'Clusters') },
+        { path: 'clusters/:namespace/:name/:tab?', lazy: page(() => import('./pages/ClusterPage'), 'ClusterPage') },
+        { path: 'machines', lazy: page(() => import('./pages/Machines'), 'Machines') },
+        { path: 'machines/:namespace/:name', lazy: page(() => import('./pages/MachinePage'), 'MachinePage') },
+        { path: 'foundations', lazy: page(() => import('./pages/Foundations'), 'Foundations') },
+        { path: 'operations', lazy: page(() => import('./pages/Operations'), 'Operations') },
+        { path: 'operations/:namespace/:name', lazy: page(() => import('./pages/OperationPage'), 'OperationPage') },
+        { path: '*', element: <NotFound /> },
+      ],
+    },
+  ],
+  { basename: '/console' },
+);

@@ -1,0 +1,63 @@
+// The language and the colours that the user chose. Only these two are kept in the browser.
+
+import type { ReactNode } from 'react';
+import { createContext, useContext, useEffect, useState } from 'react';
+import type { Text } from './en';
+import { en } from './en';
+import { zh } from './zh';
+
+export type Language = 'en' | 'zh';
+export type Theme = 'light' | 'dark' | 'system';
+
+const TEXTS: Record<Language, Text> = { en, zh };
+
+export interface Choices {
+  language: Language;
+  setLanguage: (language: Language) => void;
+  theme: Theme;
+  setTheme: (theme: Theme) => void;
+}
+
+const Context = createContext<(Choices & { text: Text }) | null>(null);
+
+export function useChoices(): Choices & { text: Text } {
+  const found = useContext(Context);
+  if (!found) throw new Error('outside of Choose');
+  return found;
+}
+
+export const useText = (): Text => useChoices().text;
+
+export function Choose({ children }: { children: ReactNode }): ReactNode {
+  const [language, setLanguage] = useKept<Language>('groundplane.language', ['en', 'zh'], preferred());
+  const [theme, setTheme] = useKept<Theme>('groundplane.theme', ['light', 'dark', 'system'], 'system');
+  useEffect(() => {
+    document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
+  }, [language]);
+  useEffect(() => {
+    const system = matchMedia('(prefers-color-scheme: dark)');
+    const apply = (): void => {
+      const dark = theme === 'dark' || (theme === 'system' && system.matches);
+      document.documentElement.setAttribute('theme-mode', dark ? 'dark' : 'light');
+    };
+    apply();
+    system.addEventListener('change', apply);
+    return () => {
+      system.removeEventListener('change', apply);
+    };
+  }, [theme]);
+  return <Context value={{ language, setLanguage, theme, setTheme, text: TEXTS[language] }}>{children}</Context>;
+}
+
+function preferred(): Language {
+  return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
+}
+
+function useKept<T extends string>(key: string, allowed: T[], otherwise: T): [T, (value: T) => void] {
+  const [value, setValue] = useState<T>(() => allowed.find((one) => one === localStorage.getItem(key)) ?? otherwise);
+  const keep = (next: T): void => {
+    localStorage.setItem(key, next);
+    setValue(next);
+  };
+  return [value, keep];
+}

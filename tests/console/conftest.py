@@ -1,0 +1,144 @@
+"""A real browser before a real API server: Chromium, and the server as a process of its own with objects of a fleet.
+
+No controller runs, so what is shown stays as it was written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import yaml
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from support.running import running_server
+
+CONSOLE = Path(__file__).parents[2] / "console"
+OURS = "/apis/groundplane.dev/v1alpha1/namespaces/default"
+SIGNED_OUT = "the server responded with a status of 401"
+
+
+@dataclass
+class Site:
+    """A running server. `http` calls it as an administrator."""
+
+    url: str
+    http: httpx2.Client
+    admin: str
+    nobody: str
+
+    def make(self, plural: str, obj: dict[str, Any]) -> dict[str, Any]:
+        """Create an object of ours, with its status."""
+        status = obj.pop("status", None)
+        done = self.http.post(f"{OURS}/{plural}", json={"apiVersion": "groundplane.dev/v1alpha1", **obj})
+        assert done.status_code == 201, done.text
+        made: dict[str, Any] = done.json()
+        if status is None:
+            return made
+        path = f"{OURS}/{plural}/{made['metadata']['name']}/status"
+        done = self.http.put(path, json={**made, "status": status})
+        assert done.status_code == 200, done.text
+        written: dict[str, Any] = done.json()
+        return written
+
+    def path(self, plural: str, name: str) -> str:
+        return f"{OURS}/{plural}/{name}"
+
+
+@dataclass
+class Visit:
+    """A browser's page before a server, and what its console said."""
+
+    page: Page
+    site: Site
+    context: BrowserContext
+    said: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "/") -> None:
+        self.page.goto(f"{self.site.url}/console{path}")
+
+    def sign_in(self, token: str = "", path: str = "/") -> None:
+        """Sign in by token, as somebody does who has just started Groundplane."""
+        self.open(path)
+        ways = self.page.locator(".ways button")
+        ways.nth(1).click()
+        self.page.locator("input[name=token]").fill(token or self.site.admin)
+        self.page.locator("form button[type=submit]").click()
+        self.page.locator("nav.menu").wait_for(state="attached")
+
+    def said_badly(self) -> list[str]:
+        """What the console said, but for the answer that there is no session yet."""
+        return [line for line in self.said if SIGNED_OUT not in line]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with served(tmp_path_factory.mktemp("console")) as found:
+        yield found
+
+
+class served:  # noqa: N801 - a context manager
+    """A server with what it keeps in `folder`."""
+
+    def __init__(self, folder: Path, *, port: int = 0) -> None:
+        self._running = running_server(folder, port=port, may_say=frozenset({"login refused"}))
+
+    def __enter__(self) -> Site:
+        document = yaml.safe_load(self._running.__enter__().read_text())
+        url = document["clusters"][0]["cluster"]["server"]
+        admin, nobody = (user["user"]["token"] for user in document["users"])
+        self._http = httpx2.Client(base_url=url, verify=False, headers={"authorization": f"Bearer {admin}"})
+        return Site(url, self._http, admin, nobody)
+
+    def __exit__(self, *error: Any) -> None:
+        self._http.close()
+        self._running.__exit__(*error)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium")
+    assert executable is not None, "scripts/setup.sh lab installs chromium"
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not work for root, as whom the tests run.
+        opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+Visitor = Callable[..., Visit]
+
+
+@pytest.fixture
+def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Give a browser of its own before a server; the options are those of a context, such as `locale`."""
+    contexts: list[BrowserContext] = []
+
+    def visit(site: Site, **options: Any) -> Visit:
+        wanted = {"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options}
+        context = browser.new_context(ignore_https_errors=True, **wanted)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        made = Visit(context.new_page(), site, context)
+        made.page.on("console", lambda message: _hear(made, message))
+        made.page.on("pageerror", lambda error: made.said.append(str(error)))
+        return made
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def _hear(visit: Visit, message: ConsoleMessage) -> None:
+    if message.type in ("error", "warning"):
+        visit.said.append(message.text)
+
+
+@pytest.fixture
+def visit(visitor: Visitor, site: Site) -> Visit:
+    return visitor(site)
