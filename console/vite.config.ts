@@ -9,6 +9,13 @@ export default defineConfig({
   base: '/console/',
   plugins: [react()],
   html: { cspNonce: '__GROUNDPLANE_NONCE__' },
-  build: { outDir: '../src/groundplane/console/dist', emptyOutDir: true, assetsInlineLimit: 0, sourcemap: false },
+  build: {
+    outDir: '../src/groundplane/console/dist',
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    sourcemap: false,
+    // The editor is the largest part, and is loaded by who edits.
+    chunkSizeWarningLimit: 600,
+  },
   server: { proxy: Object.fromEntries(api.map((path) => [path, { target: server, secure: false, ws: true }])) },
 });

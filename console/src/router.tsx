@@ -45,6 +45,14 @@ export const router = createBrowserRouter(
         { index: true, element: <Overview /> },
         { path: 'clusters', lazy: page(() => import('./pages/Clusters'), 'Clusters') },
         { path: 'clusters/:namespace/:name/:tab?', lazy: page(() => import('./pages/ClusterPage'), 'ClusterPage') },
+        {
+          path: 'clusters/:namespace/:name/resources/:group/:version/:plural',
+          lazy: page(() => import('./pages/ClusterPage'), 'ClusterPage'),
+        },
+        {
+          path: 'clusters/:namespace/:name/resources/:group/:version/:plural/:inside/:object/:part?',
+          lazy: page(() => import('./pages/ResourcePage'), 'ResourcePage'),
+        },
         { path: 'machines', lazy: page(() => import('./pages/Machines'), 'Machines') },
         { path: 'machines/:namespace/:name', lazy: page(() => import('./pages/MachinePage'), 'MachinePage') },
         { path: 'foundations', lazy: page(() => import('./pages/Foundations'), 'Foundations') },

@@ -5,7 +5,6 @@ No controller runs, so what is shown stays as it was written.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+from support.browser import chromium
 from support.running import running_server
 
 CONSOLE = Path(__file__).parents[2] / "console"
@@ -102,13 +102,8 @@ class served:  # noqa: N801 - a context manager
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium")
-    assert executable is not None, "scripts/setup.sh lab installs chromium"
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox does not work for root, as whom the tests run.
-        opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 Visitor = Callable[..., Visit]
@@ -136,7 +131,7 @@ def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
 
 def _hear(visit: Visit, message: ConsoleMessage) -> None:
     if message.type in ("error", "warning"):
-        visit.said.append(message.text)
+        visit.said.append(f"{message.text} at {message.location}")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import yaml
 
 from groundplane_lab.engine import cluster_kubectl
 
-from . import fleet_view, through_the_gateway
+from . import by_browser, fleet_view, through_the_gateway
 from .world import World, node_ready, wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.e2e]
@@ -61,6 +61,7 @@ def test_a_cluster_is_created_deleted_and_created_again_on_the_same_machines(wor
     fleet_view.expect(world, "OnFoundation")
     fleet_view.import_elsewhere(world, tmp_path)
     through_the_gateway.use(world, tmp_path)
+    by_browser.look(world)
 
     described = world.engine.kubectl("describe", "cluster", "e2e").stdout
     assert "AllNodesReady" in described

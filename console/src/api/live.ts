@@ -4,16 +4,17 @@
 import { useSyncExternalStore } from 'react';
 import type { Obj, Resource } from './resources';
 import { keyOf, listPath } from './resources';
-import type { Snapshot } from './watch';
+import type { Snapshot, TableRow } from './watch';
 import { LiveList } from './watch';
 
 const lists = new Map<string, LiveList<Obj>>();
 
-function liveList<T extends Obj>(path: string): LiveList<T> {
-  let list = lists.get(path);
+function liveList<T extends Obj>(path: string, form: 'objects' | 'table' = 'objects'): LiveList<T> {
+  const key = `${form} ${path}`;
+  let list = lists.get(key);
   if (!list) {
-    list = new LiveList<Obj>(path);
-    lists.set(path, list);
+    list = new LiveList<Obj>(path, form);
+    lists.set(key, list);
   }
   return list as unknown as LiveList<T>;
 }
@@ -26,6 +27,12 @@ export function forgetLists(): void {
 /** All objects of a resource that the user may see, as they are now. */
 export function useLive<T extends Obj>(resource: Resource<T>, namespace = ''): Snapshot<T> {
   const list = liveList<T>(listPath(resource, namespace));
+  return useSyncExternalStore(list.subscribe, list.read);
+}
+
+/** All objects at a path, as the rows of the server's own table. */
+export function useTable(path: string): Snapshot<TableRow> {
+  const list = liveList<TableRow>(path, 'table');
   return useSyncExternalStore(list.subscribe, list.read);
 }
 

@@ -1,5 +1,6 @@
 // One live copy of a list: listed once, then kept by a watch, listed anew when the server has forgotten where we were.
-// Whoever looks is told at most once a frame, however many events came.
+// Whoever looks is told at most once a frame, however many events came. A list of kinds that we do not know comes as Tables,
+// in the columns that the server has for them.
 
 import { ApiError, json, send } from './http';
 import type { Obj } from './resources';
@@ -7,11 +8,33 @@ import { keyOf } from './resources';
 
 export interface Snapshot<T> {
   items: T[];
+  /** Of a list that comes as Tables. */
+  columns: TableColumn[];
   /** Whether the list has come at least once. */
   ready: boolean;
   /** What is wrong now; what is shown then is what was known before. */
   error: ApiError | null;
 }
+
+export interface TableColumn {
+  name: string;
+  type: string;
+  /** Above 0: for who wants to see more. */
+  priority: number;
+}
+
+/** A row of a Table. */
+export interface TableRow extends Obj {
+  cells: (string | number | boolean | null)[];
+}
+
+interface Table {
+  metadata?: { resourceVersion?: string };
+  columnDefinitions?: TableColumn[];
+  rows?: { cells: TableRow['cells']; object: Obj }[];
+}
+
+const AS_TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io';
 
 interface ListOf<T> {
   metadata: { resourceVersion: string };
@@ -29,14 +52,17 @@ const LONGEST_WAIT = 15_000;
 export class LiveList<T extends Obj> {
   private readonly objects = new Map<string, T>();
   private readonly listeners = new Set<() => void>();
-  private snapshot: Snapshot<T> = { items: [], ready: false, error: null };
+  private snapshot: Snapshot<T> = { items: [], columns: [], ready: false, error: null };
   private ending: AbortController | null = null;
   private frame = 0;
   private wait = FIRST_WAIT;
   /** The version that the copy has; "" before the first list. */
   private from = '';
 
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    private readonly form: 'objects' | 'table' = 'objects',
+  ) {}
 
   readonly read = (): Snapshot<T> => this.snapshot;
 
@@ -86,10 +112,11 @@ export class LiveList<T extends Obj> {
   }
 
   private async list(signal: AbortSignal): Promise<void> {
-    const list = await json<ListOf<T>>(this.path, { signal });
+    const list = await json<ListOf<T> & Table>(this.path, { signal, ...this.accept() });
     this.objects.clear();
-    for (const item of list.items) this.objects.set(keyOf(item), item);
-    this.show({ ready: true, error: null });
+    const items = this.form === 'table' ? (rowsOf(list) as unknown as T[]) : list.items;
+    for (const item of items) this.objects.set(keyOf(item), item);
+    this.show({ ready: true, error: null, columns: list.columnDefinitions ?? [] });
     this.wait = FIRST_WAIT;
     this.from = list.metadata.resourceVersion;
   }
@@ -97,7 +124,7 @@ export class LiveList<T extends Obj> {
   /** Follow until the watch ends by itself. */
   private async follow(signal: AbortSignal): Promise<void> {
     const query = new URLSearchParams({ watch: '1', resourceVersion: this.from, allowWatchBookmarks: 'true' });
-    const response = await send(`${this.path}?${query.toString()}`, { signal });
+    const response = await send(`${this.path}?${query.toString()}`, { signal, ...this.accept() });
     if (this.snapshot.error) this.show({ error: null });
     for await (const line of lines(response, signal)) {
       const event = JSON.parse(line) as Event<T>;
@@ -105,12 +132,21 @@ export class LiveList<T extends Obj> {
         throw new ApiError(event.object.code ?? 500, event.object.reason ?? '', event.object.message ?? '');
       }
       this.wait = FIRST_WAIT;
-      this.from = event.object.metadata?.resourceVersion ?? this.from;
-      if (event.type === 'BOOKMARK') continue;
-      if (event.type === 'DELETED') this.objects.delete(keyOf(event.object));
-      else this.objects.set(keyOf(event.object), event.object);
-      this.show({});
+      const found = this.form === 'table' ? (rowsOf(event.object) as unknown as T[]) : [event.object];
+      for (const item of found) this.take(event.type, item);
     }
+  }
+
+  private take(type: Event<T>['type'], item: T): void {
+    this.from = item.metadata?.resourceVersion ?? this.from;
+    if (type === 'BOOKMARK') return;
+    if (type === 'DELETED') this.objects.delete(keyOf(item));
+    else this.objects.set(keyOf(item), item);
+    this.show({});
+  }
+
+  private accept(): { accept?: string } {
+    return this.form === 'table' ? { accept: AS_TABLE } : {};
   }
 
   private show(change: Partial<Snapshot<T>>): void {
@@ -124,6 +160,10 @@ export class LiveList<T extends Obj> {
       });
     });
   }
+}
+
+function rowsOf(table: Table): TableRow[] {
+  return (table.rows ?? []).map(({ cells, object }) => ({ ...object, cells }));
 }
 
 /** The lines of an answer as they come; a cut connection is an ApiError. */

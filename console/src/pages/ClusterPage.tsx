@@ -21,12 +21,13 @@ import { linkTo } from '../parts/links';
 import { useText } from '../text';
 import { DriftTable, FindingTable, NodeTable } from './clusterTables';
 import { OperationTable } from './Operations';
+import { Resources } from './Resources';
 
-const TABS = ['overview', 'nodes', 'drift', 'findings', 'operations', 'kubeconfig', 'yaml'] as const;
+const TABS = ['overview', 'nodes', 'drift', 'findings', 'operations', 'resources', 'kubeconfig', 'yaml'] as const;
 
 export function ClusterPage(): ReactNode {
   const text = useText();
-  const { namespace = '', name = '', tab = 'overview' } = useParams();
+  const { namespace = '', name = '', tab = 'overview', plural } = useParams();
   const { item, ready, error } = useOne(CLUSTERS, namespace, name);
   if (!item) {
     if (error) return <Problem error={error} what={text.clusters.all} />;
@@ -49,7 +50,7 @@ export function ClusterPage(): ReactNode {
           end: each === 'overview',
         }))}
       />
-      <Part cluster={item} tab={tab} />
+      <Part cluster={item} tab={plural === undefined ? tab : 'resources'} />
     </Page>
   );
 }
@@ -68,6 +69,8 @@ function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
       return <FindingTable findings={assessment?.findings ?? []} />;
     case 'operations':
       return <Done cluster={cluster} />;
+    case 'resources':
+      return <Resources />;
     case 'kubeconfig':
       return <Way cluster={cluster} />;
     case 'yaml':

@@ -1,18 +1,18 @@
 // One Operation: its plan to be read before it is approved, then each step as it goes, and what was logged.
 
 import type { ReactNode } from 'react';
-import { useEffect, useRef, useState } from 'react';
+import { useState } from 'react';
 import { useParams } from 'react-router';
 import { Button } from '../parts/Button';
-import { json, send } from '../api/http';
+import { json } from '../api/http';
 import type { Operation, PlannedStep } from '../api/kinds';
 import { useOne } from '../api/live';
 import { OPERATIONS, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
-import { lines } from '../api/watch';
 import { Confirm } from '../parts/Confirm';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
+import { Lines, useLines } from '../parts/PodLog';
 import { Status } from '../parts/Status';
 import { useText } from '../text';
 
@@ -171,8 +171,6 @@ function Decide({ operation }: { operation: Operation }): ReactNode {
   );
 }
 
-const MOST_LINES = 2000;
-
 interface LogLine {
   time?: string;
   step?: string;
@@ -181,38 +179,10 @@ interface LogLine {
 
 function Log({ operation }: { operation: Operation }): ReactNode {
   const text = useText();
-  const [shown, setShown] = useState<string[]>([]);
-  const outside = useRef<HTMLPreElement>(null);
   const path = `${objectPath(OPERATIONS, namespaceOf(operation), nameOf(operation))}/log?follow=true`;
-  useEffect(() => {
-    const ending = new AbortController();
-    void follow(path, ending.signal, (line) => {
-      setShown((before) => [...before.slice(-MOST_LINES + 1), line]);
-    });
-    return () => {
-      ending.abort();
-    };
-  }, [path]);
-  useEffect(() => {
-    outside.current?.scrollTo({ top: outside.current.scrollHeight });
-  }, [shown]);
-  if (shown.length === 0) return <p>{text.operations.emptyLog}</p>;
-  return (
-    // What scrolls has to be reachable by keyboard.
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <pre className="log" ref={outside} tabIndex={0} role="log" aria-label={text.operations.log}>
-      {shown.join('\n')}
-    </pre>
-  );
-}
-
-async function follow(path: string, signal: AbortSignal, tell: (line: string) => void): Promise<void> {
-  try {
-    for await (const line of lines(await send(path, { signal }), signal)) {
-      const { time = '', step = '', line: said } = JSON.parse(line) as LogLine;
-      if (said !== undefined) tell(`${time} ${step} ${said}`);
-    }
-  } catch (error) {
-    if (!signal.aborted) tell(String(error));
-  }
+  const shown = useLines(path, (line) => {
+    const { time = '', step = '', line: said } = JSON.parse(line) as LogLine;
+    return said === undefined ? null : `${time} ${step} ${said}`;
+  });
+  return <Lines shown={shown} label={text.operations.log} empty={text.operations.emptyLog} />;
 }

@@ -111,6 +111,7 @@ export const en = {
     drift: 'Drift',
     findings: 'Findings',
     operations: 'Operations',
+    resources: 'Resources',
     kubeconfig: 'Kubeconfig',
     yaml: 'YAML',
     endpoint: 'API',
@@ -182,8 +183,27 @@ export const en = {
     log: 'Log',
     emptyLog: 'Nothing was logged yet.',
   },
+  resources: {
+    kind: 'Kind',
+    all: 'what runs in this cluster',
+    empty: 'There is nothing of this kind.',
+    away: 'This cluster cannot be reached.',
+    gone: 'There is no such object (any more).',
+    container: 'Container',
+    deleteText: (plural: string, name: string, cluster: string) =>
+      `${name} (${plural}) is deleted from cluster ${cluster}.`,
+  },
+  terminal: { title: 'Terminal', closed: 'The shell has ended. Choose the tab again for another one.' },
   dialog: { cancel: 'Back', confirm: 'Confirm', close: 'Close' },
-  yaml: { copy: 'Copy', copied: 'Copied' },
+  yaml: {
+    copy: 'Copy',
+    copied: 'Copied',
+    edit: 'Edit',
+    save: 'Save',
+    discard: 'Discard',
+    conflict:
+      'Somebody else changed it meanwhile; nothing of theirs is lost. Copy what you wrote, discard, and edit what is there now.',
+  },
   phases: {} as Record<string, string>,
   dimensions: {
     OperatingSystem: 'Operating system',

@@ -1,0 +1,112 @@
+// An object as YAML, to be read, and changed by who may. What somebody else changed meanwhile is not written over: the
+// server refuses it, and both can be seen.
+
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
+import { useState } from 'react';
+import { parse, stringify } from 'yaml';
+import { ApiError, json } from '../api/http';
+import type { Obj } from '../api/resources';
+import { useText } from '../text';
+import { Button } from './Button';
+import { Editor } from './Editor';
+import { ErrorLine, Loading, Problem } from './Notice';
+import { Copyable } from './Yaml';
+
+export function EditYaml({ path, mayEdit }: { path: string; mayEdit: boolean }): ReactNode {
+  const text = useText();
+  const client = useQueryClient();
+  const [editing, setEditing] = useState(false);
+  const { data, error } = useQuery({ queryKey: ['object', path], queryFn: () => json<Obj>(path) });
+  if (error instanceof ApiError) return <Problem error={error} what={text.cluster.yaml} />;
+  if (!data) return <Loading />;
+  const content = stringify(readable(data));
+  if (!editing) {
+    return (
+      <>
+        {mayEdit && (
+          <div className="table-bar">
+            <Button
+              theme="primary"
+              onClick={() => {
+                setEditing(true);
+              }}
+            >
+              {text.yaml.edit}
+            </Button>
+          </div>
+        )}
+        <Copyable content={content} label={text.cluster.yaml} />
+      </>
+    );
+  }
+  return (
+    <Change
+      path={path}
+      content={content}
+      done={(changed) => {
+        if (changed) client.setQueryData(['object', path], changed);
+        setEditing(false);
+      }}
+    />
+  );
+}
+
+/** Without the record of who wrote which field, which nobody reads. */
+function readable(object: Obj): object {
+  const metadata: Record<string, unknown> = { ...object.metadata };
+  delete metadata.managedFields;
+  return { ...object, metadata };
+}
+
+interface ChangeProps {
+  path: string;
+  content: string;
+  done: (changed?: Obj) => void;
+}
+
+function Change({ path, content, done }: ChangeProps): ReactNode {
+  const text = useText();
+  const [written, setWritten] = useState(content);
+  const [error, setError] = useState<ApiError | null>(null);
+  const [busy, setBusy] = useState(false);
+  const save = async (): Promise<void> => {
+    setBusy(true);
+    try {
+      done(await json<Obj>(`${path}?fieldValidation=Strict`, { method: 'PUT', body: decoded(written) }));
+    } catch (problem) {
+      if (!(problem instanceof ApiError)) throw problem;
+      setError(problem);
+      setBusy(false);
+    }
+  };
+  return (
+    <>
+      {error?.code === 409 && <p className="banner">{text.yaml.conflict}</p>}
+      {error && <ErrorLine error={error} />}
+      <Editor label={text.cluster.yaml} content={content} change={setWritten} />
+      <div className="table-bar">
+        <Button theme="primary" loading={busy} onClick={() => void save()}>
+          {text.yaml.save}
+        </Button>
+        <Button
+          variant="outline"
+          onClick={() => {
+            done();
+          }}
+        >
+          {text.yaml.discard}
+        </Button>
+      </div>
+    </>
+  );
+}
+
+/** What was written as an object; a mistake in the YAML is an ApiError, as one that the server finds. */
+function decoded(written: string): unknown {
+  try {
+    return parse(written);
+  } catch (error) {
+    throw new ApiError(400, 'BadRequest', String(error));
+  }
+}

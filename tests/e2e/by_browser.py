@@ -1,0 +1,71 @@
+"""The made cluster as the console shows it: it is Ready, its pods are there, one's log is read, and a shell answers."""
+
+from __future__ import annotations
+
+import yaml
+from playwright.sync_api import Page, expect
+
+from support.browser import chromium
+
+from .world import World
+
+PATIENCE = 30_000
+
+
+def look(world: World) -> None:
+    """Sign in and walk through the cluster as its operator would."""
+    config = yaml.safe_load(world.engine.kubeconfig.read_text())
+    server, token = config["clusters"][0]["cluster"]["server"], config["users"][0]["user"]["token"]
+    with chromium() as browser:
+        context = browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 800}, locale="en-GB")
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.goto(server)
+        page.get_by_role("button", name="Token").click()
+        page.locator("input[name=token]").fill(token)
+        page.locator("form button[type=submit]").click()
+        _cluster(page)
+        pod = _pod(page)
+        _shell(page, pod)
+        _log(page, server)
+        context.close()
+    assert [line for line in said if "status of 401" not in line] == []
+
+
+def _cluster(page: Page) -> None:
+    page.get_by_role("link", name="Clusters").first.click()
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="e2e", exact=True))
+    expect(row).to_contain_text("Ready")
+    expect(row).to_contain_text("3/3")
+    row.get_by_role("link", name="e2e", exact=True).click()
+    expect(page.get_by_text("v1.20.2").first).to_be_visible()
+
+
+def _pod(page: Page) -> str:
+    page.get_by_role("link", name="Resources").click()
+    link = page.get_by_role("link", name="echo-").first
+    name = link.inner_text()
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("Running")
+    link.click()
+    expect(page.get_by_role("region", name="YAML")).to_contain_text("kind: Pod")
+    return name
+
+
+def _shell(page: Page, pod: str) -> None:
+    page.get_by_role("link", name="Terminal").click()
+    screen = page.locator(".xterm-rows")
+    expect(screen).to_contain_text("#", timeout=PATIENCE)
+    page.keyboard.type("hostname && echo $((6*7))\n")
+    expect(screen).to_contain_text(pod)
+    expect(screen).to_contain_text("42")
+    page.keyboard.type("exit\n")
+    expect(page.get_by_text("The shell has ended.")).to_be_visible()
+
+
+def _log(page: Page, server: str) -> None:
+    page.goto(f"{server}/console/clusters/default/e2e/resources/-/v1/pods?q=kube-scheduler")
+    page.get_by_role("link", name="kube-scheduler").first.click()
+    page.get_by_role("link", name="Log", exact=True).click()
+    expect(page.get_by_role("log")).to_contain_text("Serving securely on")
