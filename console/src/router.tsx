@@ -44,6 +44,7 @@ export const router = createBrowserRouter(
       children: [
         { index: true, element: <Overview /> },
         { path: 'clusters', lazy: page(() => import('./pages/Clusters'), 'Clusters') },
+        { path: 'clusters/new', lazy: page(() => import('./pages/CreateCluster'), 'CreateCluster') },
         { path: 'clusters/:namespace/:name/:tab?', lazy: page(() => import('./pages/ClusterPage'), 'ClusterPage') },
         {
           path: 'clusters/:namespace/:name/resources/:group/:version/:plural',
@@ -54,6 +55,7 @@ export const router = createBrowserRouter(
           lazy: page(() => import('./pages/ResourcePage'), 'ResourcePage'),
         },
         { path: 'machines', lazy: page(() => import('./pages/Machines'), 'Machines') },
+        { path: 'machines/new', lazy: page(() => import('./pages/AddMachines'), 'AddMachines') },
         { path: 'machines/:namespace/:name', lazy: page(() => import('./pages/MachinePage'), 'MachinePage') },
         { path: 'foundations', lazy: page(() => import('./pages/Foundations'), 'Foundations') },
         { path: 'operations', lazy: page(() => import('./pages/Operations'), 'Operations') },

@@ -2,6 +2,8 @@ import type { ReactNode } from 'react';
 import type { Cluster } from '../api/kinds';
 import { useLive } from '../api/live';
 import { CLUSTERS, keyOf, nameOf, namespaceOf } from '../api/resources';
+import { useRights } from '../api/session';
+import { LinkButton } from '../parts/Button';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import { Status } from '../parts/Status';
@@ -15,6 +17,7 @@ import type { Text } from '../text/en';
 export function Clusters(): ReactNode {
   const text = useText();
   const { items, ready, error } = useLive(CLUSTERS);
+  const can = useRights('default');
   return (
     <Page title={text.clusters.title}>
       {error && <Problem error={error} what={text.clusters.all} />}
@@ -27,6 +30,7 @@ export function Clusters(): ReactNode {
           rowKey={keyOf}
           empty={<Notice title={text.clusters.empty} next={text.clusters.next} />}
           exportName="clusters"
+          actions={can('create', 'clusters') && <LinkButton to="/clusters/new">{text.createCluster.open}</LinkButton>}
         />
       )}
     </Page>

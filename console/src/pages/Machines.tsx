@@ -3,6 +3,8 @@ import { Link } from 'react-router';
 import type { Machine } from '../api/kinds';
 import { useLive } from '../api/live';
 import { MACHINES, keyOf, nameOf, namespaceOf } from '../api/resources';
+import { useRights } from '../api/session';
+import { LinkButton } from '../parts/Button';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import { Status } from '../parts/Status';
@@ -15,18 +17,29 @@ import type { Text } from '../text/en';
 export function Machines(): ReactNode {
   const text = useText();
   const { items, ready, error } = useLive(MACHINES);
+  const can = useRights('default');
   return (
     <Page title={text.machines.title}>
       {error && <Problem error={error} what={text.machines.all} />}
       {!ready && !error && <Loading />}
       {ready && (
-        <MachineTable machines={items} empty={<Notice title={text.machines.empty} next={text.machines.next} />} />
+        <MachineTable
+          machines={items}
+          empty={<Notice title={text.machines.empty} next={text.machines.next} />}
+          actions={can('create', 'machines') && <LinkButton to="/machines/new">{text.addMachines.open}</LinkButton>}
+        />
       )}
     </Page>
   );
 }
 
-export function MachineTable({ machines, empty }: { machines: Machine[]; empty: ReactNode }): ReactNode {
+interface TableProps {
+  machines: Machine[];
+  empty: ReactNode;
+  actions?: ReactNode;
+}
+
+export function MachineTable({ machines, empty, actions }: TableProps): ReactNode {
   const text = useText();
   return (
     <Table
@@ -36,6 +49,7 @@ export function MachineTable({ machines, empty }: { machines: Machine[]; empty: 
       rowKey={keyOf}
       empty={empty}
       exportName="machines"
+      actions={actions}
     />
   );
 }

@@ -1,0 +1,324 @@
+// A cluster on machines that are free: one page, checked by the server while it is filled in. Nothing happens on a machine
+// before the plan is approved.
+
+import type { ReactNode } from 'react';
+import { useState } from 'react';
+import { useNavigate } from 'react-router';
+import type { Cause } from '../api/http';
+import { ApiError, json } from '../api/http';
+import type { Cluster, Foundation, Machine } from '../api/kinds';
+import { useLive } from '../api/live';
+import { CLUSTERS, FOUNDATIONS, MACHINES, keyOf, listPath, nameOf, namespaceOf, objectPath } from '../api/resources';
+import { Button } from '../parts/Button';
+import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
+import { ErrorLine } from '../parts/Notice';
+import { Page, Panel } from '../parts/Page';
+import { Status } from '../parts/Status';
+import { linkTo } from '../parts/links';
+import { useText } from '../text';
+import { room } from './cidr';
+import { machineState } from './Machines';
+
+interface Wanted {
+  namespace: string;
+  name: string;
+  foundation: string;
+  version: string;
+  runtime: string;
+  podCIDR: string;
+  serviceCIDR: string;
+  provider: 'None' | 'VirtualIP' | 'External';
+  host: string;
+  approval: 'Manual' | 'Automatic';
+}
+
+type Roles = Record<string, 'ControlPlane' | 'Worker' | undefined>;
+
+const FIRST: Wanted = {
+  namespace: 'default',
+  name: '',
+  foundation: '',
+  version: '',
+  runtime: '',
+  podCIDR: '10.244.0.0/16',
+  serviceCIDR: '10.96.0.0/16',
+  provider: 'None',
+  host: '',
+  approval: 'Manual',
+};
+
+export function CreateCluster(): ReactNode {
+  const text = useText();
+  const navigate = useNavigate();
+  const words = text.createCluster;
+  const [wanted, setWanted] = useState(FIRST);
+  const [roles, setRoles] = useState<Roles>({});
+  const [error, setError] = useState<ApiError | null>(null);
+  const [busy, setBusy] = useState(false);
+  const free = useLive(MACHINES).items.filter(
+    (machine) => !machine.spec?.clusterRef && namespaceOf(machine) === wanted.namespace,
+  );
+  const chosen = free.filter((machine) => roles[nameOf(machine)]);
+  const controlPlanes = chosen.filter((machine) => roles[nameOf(machine)] === 'ControlPlane').length;
+  const path = listPath(CLUSTERS, wanted.namespace);
+  const cluster = clusterOf(wanted);
+  const causes = useDryRun(path, { ...cluster, metadata: { ...cluster.metadata, name: wanted.name || 'unnamed' } });
+  const submit = async (): Promise<void> => {
+    setBusy(true);
+    setError(null);
+    try {
+      await json(path, { method: 'POST', body: cluster });
+      await Promise.all(chosen.map((machine) => join(machine, wanted.name, roles)));
+      await navigate(linkTo('clusters', wanted.namespace, wanted.name));
+    } catch (problem) {
+      if (!(problem instanceof ApiError)) throw problem;
+      setError(problem);
+      setBusy(false);
+    }
+  };
+  return (
+    <Page title={words.title} above={{ to: '/clusters', title: text.clusters.title }}>
+      <form
+        className="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void submit();
+        }}
+      >
+        <Basics wanted={wanted} change={setWanted} wrong={(field) => wrongWith(causes, field)} />
+        <Network wanted={wanted} change={setWanted} wrong={(field) => wrongWith(causes, field)} />
+        <Panel title={text.machines.title}>
+          <MachineRoles machines={free} roles={roles} change={setRoles} />
+        </Panel>
+        <Others causes={causes} />
+        {error && <ErrorLine error={error} />}
+        <Approval wanted={wanted} change={setWanted} />
+        <p role="status">{words.sum(controlPlanes, chosen.length - controlPlanes)}</p>
+        <Button type="submit" theme="primary" loading={busy} disabled={controlPlanes === 0 || causes.length > 0}>
+          {words.submit}
+        </Button>
+      </form>
+    </Page>
+  );
+}
+
+/** What is wrong with the whole and with no field. */
+function Others({ causes }: { causes: Cause[] }): ReactNode {
+  return causes
+    .filter(({ field }) => field === undefined)
+    .map(({ message }) => (
+      <p key={message} className="error-line" role="alert">
+        {message}
+      </p>
+    ));
+}
+
+function Approval({ wanted, change }: Pick<PartProps, 'wanted' | 'change'>): ReactNode {
+  const words = useText().createCluster;
+  return (
+    <Choice
+      label={words.approval}
+      value={wanted.approval}
+      change={(approval) => {
+        change({ ...wanted, approval: approval as Wanted['approval'] });
+      }}
+      options={[
+        { value: 'Manual', title: words.manual },
+        { value: 'Automatic', title: words.automatic },
+      ]}
+    />
+  );
+}
+
+async function join(machine: Machine, cluster: string, roles: Roles): Promise<void> {
+  await json(objectPath(MACHINES, namespaceOf(machine), nameOf(machine)), {
+    method: 'PATCH',
+    contentType: 'application/merge-patch+json',
+    body: { spec: { clusterRef: { name: cluster }, role: roles[nameOf(machine)] } },
+  });
+}
+
+interface PartProps {
+  wanted: Wanted;
+  change: (wanted: Wanted) => void;
+  wrong: (field: string) => string | undefined;
+}
+
+function Basics({ wanted, change, wrong }: PartProps): ReactNode {
+  const text = useText();
+  const words = text.createCluster;
+  const foundations = useLive(FOUNDATIONS).items.filter((one) => namespaceOf(one) === wanted.namespace);
+  const foundation = foundations.find((one) => nameOf(one) === wanted.foundation);
+  const set = (field: keyof Wanted) => (value: string) => {
+    change({ ...wanted, [field]: value });
+  };
+  return (
+    <Panel title={words.basics}>
+      <TextField
+        label={text.columns.name}
+        value={wanted.name}
+        change={set('name')}
+        required
+        wrong={wrong('metadata.name')}
+      />
+      <TextField label={text.columns.namespace} value={wanted.namespace} change={set('namespace')} required />
+      <Choice
+        label={text.columns.foundation}
+        help={foundation ? words.foundationSays(says(foundation)) : words.foundationHelp}
+        value={wanted.foundation}
+        change={set('foundation')}
+        wrong={wrong('spec.foundationRef')}
+        options={[
+          { value: '', title: text.state.none },
+          ...foundations.map((one) => ({ value: nameOf(one), title: nameOf(one) })),
+        ]}
+      />
+      <TextField
+        label={text.columns.version}
+        help={words.versionHelp}
+        placeholder={foundation?.spec?.kubernetes?.version ?? ''}
+        value={wanted.version}
+        change={set('version')}
+        wrong={wrong('spec.kubernetes.version')}
+      />
+      <Choice
+        label={text.columns.runtime}
+        help={words.runtimeHelp}
+        value={wanted.runtime}
+        change={set('runtime')}
+        wrong={wrong('spec.runtime')}
+        options={[
+          { value: '', title: words.asFoundation(foundation?.spec?.runtime?.name ?? 'containerd') },
+          { value: 'containerd', title: 'containerd' },
+          { value: 'docker', title: 'docker' },
+        ]}
+      />
+    </Panel>
+  );
+}
+
+function says(foundation: Foundation): string {
+  const { kubernetes, runtime } = foundation.spec ?? {};
+  return [kubernetes?.distribution, kubernetes?.version, runtime?.name].filter(Boolean).join(' · ');
+}
+
+function Network({ wanted, change, wrong }: PartProps): ReactNode {
+  const text = useText();
+  const words = text.createCluster;
+  const set = (field: keyof Wanted) => (value: string) => {
+    change({ ...wanted, [field]: value });
+  };
+  const pods = room(wanted.podCIDR);
+  const services = room(wanted.serviceCIDR);
+  return (
+    <Panel title={words.network}>
+      <TextField
+        label={words.podCIDR}
+        help={pods === null ? words.cidrWrong : words.podRoom(Math.floor(pods / 256))}
+        value={wanted.podCIDR}
+        change={set('podCIDR')}
+        required
+        wrong={wrong('spec.network.podCIDR')}
+      />
+      <TextField
+        label={words.serviceCIDR}
+        help={services === null ? words.cidrWrong : words.serviceRoom(services)}
+        value={wanted.serviceCIDR}
+        change={set('serviceCIDR')}
+        required
+        wrong={wrong('spec.network.serviceCIDR')}
+      />
+      <Choice
+        label={words.endpoint}
+        help={words.endpointHelp[wanted.provider]}
+        value={wanted.provider}
+        change={set('provider')}
+        wrong={wrong('spec.controlPlane.endpoint.provider')}
+        options={[
+          { value: 'None', title: words.endpointNone },
+          { value: 'VirtualIP', title: words.endpointVirtual },
+          { value: 'External', title: words.endpointExternal },
+        ]}
+      />
+      {wanted.provider !== 'None' && (
+        <TextField
+          label={words.host}
+          value={wanted.host}
+          change={set('host')}
+          required
+          wrong={wrong('spec.controlPlane.endpoint.host')}
+        />
+      )}
+    </Panel>
+  );
+}
+
+interface RolesProps {
+  machines: Machine[];
+  roles: Roles;
+  change: (roles: Roles) => void;
+}
+
+function MachineRoles({ machines, roles, change }: RolesProps): ReactNode {
+  const text = useText();
+  const words = text.createCluster;
+  if (machines.length === 0) return <p>{words.noMachines}</p>;
+  return (
+    <table className="table plain">
+      <thead>
+        <tr>
+          <th scope="col">{text.columns.name}</th>
+          <th scope="col">{text.columns.state}</th>
+          <th scope="col">{text.columns.address}</th>
+          <th scope="col">{text.columns.os}</th>
+          <th scope="col">{text.columns.role}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {machines.map((machine) => (
+          <tr key={keyOf(machine)}>
+            <th scope="row">{nameOf(machine)}</th>
+            <td>
+              <Status state={machineState(machine)} />
+            </td>
+            <td>{machine.spec?.address}</td>
+            <td>{machine.status?.facts?.os?.prettyName}</td>
+            <td>
+              <select
+                className="field"
+                aria-label={`${text.columns.role}: ${nameOf(machine)}`}
+                value={roles[nameOf(machine)] ?? ''}
+                onChange={(event) => {
+                  const role = event.target.value as 'ControlPlane' | 'Worker' | '';
+                  change({ ...roles, [nameOf(machine)]: role || undefined });
+                }}
+              >
+                <option value="">{words.notUsed}</option>
+                <option value="ControlPlane">{text.roles.ControlPlane}</option>
+                <option value="Worker">{text.roles.Worker}</option>
+              </select>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function clusterOf(wanted: Wanted): Cluster {
+  const { namespace, name, foundation, version, runtime, podCIDR, serviceCIDR, provider, host, approval } = wanted;
+  return {
+    apiVersion: 'groundplane.dev/v1alpha1',
+    kind: 'Cluster',
+    metadata: { name, namespace },
+    spec: {
+      provider: 'Machines',
+      ...(foundation ? { foundationRef: { name: foundation } } : {}),
+      ...(version ? { kubernetes: { version } } : {}),
+      ...(runtime ? { runtime: { name: runtime as 'containerd' | 'docker' } } : {}),
+      network: { podCIDR, serviceCIDR },
+      ...(provider === 'None' ? {} : { controlPlane: { endpoint: { provider, host } } }),
+      change: { approval },
+    },
+  };
+}

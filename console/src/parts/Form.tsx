@@ -1,0 +1,161 @@
+// Forms: a label, what it is for, and what is wrong with it. The server says what is wrong, before anything is made.
+
+import type { ReactNode } from 'react';
+import { useEffect, useId, useState } from 'react';
+import { ApiError, json } from '../api/http';
+import type { Cause } from '../api/http';
+
+interface FieldProps {
+  label: string;
+  help?: string;
+  /** What is wrong with it. */
+  wrong?: string | undefined;
+  children: (attributes: FieldAttributes) => ReactNode;
+}
+
+export interface FieldAttributes {
+  id: string;
+  className: string;
+  'aria-describedby'?: string;
+  'aria-invalid'?: true;
+}
+
+export function Field({ label, help, wrong, children }: FieldProps): ReactNode {
+  const id = useId();
+  const described = [help && `${id}-help`, wrong && `${id}-wrong`].filter(Boolean).join(' ');
+  const attributes: FieldAttributes = {
+    id,
+    className: 'field',
+    ...(described ? { 'aria-describedby': described } : {}),
+    ...(wrong ? { 'aria-invalid': true } : {}),
+  };
+  return (
+    <div className="labelled">
+      <label htmlFor={id}>{label}</label>
+      {children(attributes)}
+      {help && (
+        <span id={`${id}-help`} className="field-help">
+          {help}
+        </span>
+      )}
+      {wrong && (
+        <span id={`${id}-wrong`} className="field-wrong">
+          {wrong}
+        </span>
+      )}
+    </div>
+  );
+}
+
+interface TextProps extends Omit<FieldProps, 'children'> {
+  value: string;
+  change: (value: string) => void;
+  type?: 'text' | 'password' | 'number';
+  lines?: number;
+  required?: boolean;
+  placeholder?: string;
+}
+
+export function TextField({
+  value,
+  change,
+  type = 'text',
+  lines = 1,
+  required = false,
+  placeholder,
+  ...field
+}: TextProps): ReactNode {
+  const more = { value, required, ...(placeholder === undefined ? {} : { placeholder }) };
+  return (
+    <Field {...field}>
+      {(attributes) =>
+        lines > 1 ? (
+          <textarea
+            {...attributes}
+            {...more}
+            rows={lines}
+            spellCheck={false}
+            onChange={(event) => {
+              change(event.target.value);
+            }}
+          />
+        ) : (
+          <input
+            {...attributes}
+            {...more}
+            type={type}
+            autoComplete="off"
+            onChange={(event) => {
+              change(event.target.value);
+            }}
+          />
+        )
+      }
+    </Field>
+  );
+}
+
+interface ChoiceProps extends Omit<FieldProps, 'children'> {
+  value: string;
+  change: (value: string) => void;
+  options: { value: string; title: string; disabled?: boolean }[];
+}
+
+export function Choice({ value, change, options, ...field }: ChoiceProps): ReactNode {
+  return (
+    <Field {...field}>
+      {(attributes) => (
+        <select
+          {...attributes}
+          value={value}
+          onChange={(event) => {
+            change(event.target.value);
+          }}
+        >
+          {options.map((option) => (
+            <option key={option.value} value={option.value} disabled={option.disabled}>
+              {option.title}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+const QUIET = 400;
+
+/** What the server finds wrong with an object that is not made: asked when nobody has typed for a moment. */
+export function useDryRun(path: string, object: unknown): Cause[] {
+  const [causes, setCauses] = useState<Cause[]>([]);
+  const body = JSON.stringify(object);
+  useEffect(() => {
+    const ending = new AbortController();
+    const timer = setTimeout(() => {
+      void asked(path, body, ending.signal).then((found) => {
+        if (found) setCauses(found);
+      });
+    }, QUIET);
+    return () => {
+      clearTimeout(timer);
+      ending.abort();
+    };
+  }, [path, body]);
+  return causes;
+}
+
+async function asked(path: string, body: string, signal: AbortSignal): Promise<Cause[] | null> {
+  try {
+    await json(`${path}?dryRun=All&fieldValidation=Strict`, { method: 'POST', body, signal });
+    return [];
+  } catch (error) {
+    if (signal.aborted) return null;
+    if (!(error instanceof ApiError)) throw error;
+    return error.causes.length > 0 ? error.causes : [{ message: error.message }];
+  }
+}
+
+/** What is wrong with one field of the object; the others' causes are not its. */
+export function wrongWith(causes: Cause[], field: string): string | undefined {
+  return causes.find((cause) => cause.field === field || cause.field?.startsWith(`${field}.`))?.message;
+}

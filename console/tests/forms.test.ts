@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { addressesOf, machinesOf } from '../src/pages/AddMachines';
+import { room } from '../src/pages/cidr';
+
+test('addresses are told apart by line ends, commas, semicolons and spaces, and each counts once', () => {
+  expect(addressesOf(' 10.0.0.1;10.0.0.2\n10.0.0.3, 10.0.0.1 ')).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+});
+
+test('machines are numbered and log in alike', () => {
+  const wanted = {
+    namespace: 'a',
+    addresses: '10.0.0.1 10.0.0.2',
+    prefix: 'n-',
+    user: 'ops',
+    port: '2222',
+    secret: '',
+  };
+  const made = machinesOf(wanted, 'key');
+  expect(made.map(({ metadata, spec }) => [metadata?.name, spec.address])).toEqual([
+    ['n-1', '10.0.0.1'],
+    ['n-2', '10.0.0.2'],
+  ]);
+  expect(made[0]?.spec.ssh).toEqual({ user: 'ops', port: 2222, secretRef: { name: 'key' } });
+});
+
+test.each([
+  ['10.244.0.0/16', 65_536],
+  ['10.0.0.0/32', 1],
+  ['10.0.0.0/33', null],
+  ['10.0.0.256/8', null],
+  ['10.0.0.0', null],
+  ['fd00::/48', null],
+])('in %s there is room for %s', (cidr, addresses) => {
+  expect(room(cidr)).toBe(addresses);
+});
