@@ -44,6 +44,7 @@ export const router = createBrowserRouter(
       children: [
         { index: true, element: <Overview /> },
         { path: 'clusters', lazy: page(() => import('./pages/Clusters'), 'Clusters') },
+        { path: 'clusters/import', lazy: page(() => import('./pages/ImportCluster'), 'ImportCluster') },
         { path: 'clusters/new', lazy: page(() => import('./pages/CreateCluster'), 'CreateCluster') },
         { path: 'clusters/:namespace/:name/:tab?', lazy: page(() => import('./pages/ClusterPage'), 'ClusterPage') },
         {

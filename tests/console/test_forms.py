@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 import pytest
@@ -116,3 +117,51 @@ def test_axe_finds_nothing_in_the_forms(visitor: Visitor, yard: Site, path: str)
     visit.sign_in(path=path)
     visit.page.locator("h1").wait_for()
     assert violations(visit.page) == []
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+contexts:
+- {name: good, context: {cluster: c, user: u}}
+- {name: files, context: {cluster: c, user: f}}
+clusters:
+- {name: c, cluster: {server: "https://198.18.9.9:6443"}}
+users:
+- {name: u, user: {token: the-token}}
+- {name: f, user: {client-certificate: /root/x.crt}}
+"""
+
+
+def test_a_cluster_is_imported_from_a_pasted_kubeconfig_after_a_look_at_it(visitor: Visitor, yard: Site) -> None:
+    visit = visitor(yard)
+    visit.sign_in(path="/clusters")
+    visit.page.get_by_role("link", name="Import cluster").click()
+    submit = visit.page.get_by_role("button", name="Import")
+    visit.page.get_by_label("Or its content").fill("nonsense")
+    expect(visit.page.get_by_text("This is no kubeconfig.")).to_be_visible()
+    visit.page.get_by_label("Or its content").fill(KUBECONFIG)
+    expect(visit.page.get_by_text("https://198.18.9.9:6443", exact=True)).to_be_visible()
+    visit.page.get_by_label("Context").select_option("files")
+    expect(visit.page.get_by_text("client-certificate names a file of your machine")).to_be_visible()
+    expect(submit).to_be_disabled()
+    visit.page.get_by_label("Context").select_option("good")
+    visit.page.get_by_label("Name", exact=True).fill("taken-in")
+    assert violations(visit.page) == []
+    submit.click()
+    expect(visit.page.get_by_role("heading", name="taken-in")).to_be_visible()
+    assert yard.http.get(yard.path("clusters", "taken-in")).json()["spec"]["provider"] == "Imported"
+    secret = yard.http.get("/api/v1/namespaces/default/secrets/taken-in-kubeconfig").json()
+    assert "the-token" in base64.b64decode(secret["data"]["kubeconfig"]).decode()
+    assert visit.said_badly() == []
+
+
+def test_an_import_that_is_refused_leaves_no_secret_behind(visitor: Visitor, yard: Site) -> None:
+    yard.make("clusters", fleet.cluster("taken"))
+    visit = visitor(yard)
+    visit.sign_in(path="/clusters/import")
+    visit.page.get_by_label("Or its content").fill(KUBECONFIG)
+    visit.page.get_by_label("Name", exact=True).fill("taken")
+    visit.page.get_by_role("button", name="Import").click()
+    expect(visit.page.get_by_role("alert")).to_contain_text("already exists")
+    assert yard.http.get("/api/v1/namespaces/default/secrets/taken-kubeconfig").status_code == 404

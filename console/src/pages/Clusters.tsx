@@ -30,10 +30,20 @@ export function Clusters(): ReactNode {
           rowKey={keyOf}
           empty={<Notice title={text.clusters.empty} next={text.clusters.next} />}
           exportName="clusters"
-          actions={can('create', 'clusters') && <LinkButton to="/clusters/new">{text.createCluster.open}</LinkButton>}
+          actions={can('create', 'clusters') && <Ways />}
         />
       )}
     </Page>
+  );
+}
+
+function Ways(): ReactNode {
+  const text = useText();
+  return (
+    <>
+      <LinkButton to="/clusters/new">{text.createCluster.open}</LinkButton>
+      <LinkButton to="/clusters/import">{text.importCluster.open}</LinkButton>
+    </>
   );
 }
 

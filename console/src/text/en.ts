@@ -99,7 +99,7 @@ export const en = {
   clusters: {
     title: 'Clusters',
     empty: 'There is no cluster yet.',
-    next: 'Import one that exists with `groundplane import --kubeconfig FILE`, or apply manifests as in examples/demo.',
+    next: 'Create one on machines of yours, import one that exists, or apply manifests as in `examples/demo`.',
     all: 'all clusters',
     imported: 'imported',
     made: 'made here',
@@ -239,6 +239,26 @@ export const en = {
     notUsed: 'not used',
     sum: (controlPlanes: number, workers: number) => `Control planes: ${controlPlanes}, workers: ${workers}.`,
     submit: 'Create',
+  },
+  importCluster: {
+    title: 'Import a cluster',
+    open: 'Import cluster',
+    source: 'Kubeconfig',
+    file: 'File',
+    paste: 'Or its content',
+    pasteHelp: 'It is read here first. Only what belongs to the chosen context is sent, and is sealed on disk.',
+    notOne: 'This is no kubeconfig.',
+    what: 'Cluster',
+    context: 'Context',
+    login: 'Login',
+    foundationHelp: 'What it is compared with. An import reads, and changes nothing on the cluster.',
+    problems: {
+      file: (field: string) =>
+        `${field} names a file of your machine. Take what \`kubectl config view --raw --flatten\` prints.`,
+      login: () => 'It has neither a token nor a client certificate nor a command to log in with.',
+      server: () => 'It names no server.',
+    },
+    submit: 'Import',
   },
   resources: {
     kind: 'Kind',
