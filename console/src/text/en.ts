@@ -47,7 +47,7 @@ export const en = {
   list: {
     search: 'Search',
     searchHelp: 'Name, or any shown word',
-    count: (shown: number, all: number) => (shown === all ? `${all}` : `${shown} of ${all}`),
+    count: (shown: number, all: number) => (shown === all ? `${all} in all` : `${shown} of ${all}`),
     export: 'Export CSV',
     nothingFound: 'Nothing matches the search.',
     sort: (column: string) => `Sort by ${column}`,
