@@ -2,6 +2,8 @@
 .PHONY: help setup console demo demo-down up test test-long check format generate bench lock clean
 
 PY := .venv/bin/python
+# Where there is no Node, scripts/console.sh brings it here.
+NODE := PATH=$(CURDIR)/.venv/tools/bin:$$PATH
 
 help: ## list the words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -37,7 +39,7 @@ test-long: ## the tests that take many minutes each, one after another
 		tests/e2e/test_plain_life.py
 
 check: console ## linters, types, layers, generated files
-	@cd console && npm run --silent check && npm test --silent
+	@cd console && $(NODE) npm run --silent check && $(NODE) npm test --silent
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
@@ -48,7 +50,7 @@ check: console ## linters, types, layers, generated files
 format: setup ## let ruff format and fix
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
-	@cd console && npm run --silent format
+	@cd console && $(NODE) npm run --silent format
 
 generate: setup ## write the CRDs and the pages of the kinds anew
 	@$(PY) -m groundplane.api.generate
