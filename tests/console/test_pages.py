@@ -167,6 +167,27 @@ def test_a_viewer_sees_no_button_that_would_be_refused_and_the_api_refuses_it_to
     assert codes == [403, 403]
 
 
+def test_who_may_see_one_namespace_only_names_it(visitor: Visitor, shop: Site) -> None:
+    shop.http.post("/api/v1/namespaces", json={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team-a"}})
+    binding: dict[str, Any] = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "tenant"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+        "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:authenticated"}],
+    }
+    done = shop.http.post("/apis/rbac.authorization.k8s.io/v1/namespaces/team-a/rolebindings", json=binding)
+    assert done.status_code == 201
+    visit = visitor(shop)
+    visit.sign_in(shop.nobody, path="/foundations")
+    visit.page.get_by_label("Namespace").fill("team-a")
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.get_by_text("There is no Foundation yet.")).to_be_visible()
+    visit.page.get_by_role("link", name="Clusters").click()
+    visit.page.get_by_role("link", name="Create cluster").click()
+    expect(visit.page.get_by_role("textbox", name="Namespace").last).to_have_value("team-a")
+
+
 def test_what_others_wrote_stays_text(visitor: Visitor, shop: Site) -> None:
     words = fleet.HOSTILE
     bad = [fleet.condition("Ready", "False", words)]

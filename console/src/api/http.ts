@@ -60,7 +60,19 @@ export async function send(path: string, asking: Asking = {}): Promise<Response>
 
 /** Send a request and return the decoded JSON. */
 export async function json<T>(path: string, asking: Asking = {}): Promise<T> {
-  return (await (await send(path, asking)).json()) as T;
+  return JSON.parse(await text(path, asking)) as T;
+}
+
+/** Send a request and return the answer's text. */
+export async function text(path: string, asking: Asking = {}): Promise<string> {
+  const response = await send(path, asking);
+  try {
+    return await response.text();
+  } catch (error) {
+    // The answer was cut.
+    if (asking.signal?.aborted) throw error;
+    throw new ApiError(UNREACHABLE, 'Cut', String(error));
+  }
 }
 
 function encoded(body: unknown): string {
@@ -74,12 +86,12 @@ interface Status {
 }
 
 async function failed(response: Response, path: string): Promise<ApiError> {
-  const text = await response.text();
+  const said = await response.text().catch(() => '');
   let status: Status = {};
   try {
-    status = JSON.parse(text) as Status;
+    status = JSON.parse(said) as Status;
   } catch {
-    status = { message: text.slice(0, 300) };
+    status = { message: said.slice(0, 300) };
   }
   // A wrong password is no lost session.
   if (response.status === 401 && path !== '/login')

@@ -42,6 +42,6 @@ export function useOne<T extends Obj>(
   namespace: string,
   name: string,
 ): Snapshot<T> & { item: T | undefined } {
-  const all = useLive(resource);
+  const all = useLive(resource, namespace);
   return { ...all, item: all.items.find((item) => keyOf(item) === `${namespace}/${name}`) };
 }

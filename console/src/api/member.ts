@@ -23,10 +23,10 @@ interface ApiGroups {
 
 /** The path of a managed cluster's API. */
 export function member(namespace: string, name: string): string {
-  return `/clusters/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/proxy`;
+  return `/clusters/${part(namespace)}/${part(name)}/proxy`;
 }
 
-/** The kinds that the cluster serves and that can be listed. */
+/** The kinds that the cluster serves and that can be followed. */
 export function useKinds(base: string): UseQueryResult<Kind[]> {
   return useQuery({ queryKey: ['kinds', base], queryFn: () => kindsOf(base), staleTime: 60_000 });
 }
@@ -44,17 +44,22 @@ async function kindsOf(base: string): Promise<Kind[]> {
 async function resourcesOf(base: string, path: string, group: string, version: string): Promise<Kind[]> {
   const { resources } = await json<ApiResources>(`${base}${path}`);
   return resources
-    .filter(({ name, verbs }) => verbs.includes('list') && !name.includes('/'))
+    .filter(({ name, verbs }) => verbs.includes('list') && verbs.includes('watch') && !name.includes('/'))
     .map(({ name, kind, namespaced, verbs }) => ({ group, version, plural: name, kind, namespaced, verbs }));
 }
 
 type Address = Pick<Kind, 'group' | 'version' | 'plural'>;
 
 export function kindPath(base: string, { group, version, plural }: Address, namespace = ''): string {
-  const root = group ? `${base}/apis/${group}/${version}` : `${base}/api/${version}`;
-  return `${root}${namespace ? `/namespaces/${encodeURIComponent(namespace)}` : ''}/${plural}`;
+  const root = group ? `${base}/apis/${part(group)}/${part(version)}` : `${base}/api/${part(version)}`;
+  return `${root}${namespace ? `/namespaces/${part(namespace)}` : ''}/${part(plural)}`;
 }
 
 export function itemPath(base: string, kind: Address, namespace: string, name: string): string {
-  return `${kindPath(base, kind, namespace)}/${encodeURIComponent(name)}`;
+  return `${kindPath(base, kind, namespace)}/${part(name)}`;
+}
+
+/** One part of a path: a cluster, or whoever made a link, cannot lead out of the cluster's own API by it. */
+function part(given: string): string {
+  return /^\.{1,2}$/.test(given) ? '-' : encodeURIComponent(given);
 }

@@ -84,6 +84,8 @@ export class LiveList<T extends Obj> {
     this.ending = null;
     cancelAnimationFrame(this.frame);
     this.frame = 0;
+    // What came since the last frame is known, and is not told again.
+    this.snapshot = { ...this.snapshot, items: [...this.objects.values()] };
   }
 
   private async run(signal: AbortSignal): Promise<void> {
@@ -117,7 +119,6 @@ export class LiveList<T extends Obj> {
     const items = this.form === 'table' ? (rowsOf(list) as unknown as T[]) : list.items;
     for (const item of items) this.objects.set(keyOf(item), item);
     this.show({ ready: true, error: null, columns: list.columnDefinitions ?? [] });
-    this.wait = FIRST_WAIT;
     this.from = list.metadata.resourceVersion;
   }
 
@@ -174,7 +175,11 @@ export async function* lines(response: Response, signal: AbortSignal): AsyncGene
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return;
+      if (done) {
+        // A log may end without a line end.
+        if (rest) yield rest;
+        return;
+      }
       const parts = (rest + value).split('\n');
       rest = parts.pop() ?? '';
       yield* parts.filter(Boolean);

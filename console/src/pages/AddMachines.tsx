@@ -1,7 +1,7 @@
 // Several machines at once: their addresses and one way to log in. What is found on each shows in the list of machines.
 
 import type { ReactNode } from 'react';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { Cause } from '../api/http';
 import { ApiError, json } from '../api/http';
@@ -12,7 +12,7 @@ import { Button } from '../parts/Button';
 import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
-import { useText } from '../text';
+import { useChoices, useText } from '../text';
 
 export interface Wanted {
   namespace: string;
@@ -32,7 +32,8 @@ type Key = typeof NO_KEY;
 export function AddMachines(): ReactNode {
   const text = useText();
   const words = text.addMachines;
-  const [wanted, setWanted] = useState(FIRST);
+  const { namespace: chosenNamespace } = useChoices();
+  const [wanted, setWanted] = useState({ ...FIRST, namespace: chosenNamespace || 'default' });
   const [key, setKey] = useState(NO_KEY);
   const machines = machinesOf(wanted, wanted.secret || key.name);
   const causes = useDryRun(
@@ -69,22 +70,31 @@ interface Submitting {
   made: number;
 }
 
+/** What an earlier attempt has made is not made again: it is known by its content. */
 function useSubmit(wanted: Wanted, key: Key, machines: WantedMachine[]): Submitting {
   const navigate = useNavigate();
+  const done = useRef(new Set<string>());
   const [error, setError] = useState<ApiError | null>(null);
-  const [made, setMade] = useState(-1);
   const [busy, setBusy] = useState(false);
+  const [made, setMade] = useState(0);
+  const once = async (what: unknown, make: () => Promise<unknown>): Promise<void> => {
+    const known = JSON.stringify(what);
+    if (done.current.has(known)) return;
+    await make();
+    done.current.add(known);
+  };
   const submit = async (): Promise<void> => {
     setBusy(true);
     setError(null);
+    setMade(0);
     try {
-      // What an earlier attempt has made is not made again.
-      if (made < 0 && wanted.secret === NEW) await makeSshSecret(wanted.namespace, key.name, key);
-      setMade(Math.max(made, 0));
-      for (const [index, machine] of machines.entries()) {
-        if (index < made) continue;
-        await json(listPath(MACHINES, wanted.namespace), { method: 'POST', body: machine });
-        setMade(index + 1);
+      if (wanted.secret === NEW) {
+        await once([wanted.namespace, key], () => makeSshSecret(wanted.namespace, key.name, key));
+      }
+      for (const machine of machines) {
+        const path = listPath(MACHINES, wanted.namespace);
+        await once(machine, () => json(path, { method: 'POST', body: machine }));
+        setMade((before) => before + 1);
       }
       await navigate('/machines');
     } catch (problem) {

@@ -7,6 +7,7 @@ import { Button } from '../parts/Button';
 import { json } from '../api/http';
 import type { Cluster } from '../api/kinds';
 import { useLive, useOne } from '../api/live';
+import { nodesOf } from '../api/nodes';
 import { CLUSTERS, OPERATIONS, namespaceOf, nameOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
 import { Conditions } from '../parts/Conditions';
@@ -62,7 +63,7 @@ function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
     case 'overview':
       return <About cluster={cluster} />;
     case 'nodes':
-      return <NodeTable nodes={cluster.status?.facts?.nodes ?? []} />;
+      return <NodeTable nodes={nodesOf(cluster)} />;
     case 'drift':
       return <DriftTable drift={assessment?.drift ?? []} />;
     case 'findings':
@@ -115,7 +116,7 @@ function About({ cluster }: { cluster: Cluster }): ReactNode {
 
 function Done({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
-  const { items } = useLive(OPERATIONS);
+  const { items } = useLive(OPERATIONS, namespaceOf(cluster));
   const mine = items.filter(
     (one) => namespaceOf(one) === namespaceOf(cluster) && one.spec.clusterRef.name === nameOf(cluster),
   );
@@ -124,7 +125,7 @@ function Done({ cluster }: { cluster: Cluster }): ReactNode {
 
 function Way({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
-  const command = `groundplane kubeconfig cluster/${nameOf(cluster)} -n ${namespaceOf(cluster)} --output ${nameOf(cluster)}.kubeconfig`;
+  const command = `groundplane -n ${namespaceOf(cluster)} kubeconfig cluster/${nameOf(cluster)} --output ${nameOf(cluster)}.kubeconfig`;
   return (
     <Panel title={text.cluster.kubeconfig}>
       <p>{text.cluster.kubeconfigHelp}</p>

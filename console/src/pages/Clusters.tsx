@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import type { Cluster } from '../api/kinds';
 import { useLive } from '../api/live';
+import { nodesOf } from '../api/nodes';
 import { CLUSTERS, keyOf, nameOf, namespaceOf } from '../api/resources';
 import { useRights } from '../api/session';
 import { LinkButton } from '../parts/Button';
@@ -11,13 +12,14 @@ import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
 import { Age } from '../parts/Time';
 import { ObjectLink } from '../parts/links';
-import { useText } from '../text';
+import { useChoices, useText } from '../text';
 import type { Text } from '../text/en';
 
 export function Clusters(): ReactNode {
   const text = useText();
-  const { items, ready, error } = useLive(CLUSTERS);
-  const can = useRights('default');
+  const { namespace } = useChoices();
+  const { items, ready, error } = useLive(CLUSTERS, namespace);
+  const can = useRights(namespace || 'default');
   return (
     <Page title={text.clusters.title}>
       {error && <Problem error={error} what={text.clusters.all} />}
@@ -62,8 +64,8 @@ function columns(text: Text): Column<Cluster>[] {
     {
       key: 'nodes',
       title: title.nodes,
-      value: (row) => row.status?.facts?.nodes?.length ?? 0,
-      cell: (row) => `${row.status?.readyNodes ?? 0}/${row.status?.facts?.nodes?.length ?? 0}`,
+      value: (row) => nodesOf(row).length,
+      cell: (row) => `${row.status?.readyNodes ?? 0}/${nodesOf(row).length}`,
     },
     { key: 'drift', title: title.drift, value: (row) => drifting(row, text), wide: true },
     { key: 'risks', title: title.risks, value: (row) => row.status?.assessment?.risks ?? '', wide: true },

@@ -15,7 +15,7 @@ import { ErrorLine } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { linkTo } from '../parts/links';
-import { useText } from '../text';
+import { useChoices, useText } from '../text';
 import { room } from './cidr';
 import { machineState } from './Machines';
 
@@ -51,10 +51,12 @@ export function CreateCluster(): ReactNode {
   const text = useText();
   const navigate = useNavigate();
   const words = text.createCluster;
-  const [wanted, setWanted] = useState(FIRST);
+  const { namespace: chosenNamespace } = useChoices();
+  const [wanted, setWanted] = useState({ ...FIRST, namespace: chosenNamespace || 'default' });
   const [roles, setRoles] = useState<Roles>({});
   const [error, setError] = useState<ApiError | null>(null);
   const [busy, setBusy] = useState(false);
+  const [made, setMade] = useState('');
   const free = useLive(MACHINES).items.filter(
     (machine) => !machine.spec?.clusterRef && namespaceOf(machine) === wanted.namespace,
   );
@@ -62,12 +64,15 @@ export function CreateCluster(): ReactNode {
   const controlPlanes = chosen.filter((machine) => roles[nameOf(machine)] === 'ControlPlane').length;
   const path = listPath(CLUSTERS, wanted.namespace);
   const cluster = clusterOf(wanted);
-  const causes = useDryRun(path, { ...cluster, metadata: { ...cluster.metadata, name: wanted.name || 'unnamed' } });
+  const found = useDryRun(path, { ...cluster, metadata: { ...cluster.metadata, name: wanted.name || 'unnamed' } });
+  const causes = made === JSON.stringify(cluster) ? [] : found;
   const submit = async (): Promise<void> => {
     setBusy(true);
     setError(null);
     try {
-      await json(path, { method: 'POST', body: cluster });
+      // What an earlier attempt has made is not made again.
+      if (made !== JSON.stringify(cluster)) await json(path, { method: 'POST', body: cluster });
+      setMade(JSON.stringify(cluster));
       await Promise.all(chosen.map((machine) => join(machine, wanted.name, roles)));
       await navigate(linkTo('clusters', wanted.namespace, wanted.name));
     } catch (problem) {

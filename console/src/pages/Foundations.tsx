@@ -6,12 +6,13 @@ import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
-import { useText } from '../text';
+import { useChoices, useText } from '../text';
 import type { Text } from '../text/en';
 
 export function Foundations(): ReactNode {
   const text = useText();
-  const { items, ready, error } = useLive(FOUNDATIONS);
+  const { namespace } = useChoices();
+  const { items, ready, error } = useLive(FOUNDATIONS, namespace);
   return (
     <Page title={text.foundations.title}>
       {error && <Problem error={error} what={text.foundations.all} />}

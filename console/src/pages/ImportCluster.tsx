@@ -12,7 +12,7 @@ import { Choice, Field, TextField } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Facts, Page, Panel } from '../parts/Page';
 import { linkTo } from '../parts/links';
-import { useText } from '../text';
+import { useChoices, useText } from '../text';
 import type { Context } from './kubeconfig';
 import { NotKubeconfig, contextsOf, onlyContext } from './kubeconfig';
 
@@ -30,7 +30,8 @@ export function ImportCluster(): ReactNode {
   const text = useText();
   const navigate = useNavigate();
   const words = text.importCluster;
-  const [wanted, setWanted] = useState(FIRST);
+  const { namespace: chosenNamespace } = useChoices();
+  const [wanted, setWanted] = useState({ ...FIRST, namespace: chosenNamespace || 'default' });
   const [error, setError] = useState<ApiError | null>(null);
   const [busy, setBusy] = useState(false);
   const { contexts, wrong } = found(wanted.config);

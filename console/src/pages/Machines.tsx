@@ -11,13 +11,14 @@ import { Status } from '../parts/Status';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
 import { ObjectLink, linkTo } from '../parts/links';
-import { useText } from '../text';
+import { useChoices, useText } from '../text';
 import type { Text } from '../text/en';
 
 export function Machines(): ReactNode {
   const text = useText();
-  const { items, ready, error } = useLive(MACHINES);
-  const can = useRights('default');
+  const { namespace } = useChoices();
+  const { items, ready, error } = useLive(MACHINES, namespace);
+  const can = useRights(namespace || 'default');
   return (
     <Page title={text.machines.title}>
       {error && <Problem error={error} what={text.machines.all} />}

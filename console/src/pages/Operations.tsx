@@ -10,12 +10,13 @@ import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
 import { Age } from '../parts/Time';
 import { ObjectLink, linkTo } from '../parts/links';
-import { useText } from '../text';
+import { useChoices, useText } from '../text';
 import type { Text } from '../text/en';
 
 export function Operations(): ReactNode {
   const text = useText();
-  const { items, ready, error } = useLive(OPERATIONS);
+  const { namespace } = useChoices();
+  const { items, ready, error } = useLive(OPERATIONS, namespace);
   return (
     <Page title={text.operations.title}>
       {error && <Problem error={error} what={text.operations.all} />}
@@ -40,6 +41,7 @@ export function OperationTable({ operations, empty }: { operations: Operation[];
       rowKey={keyOf}
       empty={empty}
       exportName="operations"
+      kept
     />
   );
 }
@@ -53,7 +55,7 @@ function columns(text: Text): Column<Operation>[] {
   const { columns: title } = text;
   const started = (row: Operation): string => row.status?.startedAt ?? row.metadata?.creationTimestamp ?? '';
   return [
-    { key: '', title: title.name, value: nameOf, cell: (row) => <ObjectLink kind="operations" object={row} /> },
+    { key: 'name', title: title.name, value: nameOf, cell: (row) => <ObjectLink kind="operations" object={row} /> },
     {
       key: 'cluster',
       title: title.cluster,

@@ -5,30 +5,38 @@ import { useMemo } from 'react';
 import { Link } from 'react-router';
 import type { Cluster, Foundation, Operation, StackShare } from '../api/kinds';
 import { useLive } from '../api/live';
+import { nodesOf } from '../api/nodes';
 import { CLUSTERS, FOUNDATIONS, MACHINES, OPERATIONS, keyOf, nameOf } from '../api/resources';
 import { Loading, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { ObjectLink } from '../parts/links';
-import { useText } from '../text';
+import { useChoices, useText } from '../text';
 
 const MOST_SHOWN = 10;
 
 export function Overview(): ReactNode {
   const text = useText();
-  const clusters = useLive(CLUSTERS);
-  const machines = useLive(MACHINES);
-  const operations = useLive(OPERATIONS);
-  const foundations = useLive(FOUNDATIONS);
-  if (!clusters.ready) {
-    return clusters.error ? <Problem error={clusters.error} what={text.clusters.all} /> : <Loading />;
+  const { namespace } = useChoices();
+  const clusters = useLive(CLUSTERS, namespace);
+  const machines = useLive(MACHINES, namespace);
+  const operations = useLive(OPERATIONS, namespace);
+  const foundations = useLive(FOUNDATIONS, namespace);
+  const all = [clusters, machines, operations, foundations];
+  const error = all.find((each) => each.error)?.error;
+  if (!all.every(({ ready }) => ready)) {
+    return (
+      <Page title={text.overview.title}>
+        {error ? <Problem error={error} what={text.clusters.all} /> : <Loading />}
+      </Page>
+    );
   }
-  const nodes = sum(clusters.items, (cluster) => cluster.status?.facts?.nodes?.length ?? 0);
+  const nodes = sum(clusters.items, (cluster) => nodesOf(cluster).length);
   const readyNodes = sum(clusters.items, (cluster) => cluster.status?.readyNodes ?? 0);
   const ready = clusters.items.filter((cluster) => cluster.status?.phase === 'Ready').length;
   return (
     <Page title={text.overview.title}>
-      {clusters.error && <Problem error={clusters.error} what={text.clusters.all} />}
+      {error && <Problem error={error} what={text.clusters.all} />}
       <div className="cards">
         <Count
           to="/clusters"

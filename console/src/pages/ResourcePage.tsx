@@ -34,7 +34,7 @@ export function ResourcePage(): ReactNode {
   });
   if (error instanceof ApiError) {
     if (error.code === 404) return <Notice title={text.resources.gone} />;
-    return <Problem error={error} what={text.resources.all} />;
+    return <Problem error={error} what={text.resources.all} member />;
   }
   if (!data) return <Loading />;
   const containers = where.kind.plural === 'pods' && !where.kind.group ? containersOf(data) : [];

@@ -43,7 +43,7 @@ export interface KindAddress {
 
 /** The address of a kind's list in the console; "-" stands for the core group. */
 export function kindLink(cluster: { namespace: string; name: string }, kind: KindAddress): string {
-  return `${linkTo('clusters', cluster.namespace, cluster.name)}/resources/${kind.group || '-'}/${kind.version}/${kind.plural}`;
+  return `${linkTo('clusters', cluster.namespace, cluster.name)}/resources/${[kind.group || '-', kind.version, kind.plural].map(encodeURIComponent).join('/')}`;
 }
 
 export function Resources(): ReactNode {
@@ -52,7 +52,7 @@ export function Resources(): ReactNode {
   const { namespace = '', name = '', group = '-', version = 'v1', plural = 'pods' } = useParams();
   const base = member(namespace, name);
   const { data: kinds, error } = useKinds(base);
-  if (error instanceof ApiError) return <Away error={error} />;
+  if (error instanceof ApiError) return <Problem error={error} what={text.resources.all} member />;
   if (!kinds) return <Loading />;
   const chosen = { group: group === '-' ? '' : group, version, plural };
   const cluster = { namespace, name };
@@ -82,13 +82,6 @@ export function Resources(): ReactNode {
   );
 }
 
-/** A cluster that does not answer, in the gateway's own words: they say why and what to do. */
-function Away({ error }: { error: ApiError }): ReactNode {
-  const text = useText();
-  if (error.code === 503) return <Notice title={text.resources.away} next={error.message} />;
-  return <Problem error={error} what={text.resources.all} />;
-}
-
 function kindKey({ group, version, plural }: KindAddress): string {
   return `${group}/${version}/${plural}`;
 }
@@ -107,7 +100,7 @@ interface RowsProps {
 function Rows({ base, cluster, kind }: RowsProps): ReactNode {
   const text = useText();
   const { items, columns, ready, error } = useTable(kindPath(base, kind));
-  if (!ready) return error ? <Away error={error} /> : <Loading />;
+  if (!ready) return error ? <Problem error={error} what={text.resources.all} member /> : <Loading />;
   const link = (row: TableRow): ReactNode => (
     <Link to={`${kindLink(cluster, kind)}/${namespaceOf(row) || '-'}/${encodeURIComponent(nameOf(row))}`}>
       {nameOf(row)}
@@ -115,7 +108,7 @@ function Rows({ base, cluster, kind }: RowsProps): ReactNode {
   );
   return (
     <>
-      {error && <Problem error={error} what={text.resources.all} />}
+      {error && <Problem error={error} what={text.resources.all} member />}
       <Table
         label={kind.plural}
         rows={items}
@@ -135,19 +128,17 @@ function shown(
   text: Text,
 ): Column<TableRow>[] {
   const cells = columns
-    .map((column, index): Column<TableRow> & { priority: number } => ({
+    .map((column, index) => ({ column, index }))
+    .filter(({ column }) => column.priority === 0 && column.name !== 'Name')
+    .map(({ column, index }): Column<TableRow> => ({
       key: column.name,
       title: column.name,
       value: (row) => cell(row.cells[index]),
-      ...(index === 0 ? { cell: link } : {}),
-      priority: column.priority,
       wide: index > 2,
-    }))
-    .filter(({ priority }) => priority === 0);
-  if (!rows.some(namespaceOf)) return cells;
-  const [first, ...rest] = cells;
-  const inside = { key: 'namespace', title: text.columns.namespace, value: namespaceOf };
-  return first ? [first, inside, ...rest] : [inside];
+    }));
+  const named: Column<TableRow> = { key: 'Name', title: text.columns.name, value: nameOf, cell: link };
+  const inside: Column<TableRow> = { key: 'namespace', title: text.columns.namespace, value: namespaceOf };
+  return [named, ...(rows.some(namespaceOf) ? [inside] : []), ...cells];
 }
 
 function cell(value: TableRow['cells'][number] | undefined): string | number {

@@ -73,10 +73,10 @@ function read(text: string): Record<string, unknown> {
 }
 
 function listed<K extends string>(config: Record<string, unknown>, list: string, kind: K): Named<K>[] {
-  const found = Array.isArray(config[list]) ? (config[list] as Record<string, unknown>[]) : [];
-  return found.map((entry) => ({
+  const found = Array.isArray(config[list]) ? (config[list] as unknown[]) : [];
+  return found.filter(isObject).map((entry) => ({
     name: words(entry.name),
-    value: (entry[kind] ?? {}) as Record<string, unknown>,
+    value: isObject(entry[kind]) ? entry[kind] : {},
     kind,
   }));
 }
@@ -92,6 +92,10 @@ function parts(config: Record<string, unknown>, name: string) {
 
 function one<K extends string>(found: Named<K>[], name: string): Named<K> {
   return found.find((entry) => entry.name === name) ?? { name, value: {}, kind: found[0]?.kind ?? ('' as K) };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function words(value: unknown): string {

@@ -18,7 +18,7 @@ export function EditYaml({ path, mayEdit }: { path: string; mayEdit: boolean }):
   const client = useQueryClient();
   const [editing, setEditing] = useState(false);
   const { data, error } = useQuery({ queryKey: ['object', path], queryFn: () => json<Obj>(path) });
-  if (error instanceof ApiError) return <Problem error={error} what={text.cluster.yaml} />;
+  if (error instanceof ApiError) return <Problem error={error} what={text.cluster.yaml} member />;
   if (!data) return <Loading />;
   const content = stringify(readable(data));
   if (!editing) {
@@ -46,6 +46,7 @@ export function EditYaml({ path, mayEdit }: { path: string; mayEdit: boolean }):
       content={content}
       done={(changed) => {
         if (changed) client.setQueryData(['object', path], changed);
+        else void client.invalidateQueries({ queryKey: ['object', path] });
         setEditing(false);
       }}
     />

@@ -32,9 +32,17 @@ export function Loading(): ReactNode {
 }
 
 /** What went wrong, in the server's own words. */
-export function Problem({ error, what }: { error: ApiError; what: string }): ReactNode {
+interface ProblemProps {
+  error: ApiError;
+  what: string;
+  /** Whether a managed cluster was asked: when it is away, its own message says why and what to do. */
+  member?: boolean;
+}
+
+export function Problem({ error, what, member = false }: ProblemProps): ReactNode {
   const text = useText();
   if (error.code === 403) return <Notice title={text.state.forbidden(what)} next={error.message} />;
+  if (member && error.code === 503) return <Notice title={text.resources.away} next={error.message} />;
   if (error.code === 0 || error.code >= 500) {
     return (
       <p className="banner" role="alert">

@@ -39,6 +39,7 @@ export function Shell({ session }: { session: Session }): ReactNode {
         </button>
         <span className="top-name">{text.product}</span>
         <span className="table-space" />
+        <Namespace />
         <Choosers />
         <User session={session} />
       </header>
@@ -63,6 +64,33 @@ export function Shell({ session }: { session: Session }): ReactNode {
         <Outlet />
       </main>
     </div>
+  );
+}
+
+/** Whoever may see one namespace only has to say which. */
+function Namespace(): ReactNode {
+  const { text, namespace, setNamespace } = useChoices();
+  const [written, setWritten] = useState(namespace);
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        setNamespace(written.trim());
+      }}
+    >
+      <input
+        className="chooser"
+        aria-label={text.columns.namespace}
+        placeholder={text.top.allNamespaces}
+        value={written}
+        onChange={(event) => {
+          setWritten(event.target.value);
+        }}
+        onBlur={() => {
+          setNamespace(written.trim());
+        }}
+      />
+    </form>
   );
 }
 

@@ -30,6 +30,8 @@ interface Props<T> {
   empty: ReactNode;
   actions?: ReactNode;
   exportName?: string;
+  /** Whether the rows come in an order that means something. */
+  kept?: boolean;
 }
 
 interface Order {
@@ -39,10 +41,19 @@ interface Order {
 
 const ROW_HEIGHT = 44;
 
-export function Table<T>({ label, rows, columns, rowKey, empty, actions, exportName }: Props<T>): ReactNode {
+export function Table<T>({
+  label,
+  rows,
+  columns,
+  rowKey,
+  empty,
+  actions,
+  exportName,
+  kept = false,
+}: Props<T>): ReactNode {
   const text = useText();
   const [parameters, setParameters] = useSearchParams();
-  const [order, setOrder] = useState<Order>({ key: columns[0]?.key ?? '', down: false });
+  const [order, setOrder] = useState<Order>({ key: kept ? '' : (columns[0]?.key ?? ''), down: false });
   const search = parameters.get('q') ?? '';
   const shown = useMemo(() => arranged(rows, columns, search, order), [rows, columns, search, order]);
   if (rows.length === 0) {

@@ -27,19 +27,18 @@ interface Props {
 export function Terminal({ path, container }: Props): ReactNode {
   const text = useText();
   const place = useRef<HTMLDivElement>(null);
-  const [ended, setEnded] = useState('');
-  const { closed } = text.terminal;
+  const [ended, setEnded] = useState<{ why: string } | null>(null);
   useEffect(() => {
     if (!place.current) return;
     return connected(place.current, url(path, container), (why) => {
-      setEnded(why || closed);
+      setEnded({ why });
     });
-  }, [path, container, closed]);
+  }, [path, container]);
   return (
     <>
       {ended && (
         <p className="banner" role="status">
-          {ended}
+          {ended.why || text.terminal.closed}
         </p>
       )}
       <div className="terminal" ref={place} role="region" aria-label={text.terminal.title} />
@@ -69,9 +68,13 @@ function connected(place: HTMLElement, address: string, over: (why: string) => v
     message.set(bytes, 1);
     socket.send(message);
   };
+  const size = (): void => {
+    say(RESIZE, JSON.stringify({ Width: terminal.cols, Height: terminal.rows }));
+  };
   let why = '';
   socket.onopen = () => {
     fit.fit();
+    size();
     terminal.focus();
   };
   socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
@@ -86,9 +89,7 @@ function connected(place: HTMLElement, address: string, over: (why: string) => v
   terminal.onData((data) => {
     say(STDIN, data);
   });
-  terminal.onResize(({ cols, rows }) => {
-    say(RESIZE, JSON.stringify({ Width: cols, Height: rows }));
-  });
+  terminal.onResize(size);
   const watcher = new ResizeObserver(() => {
     fit.fit();
   });

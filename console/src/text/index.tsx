@@ -16,6 +16,9 @@ export interface Choices {
   setLanguage: (language: Language) => void;
   theme: Theme;
   setTheme: (theme: Theme) => void;
+  /** The namespace that lists are about; "" for all that the user may see. */
+  namespace: string;
+  setNamespace: (namespace: string) => void;
 }
 
 const Context = createContext<(Choices & { text: Text }) | null>(null);
@@ -31,6 +34,7 @@ export const useText = (): Text => useChoices().text;
 export function Choose({ children }: { children: ReactNode }): ReactNode {
   const [language, setLanguage] = useKept<Language>('groundplane.language', ['en', 'zh'], preferred());
   const [theme, setTheme] = useKept<Theme>('groundplane.theme', ['light', 'dark', 'system'], 'system');
+  const [namespace, setNamespace] = useKept<string>('groundplane.namespace', null, '');
   useEffect(() => {
     document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
   }, [language]);
@@ -46,15 +50,23 @@ export function Choose({ children }: { children: ReactNode }): ReactNode {
       system.removeEventListener('change', apply);
     };
   }, [theme]);
-  return <Context value={{ language, setLanguage, theme, setTheme, text: TEXTS[language] }}>{children}</Context>;
+  return (
+    <Context value={{ language, setLanguage, theme, setTheme, namespace, setNamespace, text: TEXTS[language] }}>
+      {children}
+    </Context>
+  );
 }
 
 function preferred(): Language {
   return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }
 
-function useKept<T extends string>(key: string, allowed: T[], otherwise: T): [T, (value: T) => void] {
-  const [value, setValue] = useState<T>(() => allowed.find((one) => one === localStorage.getItem(key)) ?? otherwise);
+/** A choice that is kept in the browser; `allowed` are those that there are, null when any will do. */
+function useKept<T extends string>(key: string, allowed: T[] | null, otherwise: T): [T, (value: T) => void] {
+  const [value, setValue] = useState<T>(() => {
+    const kept = localStorage.getItem(key) as T | null;
+    return kept !== null && (allowed === null || allowed.includes(kept)) ? kept : otherwise;
+  });
   const keep = (next: T): void => {
     localStorage.setItem(key, next);
     setValue(next);

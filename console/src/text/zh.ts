@@ -21,6 +21,7 @@ export const zh: Text = {
     light: '浅色',
     dark: '深色',
     system: '跟随系统',
+    allNamespaces: '全部命名空间',
     signOut: '退出登录',
     signedInAs: (user) => `当前用户 ${user}`,
   },
@@ -40,7 +41,7 @@ export const zh: Text = {
   state: {
     loading: '加载中…',
     reconnecting: '与 Groundplane 的连接已断开，页面显示的是最后已知的内容，正在自动重连。',
-    forbidden: (what) => `您没有权限查看${what}。`,
+    forbidden: (what) => `您没有权限查看${what}。请在上方填写命名空间以查看其中的内容。`,
     failed: '操作失败：',
     none: '–',
     yes: '是',
@@ -254,7 +255,7 @@ export const zh: Text = {
     login: '登录方式',
     foundationHelp: '用于比较的标准。导入只读取，不会改动集群。',
     problems: {
-      file: (field) => `${field} 指向您本机的文件。请使用 \`kubectl config view --raw --flatten\` 的输出。`,
+      file: (field) => `${field} 指向您本机的文件。请使用 kubectl config view --raw --flatten 的输出。`,
       login: () => '其中没有令牌、客户端证书或登录命令。',
       server: () => '其中没有服务器地址。',
     },
@@ -295,6 +296,11 @@ export const zh: Text = {
     RolledBack: '已回滚',
     Skipped: '已跳过',
     Unknown: '未知',
+    NotReady: '未就绪',
+    Unchanged: '无需变更',
+    Undone: '已撤回',
+    Blocked: '受阻',
+    Available: '可用',
   },
   dimensions: {
     OperatingSystem: '操作系统',

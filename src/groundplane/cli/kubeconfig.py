@@ -63,11 +63,12 @@ async def _of_cluster(api: Api, target: Target, name: str, *, direct: bool) -> b
 def _through(target: Target, namespace: str, name: str) -> bytes:
     from dataclasses import replace
 
-    from groundplane.kube.kubeconfig import render_kubeconfig
+    from groundplane.kube.kubeconfig import flatten
 
     access = target.access()
     server = f"{access.server}/clusters/{namespace}/{name}/proxy"
-    return render_kubeconfig(replace(access, server=server), name=name)
+    # The namespace of ours that one works in is none of the cluster's.
+    return flatten(replace(access, server=server, namespace="default"), name=name)
 
 
 async def _own(api: Api, name: str, secret_name: str) -> bytes:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ import msgspec
 
 from groundplane.base.clock import Now, utc_now
 from groundplane.base.documents import printable
+from groundplane.base.keepalive import KEEPALIVE
 
 from .backend import close_when_cancelled
 from .errors import HungUp, PluginFailed, ServerUnavailable, Unauthorized, Untrusted, error_from_status
@@ -56,15 +57,6 @@ _CERTIFICATE_REMEDIES = {
     62: _ANOTHER_NAME,
     64: _ANOTHER_NAME,
 }
-# A peer that vanished without a word (power, network) is found by the kernel within 45 s, also on a silent watch.
-_KEEPALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-        if hasattr(socket, name)
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,13 +243,15 @@ class Transport:
             verify=tls_context(access, credentials) if access.server.startswith("https:") else False,
             proxy=httpx2.Proxy(access.proxy) if access.proxy else None,
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=4.0),
-            socket_options=_KEEPALIVE,
+            socket_options=KEEPALIVE,
             trust_env=False,
         )
         return httpx2.AsyncClient(
             base_url=access.server,
             transport=close_when_cancelled(transport),
             timeout=httpx2.Timeout(self._timeout, connect=_CONNECT),
+            # An API has no cookies; a server that sets some would fill our memory with them.
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
             headers={"User-Agent": "groundplane"}
             # Compressing what never leaves this machine takes longer than sending it.
             | ({"Accept-Encoding": "identity"} if is_here(access.server) else {}),

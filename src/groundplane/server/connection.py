@@ -21,6 +21,8 @@ from urllib.parse import unquote
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from groundplane.base.keepalive import KEEPALIVE
+
 from .authn.client_certificate import read_peer
 from .authn.contract import Peer
 from .exchange import Exchange
@@ -273,6 +275,9 @@ class Connection(asyncio.Protocol):
     def switch(self, exchange: Exchange) -> None:
         """The application has agreed to another protocol, for as long as the connection lasts."""
         self.out.patient = True
+        # It may be silent for hours, and nothing else would tell that the peer has vanished.
+        for option in KEEPALIVE:
+            self._transport.get_extra_info("socket").setsockopt(*option)
         ahead, self._ahead = self._ahead, b""
         self._beyond(exchange, ahead)
 

@@ -131,7 +131,7 @@ class Exchange:
                 await self._waiter
             finally:
                 self._waiter = None
-        if self.disconnected or self.complete:
+        if (self.disconnected and not self._body) or self.complete:
             return _DISCONNECT
         body, self._body, self._fresh = self._body, b"", False
         return {"type": "http.request", "body": body, "more_body": self._more}
@@ -139,6 +139,9 @@ class Exchange:
     # What goes out
 
     async def send(self, message: Message) -> None:
+        if self.switched and not message.get("more_body", False):
+            # It is over: who still does not read is a stuck reader.
+            self.out.patient = False
         if self.out.paused:
             await self.out.drain()
         if self.disconnected:

@@ -58,6 +58,12 @@ def header(scope: Scope, name: bytes) -> str:
     return known.get(name, b"").decode("latin-1")
 
 
+def upgrade_of(scope: Scope) -> str:
+    """Return the protocol that a request wants to go over to, "" for none."""
+    asked = (token.strip() for token in header(scope, b"connection").lower().split(","))
+    return header(scope, b"upgrade") if "upgrade" in asked else ""
+
+
 def info_of(scope: Scope) -> RequestInfo:
     """Return what a request is about; found out once, for several parts of the server want to know."""
     info: RequestInfo | None = scope.get("groundplane.info")
@@ -108,5 +114,5 @@ def _gateway_info(scope: Scope) -> RequestInfo:
     method, parts = scope["method"], scope["path"].split("/")
     if len(parts) < 5 or parts[4] != "proxy":
         return RequestInfo(method.lower(), scope["path"])
-    verb = "create" if header(scope, b"upgrade") else _VERBS.get(method, method.lower())
+    verb = "create" if upgrade_of(scope) else _VERBS.get(method, method.lower())
     return RequestInfo(verb, scope["path"], GROUP, VERSION, parts[2], "clusters", "proxy", parts[3])

@@ -454,6 +454,7 @@ def test_the_kubeconfig_of_a_cluster_leads_through_groundplane_or_is_that_of_its
     through = yaml.safe_load(cli("kubeconfig", "cluster/shop").out)
     assert through["current-context"] == "shop"
     assert through["clusters"][0]["cluster"]["server"] == f"{server.access.server}/clusters/{namespace}/shop/proxy"
+    assert through["contexts"][0]["context"]["namespace"] == "default"
     assert through["users"][0]["user"] == {"token": server.access.token}, "one's own, and no key of the cluster"
     assert cli("kubeconfig", "--direct").code == 2
 

@@ -20,7 +20,10 @@ from groundplane.kube.kubeconfig import Access, render_kubeconfig
 from groundplane.server import certificates
 from groundplane.server.app import build
 from groundplane.server.gateway.doors import Doors
+from groundplane.server.gateway.identity import impersonation
 from groundplane.server.run import listen, serve
+from groundplane.server.status import StatusError
+from groundplane.server.users import User
 
 from .access import binding, caller, user, write
 from .conftest import GROUP, Running, Start
@@ -183,7 +186,7 @@ async def test_nobody_without_credentials_gets_through(gate: Open) -> None:
         assert at.member.requests == []
 
 
-@pytest.mark.parametrize("path", ["/a/../b", "/a/%2e%2E/b", "/..", "/./x"])
+@pytest.mark.parametrize("path", ["/a/../b", "/a/%2e%2E/b", "/..", "/./x", "/a/..%2fb", "/%2E%2e%5cx", "/a/..\\b"])
 async def test_dot_segments_are_refused(gate: Open, path: str) -> None:
     async with gate() as at:
         reader, writer = await _connect(at)
@@ -214,6 +217,54 @@ async def test_a_cluster_that_refuses_our_credentials_is_unavailable_and_not_the
         assert answer.status_code == 503
         assert "does not accept the credentials" in answer.json()["message"]
         assert "import the cluster again with --renew" in answer.json()["message"]
+
+
+async def test_a_401_of_something_behind_the_cluster_is_the_callers(gate: Open) -> None:
+    async def refuse(request: Request, reply: Reply) -> None:
+        await reply.text("log in", 401)
+
+    async with gate(refuse) as at:
+        answer = await at.http.get(f"{PROXY}/api/v1/namespaces/a/services/grafana/proxy/login")
+        assert (answer.status_code, answer.text) == (401, "log in")
+
+
+async def test_the_cluster_hears_when_the_caller_leaves_before_it_has_answered(gate: Open) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def never(request: Request, reply: Reply) -> None:
+        asked.set()
+        await reply.silence()
+        gone.set()
+
+    async with gate(never) as at:
+        _, writer = await _connect(at)
+        writer.write(_head(at, f"{PROXY}/api/v1/pods?watch=true"))
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
+            writer.transport.abort()
+            await gone.wait()
+
+
+async def test_a_group_with_the_name_of_a_level_gives_nothing(gate: Open) -> None:
+    async with gate() as at:
+        await at.bind("ada", "view")
+        ada = User("ada", ("edit", "view", "ops"))
+        told = impersonation(at.running.service.authorizer, ada, "default", "shop")
+        groups = [value for name, value in told if name == b"impersonate-group"]
+        assert groups == [b"groundplane:ops", b"groundplane:view"]
+
+
+@pytest.mark.parametrize("name", ["a\r\nb", "ada ", "\x00"])
+async def test_a_name_that_is_no_header_is_refused(gate: Open, name: str) -> None:
+    async with gate() as at:
+        with pytest.raises(StatusError, match="cannot be written into a header"):
+            impersonation(at.running.service.authorizer, User(name), "default", "shop")
+
+
+async def test_an_upgrade_that_the_connection_does_not_name_is_none(gate: Open) -> None:
+    async with gate() as at:
+        seen = (await at.http.get(f"{PROXY}/version", headers={"upgrade": "websocket"})).json()
+        assert "upgrade" not in seen["headers"]
 
 
 async def test_a_cluster_that_does_not_answer_is_unavailable(gate: Open) -> None:

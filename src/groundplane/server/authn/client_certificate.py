@@ -3,6 +3,8 @@
 TLS asks for a certificate and does not demand one; OpenSSL verifies what comes against the client CA, its dates and
 that it is meant for clients, so what reaches us here is good at the time of the handshake. A connection may outlive
 its certificate: the end is looked at again with every request.
+
+A browser shows a certificate as it sends a cookie: unasked. So what another site's page makes it do is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from groundplane.base.clock import Now, rfc3339, utc_now
 
 from ..users import User
 from .contract import Asking, CredentialsRefused, Peer
+from .origin import check_origin, does_something
 
 
 def read_peer(der: bytes) -> Peer:
@@ -39,4 +42,6 @@ class ClientCertificates:
             raise CredentialsRefused(
                 f"cannot authenticate by certificate of {peer.user}: it ended at {rfc3339(peer.until)}"
             )
+        if does_something(asking):
+            check_origin(asking)
         return User(peer.user, peer.groups)

@@ -27,12 +27,12 @@ from groundplane.base.files import NO_FILE, private_stamp, write_private
 from ..status import StatusError
 from ..users import AUTHENTICATED, User
 from .contract import Asking
+from .origin import READING, check_origin, does_something
 from .passwords import Account, Users
 from .tokens import Tokens, token_hash
 
 COOKIE = "__Host-groundplane"
 CSRF_HEADER = b"x-groundplane-csrf"
-_READING = ("GET", "HEAD", "OPTIONS")
 _MOST = 10_000
 _MOST_OF_ONE = 50
 
@@ -144,10 +144,10 @@ class Sessions:
         current = self.current(asking)
         if current is None:
             return None
-        if asking.method not in _READING:
+        if asking.method not in READING:
             check_site(asking)
-        elif asking.header(b"upgrade"):
-            # A WebSocket is opened by GET and cannot carry the header, but browsers always say who opens it.
+        elif does_something(asking):
+            # A WebSocket cannot carry the header, but browsers always say who opens it.
             check_origin(asking)
         return current.user
 
@@ -177,13 +177,6 @@ class Sessions:
                 f"cannot use sessions file {self._path}: a line is not a session", remedy=f"remove {self._path}"
             ) from error
         return {session.sha256: session for session in sessions}
-
-
-def check_origin(asking: Asking) -> None:
-    """Raise 403 for a request that another site's page made."""
-    origin, host = asking.header(b"origin"), asking.header(b"host")
-    if origin and origin != f"https://{host}":
-        raise StatusError(403, "Forbidden", "the request comes from another site: its Origin is not this server")
 
 
 def check_site(asking: Asking) -> None:

@@ -47,9 +47,14 @@ class Doors:
     async def open(self, namespace: str, name: str) -> AsyncIterator[Door]:
         """Give the way to a Cluster's API; raises 404, and 503 while there is none."""
         key = Key(f"clusters.{GROUP}", namespace, name)
-        door = await self._door(key)
+        reference = await self._reference(key)
+        secret = await self._secret(key, reference)
+        door, replaced = self._take(key, reference, secret)
+        # It is in use before anything is waited for: nobody closes it meanwhile.
         door.users += 1
         try:
+            for old in replaced:
+                await self._retire(old)
             yield door
         finally:
             door.users -= 1
@@ -61,21 +66,19 @@ class Doors:
         for door in kept:
             await door.passage.close()
 
-    async def _door(self, key: Key) -> Door:
-        reference = await self._reference(key)
-        secret = await self._secret(key, reference)
+    def _take(self, key: Key, reference: str, secret: Json) -> tuple[Door, list[Door]]:
+        """Return the way that this Secret leads, and the ways that it takes the place of."""
         version = f"{secret['metadata']['uid']}/{secret['metadata']['resourceVersion']}"
         kept = self._kept.pop(key, None)
         if kept is not None and (kept.secret, kept.version) == (reference, version):
             # The last one in the order is the one that was used last.
             self._kept[key] = kept
-            return kept
-        if kept is not None:
-            await self._retire(kept)
+            return kept, []
+        replaced = [kept] if kept is not None else []
         door = self._kept[key] = Door(self._passage(key, secret), reference, version)
         while len(self._kept) > _MOST_KEPT:
-            await self._retire(self._kept.pop(next(iter(self._kept))))
-        return door
+            replaced.append(self._kept.pop(next(iter(self._kept))))
+        return door, replaced
 
     async def _retire(self, door: Door) -> None:
         door.retired = True

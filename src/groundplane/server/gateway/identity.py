@@ -17,6 +17,7 @@ from ..users import User
 
 _PREFIX = "groundplane:"
 _PROXY = "proxy"
+_LEVELS = ("view", "edit")
 
 
 def asked(verb: str, namespace: str, name: str) -> Asked:
@@ -32,7 +33,8 @@ def with_credentials(authorizer: Authorizer, user: User, namespace: str, secret:
 def impersonation(authorizer: Authorizer, user: User, namespace: str, name: str) -> list[tuple[bytes, bytes]]:
     """Return the headers that tell the cluster who asks."""
     level = "edit" if authorizer.decide(user, asked("update", namespace, name)).allowed else "view"
-    groups = [*user.groups, level]
+    # A group of theirs that has the name of a level would give what the level gives.
+    groups = [*(group for group in user.groups if group not in _LEVELS), level]
     return [
         (b"impersonate-user", _named(user.name)),
         *((b"impersonate-group", _named(group)) for group in groups),
@@ -40,7 +42,7 @@ def impersonation(authorizer: Authorizer, user: User, namespace: str, name: str)
 
 
 def _named(name: str) -> bytes:
-    if not name.isprintable():
-        # An issuer may put anything into a claim; a line end would begin a header of its own.
+    if not name.isprintable() or name != name.strip():
+        # An issuer may put anything into a claim: a line end would begin a header of its own, a space is trimmed there.
         raise forbidden(GROUP, "clusters", "", "your name or one of your groups cannot be written into a header")
     return f"{_PREFIX}{name}".encode()
