@@ -59,6 +59,7 @@ export const router = createBrowserRouter(
         { path: 'machines/new', lazy: page(() => import('./pages/AddMachines'), 'AddMachines') },
         { path: 'machines/:namespace/:name', lazy: page(() => import('./pages/MachinePage'), 'MachinePage') },
         { path: 'foundations', lazy: page(() => import('./pages/Foundations'), 'Foundations') },
+        { path: 'foundations/:namespace/:name', lazy: page(() => import('./pages/FoundationPage'), 'FoundationPage') },
         { path: 'operations', lazy: page(() => import('./pages/Operations'), 'Operations') },
         { path: 'operations/:namespace/:name', lazy: page(() => import('./pages/OperationPage'), 'OperationPage') },
         { path: '*', element: <NotFound /> },

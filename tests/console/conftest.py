@@ -72,6 +72,19 @@ class Visit:
         self.page.locator("form button[type=submit]").click()
         self.page.locator("nav.menu").wait_for(state="attached")
 
+    def rewrite(self, content: str) -> None:
+        """Replace what stands in the editor, by pasting."""
+        self.page.locator(".cm-content").focus()
+        self.page.keyboard.press("Control+A")
+        self.page.locator(".cm-content").evaluate(
+            """(editor, text) => {
+                const clipboardData = new DataTransfer();
+                clipboardData.setData('text/plain', text);
+                editor.dispatchEvent(new ClipboardEvent('paste', {clipboardData, bubbles: true, cancelable: true}));
+            }""",
+            content,
+        )
+
     def said_badly(self) -> list[str]:
         """What the console said, but for refusals that belong to it."""
         return [line for line in self.said if not any(text in line for text in EXPECTED)]
@@ -101,8 +114,9 @@ class served:  # noqa: N801 - a context manager
         self._running.__exit__(*error)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # Not for the whole run: while Playwright is there, its event loop is the thread's, and no other test could run one.
     with chromium() as opened:
         yield opened
 
@@ -116,7 +130,7 @@ def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
     contexts: list[BrowserContext] = []
 
     def visit(site: Site, **options: Any) -> Visit:
-        wanted = {"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options}
+        wanted = {"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}
         context = browser.new_context(ignore_https_errors=True, **wanted)
         context.set_default_timeout(10_000)
         contexts.append(context)

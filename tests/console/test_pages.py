@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from playwright.sync_api import Page, expect
 
 from . import fleet
@@ -26,6 +27,7 @@ PAGES = {
     "machines": "/machines",
     "machine": "/machines/default/m1",
     "foundations": "/foundations",
+    "foundation": "/foundations/default/production",
     "operations": "/operations",
     "operation": "/operations/default/shop-change",
     "not-found": "/nowhere",
@@ -57,7 +59,7 @@ def test_the_overview_says_what_needs_somebody_and_leads_there(visitor: Visitor,
     visit = visitor(shop)
     visit.sign_in()
     expect(visit.page.get_by_text("one node is away")).to_be_visible()
-    expect(visit.page.get_by_text("Kubernetes v1.20 ended on 2022-02-28")).to_be_visible()
+    expect(visit.page.get_by_text("Kubernetes v1.20 ended on 2022-02-28").first).to_be_visible()
     expect(visit.page.get_by_text("1 of 4 nodes").first).to_be_visible()
     visit.page.get_by_role("link", name="shop-change").click()
     heading(visit.page, "shop-change")
@@ -118,6 +120,44 @@ def test_an_operation_is_cancelled_only_when_that_is_confirmed(visitor: Visitor,
     visit.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
     expect(visit.page.get_by_role("button", name="Cancel…")).to_have_count(0)
     assert shop.http.get(shop.path("operations", "to-cancel")).json()["spec"]["cancel"] == "Requested"
+
+
+def test_what_has_ended_is_taken_back_or_planned_again(visitor: Visitor, shop: Site) -> None:
+    done = fleet.operation("to-roll-back", "shop", phase="Succeeded", finishedAt=fleet.NOW)
+    done["spec"]["plan"]["action"] = "Change"
+    shop.make("operations", done)
+    shop.make("operations", fleet.operation("to-retry", "shop", phase="Failed", finishedAt=fleet.NOW))
+    visit = visitor(shop)
+    visit.sign_in(path="/operations/default/to-roll-back")
+    visit.page.get_by_role("button", name="Roll back…").click()
+    visit.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    expect(visit.page.get_by_text("Requested; the plan will appear")).to_be_visible()
+    asked = shop.http.get(shop.path("operations", "to-roll-back")).json()["metadata"]["annotations"]
+    assert asked["groundplane.dev/rollback"].startswith("all@")
+    visit.open("/operations/default/to-retry")
+    visit.page.get_by_role("button", name="Plan again…").click()
+    visit.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    expect(visit.page.get_by_text("Requested; the plan will appear")).to_be_visible()
+    assert "groundplane.dev/retry" in shop.http.get(shop.path("clusters", "shop")).json()["metadata"]["annotations"]
+
+
+def test_a_foundation_shows_who_differs_where_and_is_changed_as_yaml(visitor: Visitor, shop: Site) -> None:
+    on_it = fleet.cluster("on-production")
+    on_it["spec"]["foundationRef"] = {"name": "production"}
+    shop.make("clusters", on_it)
+    visit = visitor(shop)
+    visit.sign_in(path="/foundations")
+    visit.page.get_by_role("link", name="production").click()
+    expect(visit.page.get_by_role("row").filter(has_text="on-production")).to_contain_text("docker → containerd (1)")
+    visit.page.get_by_role("button", name="Edit").click()
+    found = shop.http.get(shop.path("foundations", "production")).json()
+    found["spec"]["kubernetes"]["version"] = "v1.20.6"
+    visit.rewrite(yaml.safe_dump(found))
+    visit.page.get_by_role("button", name="Save").click()
+    expect(visit.page.get_by_role("region", name="YAML")).to_contain_text("version: v1.20.6")
+    spec = shop.http.get(shop.path("foundations", "production")).json()["spec"]
+    assert spec["kubernetes"]["version"] == "v1.20.6"
+    shop.http.delete(shop.path("clusters", "on-production"))
 
 
 def test_a_cluster_is_deleted_when_its_name_was_typed(visitor: Visitor, shop: Site) -> None:

@@ -97,7 +97,7 @@ def test_an_object_is_changed_as_yaml(visitor: Visitor, behind: Behind) -> None:
     config_map(visit, "edited")
     visit.page.get_by_role("button", name="Edit").click()
     editor = visit.page.get_by_role("textbox", name="YAML")
-    rewrite(visit, editor.inner_text().replace("red", "green"))
+    visit.rewrite(editor.inner_text().replace("red", "green"))
     visit.page.get_by_role("button", name="Save").click()
     expect(visit.page.get_by_role("region", name="YAML")).to_contain_text("colour: green")
     assert behind.get("edited").json()["data"] == {"colour": "green"}
@@ -110,7 +110,7 @@ def test_two_who_change_one_object_lose_nothing(visitor: Visitor, behind: Behind
     config_map(visit, "contested")
     visit.page.get_by_role("button", name="Edit").click()
     editor = visit.page.get_by_role("textbox", name="YAML")
-    rewrite(visit, editor.inner_text().replace("red", "green"))
+    visit.rewrite(editor.inner_text().replace("red", "green"))
     behind.patch("contested", colour="blue")
     visit.page.get_by_role("button", name="Save").click()
     expect(visit.page.get_by_text("Somebody else changed it meanwhile")).to_be_visible()
@@ -123,7 +123,7 @@ def test_a_mistake_in_the_yaml_is_told_and_what_was_written_stays(visitor: Visit
     visit = visitor(behind.site)
     config_map(visit, "mistaken")
     visit.page.get_by_role("button", name="Edit").click()
-    rewrite(visit, "a: [1\n")
+    visit.rewrite("a: [1\n")
     visit.page.get_by_role("button", name="Save").click()
     expect(visit.page.get_by_role("alert")).to_contain_text("YAML")
     expect(visit.page.get_by_role("textbox", name="YAML")).to_contain_text("a: [1")
@@ -161,15 +161,27 @@ def test_axe_finds_nothing_on_these_pages_either(visitor: Visitor, behind: Behin
     assert found + violations(visit.page) == []
 
 
-def rewrite(visit: Visit, content: str) -> None:
-    """Replace what stands in the editor, by pasting."""
-    visit.page.locator(".cm-content").focus()
-    visit.page.keyboard.press("Control+A")
-    visit.page.locator(".cm-content").evaluate(
-        """(editor, text) => {
-            const clipboardData = new DataTransfer();
-            clipboardData.setData('text/plain', text);
-            editor.dispatchEvent(new ClipboardEvent('paste', {clipboardData, bubbles: true, cancelable: true}));
-        }""",
-        content,
-    )
+def deployment(behind: Behind, name: str) -> str:
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+    spec = {"selector": {"matchLabels": labels}, "replicas": 1, "template": template}
+    path = f"{behind.proxy}/apis/apps/v1/namespaces/default/deployments"
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+    assert behind.site.http.post(path, json=body).status_code == 201
+    return f"{path}/{name}"
+
+
+def test_a_workload_is_scaled_and_restarted(visitor: Visitor, behind: Behind) -> None:
+    path = deployment(behind, "scaled")
+    visit = visitor(behind.site)
+    visit.sign_in(path="/clusters/default/real/resources/apps/v1/deployments/default/scaled")
+    visit.page.get_by_role("button", name="Scale…").click()
+    visit.page.get_by_label("Replicas").fill("3")
+    visit.page.get_by_role("dialog").get_by_role("button", name="Scale", exact=True).click()
+    expect(visit.page.get_by_role("region", name="YAML")).to_contain_text("replicas: 3")
+    visit.page.get_by_role("button", name="Restart…").click()
+    visit.page.get_by_role("dialog").get_by_role("button", name="Restart", exact=True).click()
+    expect(visit.page.get_by_role("region", name="YAML")).to_contain_text("restartedAt")
+    spec = behind.site.http.get(path).json()["spec"]
+    assert spec["replicas"] == 3
+    assert "kubectl.kubernetes.io/restartedAt" in spec["template"]["metadata"]["annotations"]

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { useRef, useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { Cause } from '../api/http';
-import { ApiError, json } from '../api/http';
+import { json } from '../api/http';
 import type { Machine } from '../api/kinds';
 import { MACHINES, listPath, nameOf } from '../api/resources';
 import { makeSshSecret, useSshSecrets } from '../api/secrets';
@@ -12,6 +12,8 @@ import { Button } from '../parts/Button';
 import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
+import type { Attempt } from '../parts/attempt';
+import { useAttempt } from '../parts/attempt';
 import { useChoices, useText } from '../text';
 
 export interface Wanted {
@@ -40,14 +42,14 @@ export function AddMachines(): ReactNode {
     listPath(MACHINES, wanted.namespace),
     machines[0] ?? machineOf(wanted, key.name, 'node-1', '192.0.2.1'),
   );
-  const { submit, busy, error, made } = useSubmit(wanted, key, machines);
+  const { submit, run, busy, error, made } = useSubmit(wanted, key, machines);
   return (
     <Page title={words.title} above={{ to: '/machines', title: text.machines.title }}>
       <form
         className="form"
         onSubmit={(event) => {
           event.preventDefault();
-          void submit();
+          void run(submit);
         }}
       >
         <WhichMachines wanted={wanted} change={setWanted} machines={machines} causes={causes} />
@@ -62,10 +64,8 @@ export function AddMachines(): ReactNode {
   );
 }
 
-interface Submitting {
+interface Submitting extends Attempt {
   submit: () => Promise<void>;
-  busy: boolean;
-  error: ApiError | null;
   /** How many machines are made. */
   made: number;
 }
@@ -74,8 +74,7 @@ interface Submitting {
 function useSubmit(wanted: Wanted, key: Key, machines: WantedMachine[]): Submitting {
   const navigate = useNavigate();
   const done = useRef(new Set<string>());
-  const [error, setError] = useState<ApiError | null>(null);
-  const [busy, setBusy] = useState(false);
+  const attempt = useAttempt();
   const [made, setMade] = useState(0);
   const once = async (what: unknown, make: () => Promise<unknown>): Promise<void> => {
     const known = JSON.stringify(what);
@@ -84,26 +83,18 @@ function useSubmit(wanted: Wanted, key: Key, machines: WantedMachine[]): Submitt
     done.current.add(known);
   };
   const submit = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
     setMade(0);
-    try {
-      if (wanted.secret === NEW) {
-        await once([wanted.namespace, key], () => makeSshSecret(wanted.namespace, key.name, key));
-      }
-      for (const machine of machines) {
-        const path = listPath(MACHINES, wanted.namespace);
-        await once(machine, () => json(path, { method: 'POST', body: machine }));
-        setMade((before) => before + 1);
-      }
-      await navigate('/machines');
-    } catch (problem) {
-      if (!(problem instanceof ApiError)) throw problem;
-      setError(problem);
-      setBusy(false);
+    if (wanted.secret === NEW) {
+      await once([wanted.namespace, key], () => makeSshSecret(wanted.namespace, key.name, key));
     }
+    for (const machine of machines) {
+      const path = listPath(MACHINES, wanted.namespace);
+      await once(machine, () => json(path, { method: 'POST', body: machine }));
+      setMade((before) => before + 1);
+    }
+    await navigate('/machines');
   };
-  return { submit, busy, error, made };
+  return { ...attempt, submit, made };
 }
 
 interface WhichProps {

@@ -1,9 +1,10 @@
 // One cluster, part by part.
 
 import type { ReactNode } from 'react';
-import { useState } from 'react';
+import { Suspense, lazy, useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import { Button } from '../parts/Button';
+import { ask } from '../api/ask';
 import { json } from '../api/http';
 import type { Cluster } from '../api/kinds';
 import { useLive, useOne } from '../api/live';
@@ -12,18 +13,20 @@ import { CLUSTERS, OPERATIONS, namespaceOf, nameOf, objectPath } from '../api/re
 import { useRights } from '../api/session';
 import { Conditions } from '../parts/Conditions';
 import { Confirm } from '../parts/Confirm';
-import { Code, Loading, Notice, Problem } from '../parts/Notice';
+import { Code, ErrorLine, Loading, Notice, Problem } from '../parts/Notice';
 import { Facts, Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { Tabs } from '../parts/Tabs';
 import { Age } from '../parts/Time';
-import { Copyable, Yaml } from '../parts/Yaml';
+import { Copyable } from '../parts/Copyable';
+import { useAttempt } from '../parts/attempt';
 import { linkTo } from '../parts/links';
 import { useText } from '../text';
 import { DriftTable, FindingTable, NodeTable } from './clusterTables';
 import { OperationTable } from './Operations';
 import { Resources } from './Resources';
 
+const EditYaml = lazy(async () => ({ default: (await import('../parts/EditYaml')).EditYaml }));
 const TABS = ['overview', 'nodes', 'drift', 'findings', 'operations', 'resources', 'kubeconfig', 'yaml'] as const;
 
 export function ClusterPage(): ReactNode {
@@ -58,6 +61,7 @@ export function ClusterPage(): ReactNode {
 
 function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
   const text = useText();
+  const can = useRights(namespaceOf(cluster));
   const assessment = cluster.status?.assessment;
   switch (tab) {
     case 'overview':
@@ -76,10 +80,9 @@ function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
       return <Way cluster={cluster} />;
     case 'yaml':
       return (
-        <Yaml
-          path={objectPath(CLUSTERS, namespaceOf(cluster), nameOf(cluster))}
-          version={cluster.metadata?.resourceVersion ?? ''}
-        />
+        <Suspense fallback={<Loading />}>
+          <EditYaml path={pathOf(cluster)} mayEdit={can('update', 'clusters', nameOf(cluster))} />
+        </Suspense>
       );
     default:
       return <Notice title={text.notFound} />;
@@ -134,6 +137,10 @@ function Way({ cluster }: { cluster: Cluster }): ReactNode {
   );
 }
 
+function pathOf(cluster: Cluster): string {
+  return objectPath(CLUSTERS, namespaceOf(cluster), nameOf(cluster));
+}
+
 function Actions({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
   const navigate = useNavigate();
@@ -166,7 +173,7 @@ function Actions({ cluster }: { cluster: Cluster }): ReactNode {
             setAsking(false);
           }}
           perform={async () => {
-            await json(objectPath(CLUSTERS, namespace, name), { method: 'DELETE' });
+            await json(pathOf(cluster), { method: 'DELETE' });
             await navigate('/clusters');
           }}
         >
@@ -180,19 +187,16 @@ function Actions({ cluster }: { cluster: Cluster }): ReactNode {
 function SurveyNow({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
   const [asked, setAsked] = useState(false);
+  const { error, run } = useAttempt();
   const survey = async (): Promise<void> => {
-    const annotations = { 'groundplane.dev/survey': new Date().toISOString() };
-    await json(objectPath(CLUSTERS, namespaceOf(cluster), nameOf(cluster)), {
-      method: 'PATCH',
-      contentType: 'application/merge-patch+json',
-      body: { metadata: { annotations } },
-    });
+    await ask(pathOf(cluster), 'survey');
     setAsked(true);
   };
   return (
     <>
+      {error && <ErrorLine error={error} />}
       {asked && <span role="status">{text.cluster.surveyAsked}</span>}
-      <Button variant="outline" onClick={() => void survey()}>
+      <Button variant="outline" onClick={() => void run(survey)}>
         {text.cluster.survey}
       </Button>
     </>

@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { Cause } from '../api/http';
-import { ApiError, json } from '../api/http';
+import { json } from '../api/http';
 import type { Cluster, Foundation, Machine } from '../api/kinds';
 import { useLive } from '../api/live';
 import { CLUSTERS, FOUNDATIONS, MACHINES, keyOf, listPath, nameOf, namespaceOf, objectPath } from '../api/resources';
@@ -14,6 +14,7 @@ import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
+import { useAttempt } from '../parts/attempt';
 import { linkTo } from '../parts/links';
 import { useChoices, useText } from '../text';
 import { room } from './cidr';
@@ -54,8 +55,7 @@ export function CreateCluster(): ReactNode {
   const { namespace: chosenNamespace } = useChoices();
   const [wanted, setWanted] = useState({ ...FIRST, namespace: chosenNamespace || 'default' });
   const [roles, setRoles] = useState<Roles>({});
-  const [error, setError] = useState<ApiError | null>(null);
-  const [busy, setBusy] = useState(false);
+  const { busy, error, run } = useAttempt();
   const [made, setMade] = useState('');
   const free = useLive(MACHINES).items.filter(
     (machine) => !machine.spec?.clusterRef && namespaceOf(machine) === wanted.namespace,
@@ -67,19 +67,11 @@ export function CreateCluster(): ReactNode {
   const found = useDryRun(path, { ...cluster, metadata: { ...cluster.metadata, name: wanted.name || 'unnamed' } });
   const causes = made === JSON.stringify(cluster) ? [] : found;
   const submit = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
-      // What an earlier attempt has made is not made again.
-      if (made !== JSON.stringify(cluster)) await json(path, { method: 'POST', body: cluster });
-      setMade(JSON.stringify(cluster));
-      await Promise.all(chosen.map((machine) => join(machine, wanted.name, roles)));
-      await navigate(linkTo('clusters', wanted.namespace, wanted.name));
-    } catch (problem) {
-      if (!(problem instanceof ApiError)) throw problem;
-      setError(problem);
-      setBusy(false);
-    }
+    // What an earlier attempt has made is not made again.
+    if (made !== JSON.stringify(cluster)) await json(path, { method: 'POST', body: cluster });
+    setMade(JSON.stringify(cluster));
+    await Promise.all(chosen.map((machine) => join(machine, wanted.name, roles)));
+    await navigate(linkTo('clusters', wanted.namespace, wanted.name));
   };
   return (
     <Page title={words.title} above={{ to: '/clusters', title: text.clusters.title }}>
@@ -87,7 +79,7 @@ export function CreateCluster(): ReactNode {
         className="form"
         onSubmit={(event) => {
           event.preventDefault();
-          void submit();
+          void run(submit);
         }}
       >
         <Basics wanted={wanted} change={setWanted} wrong={(field) => wrongWith(causes, field)} />

@@ -6,6 +6,7 @@ import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
+import { ObjectLink } from '../parts/links';
 import { useChoices, useText } from '../text';
 import type { Text } from '../text/en';
 
@@ -34,7 +35,7 @@ export function Foundations(): ReactNode {
 function columns(text: Text): Column<Foundation>[] {
   const { columns: title } = text;
   return [
-    { key: 'name', title: title.name, value: nameOf },
+    { key: 'name', title: title.name, value: nameOf, cell: (row) => <ObjectLink kind="foundations" object={row} /> },
     { key: 'clusters', title: title.clusters, value: (row) => row.status?.clusters ?? 0 },
     { key: 'drift', title: title.drift, value: (row) => row.status?.drifting ?? 0 },
     { key: 'uniform', title: title.uniform, value: (row) => row.status?.uniformity?.percent ?? '' },

@@ -4,13 +4,14 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
-import { ApiError, json } from '../api/http';
+import { json } from '../api/http';
 import { useLive } from '../api/live';
 import { CLUSTERS, FOUNDATIONS, listPath, nameOf, namespaceOf } from '../api/resources';
 import { Button } from '../parts/Button';
 import { Choice, Field, TextField } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Facts, Page, Panel } from '../parts/Page';
+import { useAttempt } from '../parts/attempt';
 import { linkTo } from '../parts/links';
 import { useChoices, useText } from '../text';
 import type { Context } from './kubeconfig';
@@ -32,22 +33,13 @@ export function ImportCluster(): ReactNode {
   const words = text.importCluster;
   const { namespace: chosenNamespace } = useChoices();
   const [wanted, setWanted] = useState({ ...FIRST, namespace: chosenNamespace || 'default' });
-  const [error, setError] = useState<ApiError | null>(null);
-  const [busy, setBusy] = useState(false);
+  const { busy, error, run } = useAttempt();
   const { contexts, wrong } = found(wanted.config);
   const chosen = contexts.find(({ name }) => name === wanted.context) ?? contexts[0];
   const submit = async (): Promise<void> => {
     if (!chosen) return;
-    setBusy(true);
-    setError(null);
-    try {
-      await take({ ...wanted, context: chosen.name });
-      await navigate(linkTo('clusters', wanted.namespace, wanted.name));
-    } catch (problem) {
-      if (!(problem instanceof ApiError)) throw problem;
-      setError(problem);
-      setBusy(false);
-    }
+    await take({ ...wanted, context: chosen.name });
+    await navigate(linkTo('clusters', wanted.namespace, wanted.name));
   };
   return (
     <Page title={words.title} above={{ to: '/clusters', title: text.clusters.title }}>
@@ -55,7 +47,7 @@ export function ImportCluster(): ReactNode {
         className="form"
         onSubmit={(event) => {
           event.preventDefault();
-          void submit();
+          void run(submit);
         }}
       >
         <Source wanted={wanted} change={setWanted} wrong={wrong ? words.notOne : undefined} />

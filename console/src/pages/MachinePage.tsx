@@ -1,23 +1,27 @@
 // One machine: what was found on it, and what is judged of it.
 
 import type { ReactNode } from 'react';
+import { Suspense, lazy } from 'react';
 import { useParams } from 'react-router';
 import type { Machine } from '../api/kinds';
 import { useOne } from '../api/live';
 import { MACHINES, objectPath } from '../api/resources';
+import { useRights } from '../api/session';
 import { Conditions } from '../parts/Conditions';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Facts, Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { Age } from '../parts/Time';
-import { Yaml } from '../parts/Yaml';
 import { useText } from '../text';
 import { gib, machineState } from './Machines';
+
+const EditYaml = lazy(async () => ({ default: (await import('../parts/EditYaml')).EditYaml }));
 
 export function MachinePage(): ReactNode {
   const text = useText();
   const { namespace = '', name = '' } = useParams();
   const { item, ready, error } = useOne(MACHINES, namespace, name);
+  const can = useRights(namespace);
   if (!item) {
     if (error) return <Problem error={error} what={text.machines.all} />;
     return ready ? <Notice title={text.machines.gone} /> : <Loading />;
@@ -37,7 +41,9 @@ export function MachinePage(): ReactNode {
         </Panel>
       </div>
       <Panel title={text.cluster.yaml}>
-        <Yaml path={objectPath(MACHINES, namespace, name)} version={item.metadata?.resourceVersion ?? ''} />
+        <Suspense fallback={<Loading />}>
+          <EditYaml path={objectPath(MACHINES, namespace, name)} mayEdit={can('update', 'machines', name)} />
+        </Suspense>
       </Panel>
     </Page>
   );

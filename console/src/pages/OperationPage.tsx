@@ -4,10 +4,10 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { useParams } from 'react-router';
 import { Button } from '../parts/Button';
-import { json } from '../api/http';
+import { ask, merge } from '../api/ask';
 import type { Operation, PlannedStep } from '../api/kinds';
 import { useOne } from '../api/live';
-import { OPERATIONS, nameOf, namespaceOf, objectPath } from '../api/resources';
+import { CLUSTERS, OPERATIONS, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
 import { Confirm } from '../parts/Confirm';
 import { Loading, Notice, Problem } from '../parts/Notice';
@@ -111,64 +111,72 @@ function Changes({ step, message }: { step: PlannedStep; message: string }): Rea
   );
 }
 
+type Decision = 'approve' | 'cancel' | 'rollback' | 'retry';
+
+/** What can be decided about an Operation as it is. */
+function decisions(operation: Operation): Decision[] {
+  const { status, spec } = operation;
+  if (status?.finishedAt) {
+    if (status.phase === 'Failed') return ['retry'];
+    return status.phase === 'Succeeded' && spec.plan.action === 'Change' ? ['rollback'] : [];
+  }
+  if (spec.cancel === 'Requested') return [];
+  return status?.phase === 'AwaitingApproval' ? ['approve', 'cancel'] : ['cancel'];
+}
+
 function Decide({ operation }: { operation: Operation }): ReactNode {
   const text = useText();
-  const [asking, setAsking] = useState<'approve' | 'cancel' | null>(null);
-  const name = nameOf(operation);
+  const [asking, setAsking] = useState<Decision | null>(null);
+  const [asked, setAsked] = useState(false);
   const can = useRights(namespaceOf(operation));
-  const phase = operation.status?.phase;
-  if (!can('patch', 'operations', name)) return null;
-  const patch = (spec: object) => () =>
-    json(objectPath(OPERATIONS, namespaceOf(operation), name), {
-      method: 'PATCH',
-      contentType: 'application/merge-patch+json',
-      body: { spec },
-    });
-  const close = (): void => {
-    setAsking(null);
-  };
-  const { approve, approveTitle, approveText, cancel, cancelTitle, cancelText } = text.operations;
-  const open = !operation.status?.finishedAt && operation.spec.cancel !== 'Requested';
+  const cluster = operation.spec.clusterRef.name;
+  const may = (decision: Decision): boolean =>
+    decision === 'retry' ? can('patch', 'clusters', cluster) : can('patch', 'operations', nameOf(operation));
+  const words = asking && text.operations.decisions[asking];
   return (
     <>
-      {phase === 'AwaitingApproval' && open && (
-        <Button
-          theme="primary"
-          onClick={() => {
-            setAsking('approve');
-          }}
-        >
-          {approve}
-        </Button>
-      )}
-      {open && (
-        <Button
-          variant="outline"
-          onClick={() => {
-            setAsking('cancel');
-          }}
-        >
-          {cancel}
-        </Button>
-      )}
-      {asking === 'approve' && (
-        <Confirm title={approveTitle(name)} action={approve} perform={patch({ approval: 'Approved' })} close={close}>
-          <p>{approveText(operation.spec.plan.steps?.length ?? 0, operation.spec.clusterRef.name)}</p>
-        </Confirm>
-      )}
-      {asking === 'cancel' && (
+      {asked && <span role="status">{text.operations.asked}</span>}
+      {decisions(operation)
+        .filter(may)
+        .map((decision) => (
+          <Button
+            key={decision}
+            theme={decision === 'approve' ? 'primary' : 'default'}
+            variant={decision === 'approve' ? 'base' : 'outline'}
+            onClick={() => {
+              setAsking(decision);
+            }}
+          >
+            {text.operations.decisions[decision].button}
+          </Button>
+        ))}
+      {asking && words && (
         <Confirm
-          title={cancelTitle(name)}
-          action={text.dialog.confirm}
-          danger
-          perform={patch({ cancel: 'Requested' })}
-          close={close}
+          title={words.title(nameOf(operation))}
+          action={words.action}
+          danger={asking === 'cancel' || asking === 'rollback'}
+          perform={async () => {
+            await decide(operation, asking);
+            setAsked(asking === 'rollback' || asking === 'retry');
+          }}
+          close={() => {
+            setAsking(null);
+          }}
         >
-          <p>{cancelText}</p>
+          <p>{words.text(operation.spec.plan.steps?.length ?? 0, cluster)}</p>
         </Confirm>
       )}
     </>
   );
+}
+
+async function decide(operation: Operation, decision: Decision): Promise<void> {
+  const namespace = namespaceOf(operation);
+  const path = objectPath(OPERATIONS, namespace, nameOf(operation));
+  if (decision === 'approve') await merge(path, { spec: { approval: 'Approved' } });
+  if (decision === 'cancel') await merge(path, { spec: { cancel: 'Requested' } });
+  if (decision === 'rollback') await ask(path, 'rollback', 'all');
+  if (decision === 'retry') await ask(objectPath(CLUSTERS, namespace, operation.spec.clusterRef.name), 'retry');
 }
 
 interface LogLine {

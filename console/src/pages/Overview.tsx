@@ -7,6 +7,7 @@ import type { Cluster, Foundation, Operation, StackShare } from '../api/kinds';
 import { useLive } from '../api/live';
 import { nodesOf } from '../api/nodes';
 import { CLUSTERS, FOUNDATIONS, MACHINES, OPERATIONS, keyOf, nameOf } from '../api/resources';
+import { Meters } from '../parts/Meters';
 import { Loading, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
@@ -124,23 +125,9 @@ function trouble(cluster: Cluster): string {
 
 function Uniformity({ foundation }: { foundation: Foundation }): ReactNode {
   const text = useText();
-  const dimensions = foundation.status?.uniformity?.dimensions ?? [];
   return (
     <Panel title={`${text.overview.uniformity}: ${text.overview.uniformityOf(nameOf(foundation))}`}>
-      <ul className="meters">
-        {dimensions.map(({ dimension, uniform = 0, nodes = 0 }) => (
-          <li key={dimension}>
-            <span>{text.dimensions[dimension] ?? dimension}</span>
-            <meter
-              min={0}
-              max={Math.max(nodes, 1)}
-              value={uniform}
-              aria-label={text.dimensions[dimension] ?? dimension}
-            />
-            <span>{text.overview.uniformNodes(uniform, nodes)}</span>
-          </li>
-        ))}
-      </ul>
+      <Meters of={foundation.status?.uniformity?.dimensions ?? []} />
     </Panel>
   );
 }

@@ -16,12 +16,13 @@ import { PodLog } from '../parts/PodLog';
 import { Tabs } from '../parts/Tabs';
 import { useText } from '../text';
 import { kindLink } from './Resources';
+import { WorkloadActions } from './WorkloadActions';
 
 const EditYaml = lazy(async () => ({ default: (await import('../parts/EditYaml')).EditYaml }));
 const Terminal = lazy(async () => ({ default: (await import('../parts/Terminal')).Terminal }));
 
 interface Pod extends Obj {
-  spec?: { containers?: { name: string }[]; initContainers?: { name: string }[] };
+  spec?: { containers?: { name: string }[]; initContainers?: { name: string }[]; replicas?: number };
 }
 
 export function ResourcePage(): ReactNode {
@@ -42,7 +43,12 @@ export function ResourcePage(): ReactNode {
     <Page
       title={where.object}
       above={{ to: where.list, title: `${where.cluster.name}: ${where.kind.plural}` }}
-      actions={<Remove where={where} />}
+      actions={
+        <>
+          {where.mayPatch && <WorkloadActions kind={where.kind} path={where.path} object={data} />}
+          <Remove where={where} />
+        </>
+      }
     >
       {containers.length > 0 && (
         <Tabs
@@ -69,6 +75,7 @@ interface Where {
   self: string;
   mayRun: boolean;
   mayEdit: boolean;
+  mayPatch: boolean;
   mayDelete: boolean;
 }
 
@@ -97,6 +104,7 @@ function useWhere(): Where {
     self: `${list}/${inside}/${encodeURIComponent(object)}`,
     mayRun: can('create', 'clusters/proxy', name),
     mayEdit: can('update', 'clusters/proxy', name),
+    mayPatch: can('patch', 'clusters/proxy', name),
     mayDelete: can('delete', 'clusters/proxy', name),
   };
 }

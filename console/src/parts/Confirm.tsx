@@ -3,9 +3,9 @@
 import type { ReactNode } from 'react';
 import { useEffect, useId, useRef, useState } from 'react';
 import { Button } from './Button';
-import { ApiError } from '../api/http';
 import { useText } from '../text';
 import { ErrorLine } from './Notice';
+import { useAttempt } from './attempt';
 
 interface Props {
   title: string;
@@ -24,29 +24,20 @@ export function Confirm({ title, children, typed = '', action, danger = false, p
   const heading = useId();
   const field = useId();
   const [given, setGiven] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ApiError | null>(null);
+  const { busy, error, run } = useAttempt();
   useEffect(() => {
     dialog.current?.showModal();
   }, []);
-  const run = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      await perform();
-      close();
-    } catch (problem) {
-      if (!(problem instanceof ApiError)) throw problem;
-      setError(problem);
-      setBusy(false);
-    }
-  };
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby={heading} onClose={close}>
       <form
         method="dialog"
         onSubmit={(event) => {
           event.preventDefault();
-          void run();
+          void run(async () => {
+            await perform();
+            close();
+          });
         }}
       >
         <h2 id={heading}>{title}</h2>

@@ -11,7 +11,8 @@ import { useText } from '../text';
 import { Button } from './Button';
 import { Editor } from './Editor';
 import { ErrorLine, Loading, Problem } from './Notice';
-import { Copyable } from './Yaml';
+import { Copyable } from './Copyable';
+import { useAttempt } from './attempt';
 
 export function EditYaml({ path, mayEdit }: { path: string; mayEdit: boolean }): ReactNode {
   const text = useText();
@@ -69,17 +70,9 @@ interface ChangeProps {
 function Change({ path, content, done }: ChangeProps): ReactNode {
   const text = useText();
   const [written, setWritten] = useState(content);
-  const [error, setError] = useState<ApiError | null>(null);
-  const [busy, setBusy] = useState(false);
+  const { busy, error, run } = useAttempt();
   const save = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      done(await json<Obj>(`${path}?fieldValidation=Strict`, { method: 'PUT', body: decoded(written) }));
-    } catch (problem) {
-      if (!(problem instanceof ApiError)) throw problem;
-      setError(problem);
-      setBusy(false);
-    }
+    done(await json<Obj>(`${path}?fieldValidation=Strict`, { method: 'PUT', body: decoded(written) }));
   };
   return (
     <>
@@ -87,7 +80,7 @@ function Change({ path, content, done }: ChangeProps): ReactNode {
       {error && <ErrorLine error={error} />}
       <Editor label={text.cluster.yaml} content={content} change={setWritten} />
       <div className="table-bar">
-        <Button theme="primary" loading={busy} onClick={() => void save()}>
+        <Button theme="primary" loading={busy} onClick={() => void run(save)}>
           {text.yaml.save}
         </Button>
         <Button

@@ -156,6 +156,8 @@ export const en = {
     empty: 'There is no Foundation yet.',
     next: 'A Foundation says what all clusters are to stand on: docs/kinds/foundation.md has one to start from.',
     all: 'all Foundations',
+    gone: 'There is no such Foundation (any more).',
+    noClusters: 'No cluster refers to it.',
   },
   operations: {
     title: 'Operations',
@@ -172,13 +174,35 @@ export const en = {
     changes: 'What changes',
     result: 'Result',
     wholeCluster: 'the cluster',
-    approve: 'Approve',
-    cancel: 'Cancel…',
-    approveTitle: (name: string) => `Approve ${name}?`,
-    approveText: (steps: number, cluster: string) => `${steps} steps will run on cluster ${cluster}.`,
-    cancelTitle: (name: string) => `Cancel ${name}?`,
-    cancelText:
-      'It stops before the next step. What was begun on a node is taken back or finished; this cannot be undone.',
+    decisions: {
+      approve: {
+        button: 'Approve',
+        action: 'Approve',
+        title: (name: string) => `Approve ${name}?`,
+        text: (steps: number, cluster: string) => `${steps} steps will run on cluster ${cluster}.`,
+      },
+      cancel: {
+        button: 'Cancel…',
+        action: 'Confirm',
+        title: (name: string) => `Cancel ${name}?`,
+        text: () =>
+          'It stops before the next step. What was begun on a node is taken back or finished; this cannot be undone.',
+      },
+      rollback: {
+        button: 'Roll back…',
+        action: 'Confirm',
+        title: (name: string) => `Take ${name} back?`,
+        text: (_: number, cluster: string) =>
+          `A plan is made that takes cluster ${cluster} back to what it was. It can be read before it is approved.`,
+      },
+      retry: {
+        button: 'Plan again…',
+        action: 'Confirm',
+        title: () => 'Plan what is left?',
+        text: (_: number, cluster: string) => `Cluster ${cluster} is planned anew: only what is not done yet.`,
+      },
+    },
+    asked: 'Requested; the plan will appear among the operations.',
     before: 'before',
     after: 'after',
     log: 'Log',
@@ -270,6 +294,16 @@ export const en = {
     container: 'Container',
     deleteText: (plural: string, name: string, cluster: string) =>
       `${name} (${plural}) is deleted from cluster ${cluster}.`,
+  },
+  workload: {
+    scale: 'Scale…',
+    scaleTitle: (name: string) => `Scale ${name}`,
+    scaleAction: 'Scale',
+    replicas: 'Replicas',
+    restart: 'Restart…',
+    restartTitle: (name: string) => `Restart ${name}?`,
+    restartText: 'Its pods are replaced one after another, as its update strategy says.',
+    restartAction: 'Restart',
   },
   terminal: { title: 'Terminal', closed: 'The shell has ended. Choose the tab again for another one.' },
   dialog: { cancel: 'Back', confirm: 'Confirm', close: 'Close' },

@@ -1,0 +1,100 @@
+// One Foundation: how uniform its clusters are, which of them differ and where, and what it says, to be changed.
+
+import type { ReactNode } from 'react';
+import { Suspense, lazy } from 'react';
+import { useParams } from 'react-router';
+import type { Cluster } from '../api/kinds';
+import { useLive, useOne } from '../api/live';
+import { CLUSTERS, FOUNDATIONS, keyOf, objectPath } from '../api/resources';
+import { useRights } from '../api/session';
+import { Conditions } from '../parts/Conditions';
+import { Meters } from '../parts/Meters';
+import { Loading, Notice, Problem } from '../parts/Notice';
+import { Page, Panel } from '../parts/Page';
+import { Status } from '../parts/Status';
+import { ObjectLink } from '../parts/links';
+import { useText } from '../text';
+
+const EditYaml = lazy(async () => ({ default: (await import('../parts/EditYaml')).EditYaml }));
+const DIMENSIONS = ['OperatingSystem', 'Kernel', 'Settings', 'Distribution', 'Version', 'Runtime', 'Network'];
+
+export function FoundationPage(): ReactNode {
+  const text = useText();
+  const { namespace = '', name = '' } = useParams();
+  const { item, ready, error } = useOne(FOUNDATIONS, namespace, name);
+  const can = useRights(namespace);
+  const clusters = useLive(CLUSTERS, namespace).items.filter((one) => one.spec?.foundationRef?.name === name);
+  if (!item) {
+    if (error) return <Problem error={error} what={text.foundations.all} />;
+    return ready ? <Notice title={text.foundations.gone} /> : <Loading />;
+  }
+  const path = objectPath(FOUNDATIONS, namespace, name);
+  return (
+    <Page title={name} above={{ to: '/foundations', title: text.foundations.title }}>
+      <div className="columns">
+        <Panel title={text.overview.uniformity}>
+          <Meters of={item.status?.uniformity?.dimensions ?? []} />
+        </Panel>
+        <Panel title={text.cluster.conditions}>
+          <Conditions of={item.status?.conditions} />
+        </Panel>
+      </div>
+      <Panel title={text.clusters.title}>
+        <Matrix clusters={clusters} />
+      </Panel>
+      <Panel title={text.cluster.yaml}>
+        <Suspense fallback={<Loading />}>
+          <EditYaml key={path} path={path} mayEdit={can('update', 'foundations', name)} />
+        </Suspense>
+      </Panel>
+    </Page>
+  );
+}
+
+/** Each cluster by dimension: where it differs, and to what. */
+function Matrix({ clusters }: { clusters: Cluster[] }): ReactNode {
+  const text = useText();
+  if (clusters.length === 0) return <p>{text.foundations.noClusters}</p>;
+  return (
+    <table className="table plain">
+      <thead>
+        <tr>
+          <th scope="col">{text.columns.name}</th>
+          {DIMENSIONS.map((dimension) => (
+            <th key={dimension} scope="col">
+              {text.dimensions[dimension]}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {clusters.map((cluster) => (
+          <tr key={keyOf(cluster)}>
+            <th scope="row">
+              <ObjectLink kind="clusters" object={cluster} />
+            </th>
+            {DIMENSIONS.map((dimension) => (
+              <td key={dimension}>
+                <Cell cluster={cluster} dimension={dimension} />
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Cell({ cluster, dimension }: { cluster: Cluster; dimension: string }): ReactNode {
+  const text = useText();
+  const assessment = cluster.status?.assessment;
+  if (!assessment) return <Status state="Unknown" />;
+  const drift = (assessment.drift ?? []).find((one) => one.dimension === dimension);
+  if (!drift) return <Status state="Uniform" word={text.columns.uniform} />;
+  return (
+    <Status
+      state={drift.severity ?? 'Low'}
+      word={`${drift.found ?? ''} → ${drift.wanted ?? ''} (${drift.nodes?.count ?? 0})`}
+    />
+  );
+}
