@@ -142,7 +142,8 @@ async def adopt_cluster(api: Api, name: str, wish: Wish, *, patience: float) -> 
     cluster = await api.client.get(CLUSTER, api.namespace, name)
     if cluster["spec"].get("provider") != "Imported":
         raise Refused(
-            f"cannot adopt cluster {name}: Groundplane made it from its Machines", remedy="only imported clusters are"
+            f"cannot adopt cluster {name}: Groundplane made it from its Machines",
+            remedy="only imported clusters are adopted; change this one by its spec",
         )
     nodes = await _nodes(name, await _kubeconfig(api, cluster))
     machines = [_machine(api.namespace, name, node, wish) for node in nodes]
