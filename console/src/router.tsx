@@ -62,6 +62,12 @@ export const router = createBrowserRouter(
         { path: 'foundations/:namespace/:name', lazy: page(() => import('./pages/FoundationPage'), 'FoundationPage') },
         { path: 'operations', lazy: page(() => import('./pages/Operations'), 'Operations') },
         { path: 'operations/:namespace/:name', lazy: page(() => import('./pages/OperationPage'), 'OperationPage') },
+        { path: 'objects', lazy: page(() => import('./pages/Resources'), 'OwnObjects') },
+        { path: 'objects/:group/:version/:plural', lazy: page(() => import('./pages/Resources'), 'OwnObjects') },
+        {
+          path: 'objects/:group/:version/:plural/:inside/:object',
+          lazy: page(() => import('./pages/ResourcePage'), 'ResourcePage'),
+        },
         { path: '*', element: <NotFound /> },
       ],
     },

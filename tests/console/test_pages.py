@@ -30,6 +30,7 @@ PAGES = {
     "foundation": "/foundations/default/production",
     "operations": "/operations",
     "operation": "/operations/default/shop-change",
+    "objects": "/objects",
     "not-found": "/nowhere",
 }
 
@@ -226,6 +227,36 @@ def test_who_may_see_one_namespace_only_names_it(visitor: Visitor, shop: Site) -
     visit.page.get_by_role("link", name="Clusters").click()
     visit.page.get_by_role("link", name="Create cluster").click()
     expect(visit.page.get_by_role("textbox", name="Namespace").last).to_have_value("team-a")
+
+
+def test_who_may_do_what_here_is_shown_and_changed_as_any_other_object(visitor: Visitor, shop: Site) -> None:
+    binding: dict[str, Any] = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "ops"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "ops"}],
+    }
+    bindings = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings"
+    assert shop.http.post(bindings, json=binding).status_code == 201
+    visit = visitor(shop)
+    visit.sign_in()
+    visit.page.get_by_role("link", name="Access and objects").click()
+    visit.page.get_by_role("link", name="ops", exact=True).click()
+    expect(visit.page.get_by_role("region", name="YAML")).to_contain_text("name: view")
+    visit.page.get_by_role("button", name="Edit").click()
+    found = shop.http.get(f"{bindings}/ops").json()
+    found["subjects"][0]["name"] = "operators"
+    visit.rewrite(yaml.safe_dump(found))
+    visit.page.get_by_role("button", name="Save").click()
+    expect(visit.page.get_by_role("region", name="YAML")).to_contain_text("name: operators")
+    visit.page.get_by_role("button", name="Delete…").click()
+    visit.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    expect(visit.page.get_by_label("Kind")).to_be_visible()
+    assert shop.http.get(f"{bindings}/ops").status_code == 404
+    visit.page.get_by_label("Kind").select_option("rbac.authorization.k8s.io/v1/clusterroles")
+    visit.page.get_by_role("link", name="cluster-admin", exact=True).click()
+    expect(visit.page.get_by_role("region", name="YAML")).to_contain_text("kind: ClusterRole")
 
 
 def test_what_others_wrote_stays_text(visitor: Visitor, shop: Site) -> None:

@@ -134,7 +134,7 @@ def test_an_object_is_deleted_after_a_question(visitor: Visitor, behind: Behind)
     visit = visitor(behind.site)
     config_map(visit, "doomed")
     visit.page.get_by_role("button", name="Delete…").click()
-    expect(visit.page.get_by_role("dialog")).to_contain_text("doomed (configmaps) is deleted from cluster real")
+    expect(visit.page.get_by_role("dialog")).to_contain_text("doomed (configmaps) is deleted from real")
     visit.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
     expect(visit.page.get_by_label("Kind")).to_be_visible()
     assert behind.get("doomed").status_code == 404

@@ -74,8 +74,8 @@ export function useSignOut(): () => Promise<void> {
   };
 }
 
-/** Whether the user may do `verb` to `resource` ("clusters", "clusters/proxy") of groundplane.dev in a namespace. */
-export type Can = (verb: string, resource: string, name?: string) => boolean;
+/** Whether the user may do `verb` to `resource` ("clusters", "clusters/proxy") in a namespace; `group` is ours unless said. */
+export type Can = (verb: string, resource: string, name?: string, group?: string) => boolean;
 
 export function useRights(namespace: string): Can {
   const rules = useQuery({
@@ -83,7 +83,8 @@ export function useRights(namespace: string): Can {
     queryFn: () => rulesIn(namespace),
     staleTime: 60_000,
   }).data;
-  return (verb, resource, name = '') => (rules ?? []).some((rule) => allows(rule, verb, resource, name));
+  return (verb, resource, name = '', group = 'groundplane.dev') =>
+    (rules ?? []).some((rule) => allows(rule, verb, `${group}/${resource}`, name));
 }
 
 interface RulesReview {
@@ -96,9 +97,16 @@ async function rulesIn(namespace: string): Promise<Rule[]> {
   return (await json<RulesReview>(path, { method: 'POST', body })).status.resourceRules ?? [];
 }
 
-function allows(rule: Rule, verb: string, resource: string, name: string): boolean {
+/** `what` is the group, a slash and the resource. */
+function allows(rule: Rule, verb: string, what: string, name: string): boolean {
   const has = (given: string[] | undefined, wanted: string): boolean =>
     (given ?? []).some((one) => one === '*' || one === wanted);
+  const slash = what.indexOf('/');
   const named = !rule.resourceNames?.length || rule.resourceNames.includes(name);
-  return named && has(rule.verbs, verb) && has(rule.apiGroups, 'groundplane.dev') && has(rule.resources, resource);
+  return (
+    named &&
+    has(rule.verbs, verb) &&
+    has(rule.apiGroups, what.slice(0, slash)) &&
+    has(rule.resources, what.slice(slash + 1))
+  );
 }

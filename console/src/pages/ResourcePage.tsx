@@ -1,13 +1,12 @@
-// One object of a managed cluster: its YAML to be read and changed; of a pod also its log and a terminal.
+// One object of a managed cluster, or of Groundplane itself: its YAML to be read and changed; of a pod also its log and a terminal.
 
 import type { ReactNode } from 'react';
 import { Suspense, lazy, useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams } from 'react-router';
 import { ApiError, json } from '../api/http';
-import { itemPath, member } from '../api/member';
+import { itemPath } from '../api/member';
 import type { Obj } from '../api/resources';
-import { useRights } from '../api/session';
 import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
 import { Loading, Notice, Problem } from '../parts/Notice';
@@ -15,7 +14,8 @@ import { Page } from '../parts/Page';
 import { PodLog } from '../parts/PodLog';
 import { Tabs } from '../parts/Tabs';
 import { useText } from '../text';
-import { kindLink } from './Resources';
+import type { KindAddress, Site } from './site';
+import { kindLink, useSite } from './site';
 import { WorkloadActions } from './WorkloadActions';
 
 const EditYaml = lazy(async () => ({ default: (await import('../parts/EditYaml')).EditYaml }));
@@ -35,17 +35,17 @@ export function ResourcePage(): ReactNode {
   });
   if (error instanceof ApiError) {
     if (error.code === 404) return <Notice title={text.resources.gone} />;
-    return <Problem error={error} what={text.resources.all} member />;
+    return <Problem error={error} what={text.resources.all} member={!where.site.own} />;
   }
   if (!data) return <Loading />;
-  const containers = where.kind.plural === 'pods' && !where.kind.group ? containersOf(data) : [];
+  const containers = where.kind.plural === 'pods' && !where.kind.group && !where.site.own ? containersOf(data) : [];
   return (
     <Page
       title={where.object}
-      above={{ to: where.list, title: `${where.cluster.name}: ${where.kind.plural}` }}
+      above={{ to: where.list, title: `${where.site.name}: ${where.kind.plural}` }}
       actions={
         <>
-          {where.mayPatch && <WorkloadActions kind={where.kind} path={where.path} object={data} />}
+          {where.may('patch') && <WorkloadActions kind={where.kind} path={where.path} object={data} />}
           <Remove where={where} />
         </>
       }
@@ -56,7 +56,7 @@ export function ResourcePage(): ReactNode {
           tabs={[
             { to: where.self, title: text.cluster.yaml, end: true },
             { to: `${where.self}/log`, title: text.operations.log },
-            ...(where.mayRun ? [{ to: `${where.self}/terminal`, title: text.terminal.title }] : []),
+            ...(where.may('create') ? [{ to: `${where.self}/terminal`, title: text.terminal.title }] : []),
           ]}
         />
       )}
@@ -66,46 +66,31 @@ export function ResourcePage(): ReactNode {
 }
 
 interface Where {
-  cluster: { namespace: string; name: string };
-  kind: { group: string; version: string; plural: string };
+  site: Site;
+  kind: KindAddress;
   object: string;
   part: string;
   path: string;
   list: string;
   self: string;
-  mayRun: boolean;
-  mayEdit: boolean;
-  mayPatch: boolean;
-  mayDelete: boolean;
+  may: (verb: string) => boolean;
 }
 
 function useWhere(): Where {
-  const {
-    namespace = '',
-    name = '',
-    group = '-',
-    version = '',
-    plural = '',
-    inside = '-',
-    object = '',
-    part = '',
-  } = useParams();
-  const can = useRights(namespace);
-  const cluster = { namespace, name };
+  const { group = '-', version = '', plural = '', inside = '-', object = '', part = '' } = useParams();
+  const namespace = inside === '-' ? '' : inside;
+  const site = useSite(namespace);
   const kind = { group: group === '-' ? '' : group, version, plural };
-  const list = kindLink(cluster, kind);
+  const list = kindLink(site, kind);
   return {
-    cluster,
+    site,
     kind,
     object,
     part,
-    path: itemPath(member(namespace, name), kind, inside === '-' ? '' : inside, object),
+    path: itemPath(site.base, kind, namespace, object),
     list,
     self: `${list}/${inside}/${encodeURIComponent(object)}`,
-    mayRun: can('create', 'clusters/proxy', name),
-    mayEdit: can('update', 'clusters/proxy', name),
-    mayPatch: can('patch', 'clusters/proxy', name),
-    mayDelete: can('delete', 'clusters/proxy', name),
+    may: (verb) => site.may(verb, kind, object),
   };
 }
 
@@ -120,11 +105,11 @@ function Part({ where, containers }: { where: Where; containers: string[] }): Re
   if (where.part === '') {
     return (
       <Suspense fallback={<Loading />}>
-        <EditYaml key={where.path} path={where.path} mayEdit={where.mayEdit} />
+        <EditYaml key={where.path} path={where.path} mayEdit={where.may('update')} />
       </Suspense>
     );
   }
-  if (!container || (where.part === 'terminal' && !where.mayRun)) return <Notice title={text.notFound} />;
+  if (!container || (where.part === 'terminal' && !where.may('create'))) return <Notice title={text.notFound} />;
   return (
     <>
       {containers.length > 1 && (
@@ -157,7 +142,7 @@ function Remove({ where }: { where: Where }): ReactNode {
   const text = useText();
   const navigate = useNavigate();
   const [asking, setAsking] = useState(false);
-  if (!where.mayDelete) return null;
+  if (!where.may('delete')) return null;
   return (
     <>
       <Button
@@ -182,7 +167,7 @@ function Remove({ where }: { where: Where }): ReactNode {
             await navigate(where.list);
           }}
         >
-          <p>{text.resources.deleteText(where.kind.plural, where.object, where.cluster.name)}</p>
+          <p>{text.resources.deleteText(where.kind.plural, where.object, where.site.name)}</p>
         </Confirm>
       )}
     </>

@@ -1,19 +1,21 @@
-// What runs in a managed cluster, kind by kind, in the columns that the cluster itself has for it.
+// What is in a managed cluster, or in Groundplane itself, kind by kind, in the columns that its API has for it.
 
 import type { ReactNode } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { ApiError } from '../api/http';
 import { useTable } from '../api/live';
 import type { Kind } from '../api/member';
-import { kindPath, member, useKinds } from '../api/member';
+import { kindPath, useKinds } from '../api/member';
 import { keyOf, nameOf, namespaceOf } from '../api/resources';
 import type { TableColumn, TableRow } from '../api/watch';
 import { Loading, Notice, Problem } from '../parts/Notice';
+import { Page } from '../parts/Page';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
-import { linkTo } from '../parts/links';
 import { useText } from '../text';
 import type { Text } from '../text/en';
+import type { KindAddress, Site } from './site';
+import { kindLink, useSite } from './site';
 
 /** What most people look for comes first. */
 const USUAL = [
@@ -35,27 +37,16 @@ const USUAL = [
   'events',
 ];
 
-export interface KindAddress {
-  group: string;
-  version: string;
-  plural: string;
-}
-
-/** The address of a kind's list in the console; "-" stands for the core group. */
-export function kindLink(cluster: { namespace: string; name: string }, kind: KindAddress): string {
-  return `${linkTo('clusters', cluster.namespace, cluster.name)}/resources/${[kind.group || '-', kind.version, kind.plural].map(encodeURIComponent).join('/')}`;
-}
-
 export function Resources(): ReactNode {
   const text = useText();
   const navigate = useNavigate();
-  const { namespace = '', name = '', group = '-', version = 'v1', plural = 'pods' } = useParams();
-  const base = member(namespace, name);
-  const { data: kinds, error } = useKinds(base);
-  if (error instanceof ApiError) return <Problem error={error} what={text.resources.all} member />;
+  const site = useSite();
+  const { group, version, plural } = useParams();
+  const { data: kinds, error } = useKinds(site.base);
+  if (error instanceof ApiError) return <Problem error={error} what={text.resources.all} member={!site.own} />;
   if (!kinds) return <Loading />;
-  const chosen = { group: group === '-' ? '' : group, version, plural };
-  const cluster = { namespace, name };
+  const asked = plural ? { group: group === '-' ? '' : (group ?? ''), version: version ?? '', plural } : site.first;
+  const chosen = kinds.find((one) => kindKey(one) === kindKey(asked));
   return (
     <>
       <div className="table-bar">
@@ -63,10 +54,10 @@ export function Resources(): ReactNode {
           {text.resources.kind}
           <select
             className="field"
-            value={kindKey(chosen)}
+            value={kindKey(asked)}
             onChange={(event) => {
               const kind = kinds.find((one) => kindKey(one) === event.target.value);
-              if (kind) void navigate(kindLink(cluster, kind));
+              if (kind) void navigate(kindLink(site, kind));
             }}
           >
             {ordered(kinds).map((kind) => (
@@ -77,8 +68,18 @@ export function Resources(): ReactNode {
           </select>
         </label>
       </div>
-      <Rows key={kindKey(chosen)} base={base} cluster={cluster} kind={chosen} />
+      {chosen ? <Rows key={kindKey(chosen)} site={site} kind={chosen} /> : <Notice title={text.resources.notServed} />}
     </>
+  );
+}
+
+/** Groundplane's own objects of every kind, such as roles and who has them. */
+export function OwnObjects(): ReactNode {
+  const text = useText();
+  return (
+    <Page title={text.menu.objects}>
+      <Resources />
+    </Page>
   );
 }
 
@@ -91,24 +92,19 @@ function ordered(kinds: Kind[]): Kind[] {
   return [...kinds].sort((one, other) => rank(one) - rank(other) || one.kind.localeCompare(other.kind));
 }
 
-interface RowsProps {
-  base: string;
-  cluster: { namespace: string; name: string };
-  kind: KindAddress;
-}
-
-function Rows({ base, cluster, kind }: RowsProps): ReactNode {
+function Rows({ site, kind }: { site: Site; kind: Kind }): ReactNode {
   const text = useText();
-  const { items, columns, ready, error } = useTable(kindPath(base, kind));
-  if (!ready) return error ? <Problem error={error} what={text.resources.all} member /> : <Loading />;
+  const { items, columns, ready, error } = useTable(kindPath(site.base, kind, kind.namespaced ? site.namespace : ''));
+  const problem = error && <Problem error={error} what={text.resources.all} member={!site.own} />;
+  if (!ready) return problem ?? <Loading />;
   const link = (row: TableRow): ReactNode => (
-    <Link to={`${kindLink(cluster, kind)}/${namespaceOf(row) || '-'}/${encodeURIComponent(nameOf(row))}`}>
+    <Link to={`${kindLink(site, kind)}/${namespaceOf(row) || '-'}/${encodeURIComponent(nameOf(row))}`}>
       {nameOf(row)}
     </Link>
   );
   return (
     <>
-      {error && <Problem error={error} what={text.resources.all} member />}
+      {problem}
       <Table
         label={kind.plural}
         rows={items}

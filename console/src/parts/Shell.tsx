@@ -15,6 +15,7 @@ const PAGES = [
   ['/machines', 'machines'],
   ['/foundations', 'foundations'],
   ['/operations', 'operations'],
+  ['/objects', 'objects'],
 ] as const;
 
 export function Shell({ session }: { session: Session }): ReactNode {

@@ -12,6 +12,7 @@ export const en = {
     machines: 'Machines',
     foundations: 'Foundations',
     operations: 'Operations',
+    objects: 'Access and objects',
   },
   top: {
     language: 'Language',
@@ -287,13 +288,13 @@ export const en = {
   },
   resources: {
     kind: 'Kind',
-    all: 'what runs in this cluster',
+    all: 'these objects',
     empty: 'There is nothing of this kind.',
+    notServed: 'This kind is not served here.',
     away: 'This cluster cannot be reached.',
     gone: 'There is no such object (any more).',
     container: 'Container',
-    deleteText: (plural: string, name: string, cluster: string) =>
-      `${name} (${plural}) is deleted from cluster ${cluster}.`,
+    deleteText: (plural: string, name: string, site: string) => `${name} (${plural}) is deleted from ${site}.`,
   },
   workload: {
     scale: 'Scale…',

@@ -14,6 +14,7 @@ export const zh: Text = {
     machines: '机器',
     foundations: '基座',
     operations: '操作',
+    objects: '权限与对象',
   },
   top: {
     language: '语言',
@@ -286,12 +287,13 @@ export const zh: Text = {
   },
   resources: {
     kind: '类型',
-    all: '该集群中运行的内容',
+    all: '这些对象',
     empty: '没有该类型的对象。',
+    notServed: '此处不提供该类型。',
     away: '无法访问该集群。',
     gone: '该对象不存在（或已被删除）。',
     container: '容器',
-    deleteText: (plural, name, cluster) => `将从集群 ${cluster} 中删除 ${name}（${plural}）。`,
+    deleteText: (plural, name, site) => `将从 ${site} 中删除 ${name}（${plural}）。`,
   },
   workload: {
     scale: '伸缩…',
