@@ -64,7 +64,7 @@ export async function json<T>(path: string, asking: Asking = {}): Promise<T> {
 }
 
 /** Send a request and return the answer's text. */
-export async function text(path: string, asking: Asking = {}): Promise<string> {
+async function text(path: string, asking: Asking = {}): Promise<string> {
   const response = await send(path, asking);
   try {
     return await response.text();

@@ -1,7 +1,7 @@
 // One cluster, part by part.
 
 import type { ReactNode } from 'react';
-import { Suspense, lazy, useState } from 'react';
+import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import { Button } from '../parts/Button';
 import { ask } from '../api/ask';
@@ -21,12 +21,12 @@ import { Age } from '../parts/Time';
 import { Copyable } from '../parts/Copyable';
 import { useAttempt } from '../parts/attempt';
 import { linkTo } from '../parts/links';
+import { Yaml } from '../parts/Yaml';
 import { useText } from '../text';
 import { DriftTable, FindingTable, NodeTable } from './clusterTables';
 import { OperationTable } from './Operations';
 import { Resources } from './Resources';
 
-const EditYaml = lazy(async () => ({ default: (await import('../parts/EditYaml')).EditYaml }));
 const TABS = ['overview', 'nodes', 'drift', 'findings', 'operations', 'resources', 'kubeconfig', 'yaml'] as const;
 
 export function ClusterPage(): ReactNode {
@@ -79,11 +79,7 @@ function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
     case 'kubeconfig':
       return <Way cluster={cluster} />;
     case 'yaml':
-      return (
-        <Suspense fallback={<Loading />}>
-          <EditYaml path={pathOf(cluster)} mayEdit={can('update', 'clusters', nameOf(cluster))} />
-        </Suspense>
-      );
+      return <Yaml path={pathOf(cluster)} mayEdit={can('update', 'clusters', nameOf(cluster))} />;
     default:
       return <Notice title={text.notFound} />;
   }
@@ -120,9 +116,7 @@ function About({ cluster }: { cluster: Cluster }): ReactNode {
 function Done({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
   const { items } = useLive(OPERATIONS, namespaceOf(cluster));
-  const mine = items.filter(
-    (one) => namespaceOf(one) === namespaceOf(cluster) && one.spec.clusterRef.name === nameOf(cluster),
-  );
+  const mine = items.filter((one) => one.spec.clusterRef.name === nameOf(cluster));
   return <OperationTable operations={mine} empty={<Notice title={text.cluster.noOperations} />} />;
 }
 

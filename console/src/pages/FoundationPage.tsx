@@ -1,7 +1,6 @@
 // One Foundation: how uniform its clusters are, which of them differ and where, and what it says, to be changed.
 
 import type { ReactNode } from 'react';
-import { Suspense, lazy } from 'react';
 import { useParams } from 'react-router';
 import type { Cluster } from '../api/kinds';
 import { useLive, useOne } from '../api/live';
@@ -13,9 +12,9 @@ import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { ObjectLink } from '../parts/links';
+import { Yaml } from '../parts/Yaml';
 import { useText } from '../text';
 
-const EditYaml = lazy(async () => ({ default: (await import('../parts/EditYaml')).EditYaml }));
 const DIMENSIONS = ['OperatingSystem', 'Kernel', 'Settings', 'Distribution', 'Version', 'Runtime', 'Network'];
 
 export function FoundationPage(): ReactNode {
@@ -43,9 +42,7 @@ export function FoundationPage(): ReactNode {
         <Matrix clusters={clusters} />
       </Panel>
       <Panel title={text.cluster.yaml}>
-        <Suspense fallback={<Loading />}>
-          <EditYaml key={path} path={path} mayEdit={can('update', 'foundations', name)} />
-        </Suspense>
+        <Yaml path={path} mayEdit={can('update', 'foundations', name)} />
       </Panel>
     </Page>
   );

@@ -1,7 +1,6 @@
 // One machine: what was found on it, and what is judged of it.
 
 import type { ReactNode } from 'react';
-import { Suspense, lazy } from 'react';
 import { useParams } from 'react-router';
 import type { Machine } from '../api/kinds';
 import { useOne } from '../api/live';
@@ -12,10 +11,9 @@ import { Loading, Notice, Problem } from '../parts/Notice';
 import { Facts, Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { Age } from '../parts/Time';
+import { Yaml } from '../parts/Yaml';
 import { useText } from '../text';
 import { gib, machineState } from './Machines';
-
-const EditYaml = lazy(async () => ({ default: (await import('../parts/EditYaml')).EditYaml }));
 
 export function MachinePage(): ReactNode {
   const text = useText();
@@ -41,9 +39,7 @@ export function MachinePage(): ReactNode {
         </Panel>
       </div>
       <Panel title={text.cluster.yaml}>
-        <Suspense fallback={<Loading />}>
-          <EditYaml path={objectPath(MACHINES, namespace, name)} mayEdit={can('update', 'machines', name)} />
-        </Suspense>
+        <Yaml path={objectPath(MACHINES, namespace, name)} mayEdit={can('update', 'machines', name)} />
       </Panel>
     </Page>
   );

@@ -13,12 +13,12 @@ import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import { PodLog } from '../parts/PodLog';
 import { Tabs } from '../parts/Tabs';
+import { Yaml } from '../parts/Yaml';
 import { useText } from '../text';
 import type { KindAddress, Site } from './site';
 import { kindLink, useSite } from './site';
 import { WorkloadActions } from './WorkloadActions';
 
-const EditYaml = lazy(async () => ({ default: (await import('../parts/EditYaml')).EditYaml }));
 const Terminal = lazy(async () => ({ default: (await import('../parts/Terminal')).Terminal }));
 
 interface Pod extends Obj {
@@ -103,11 +103,7 @@ function Part({ where, containers }: { where: Where; containers: string[] }): Re
   const [chosen, choose] = useState('');
   const container = chosen || (containers[0] ?? '');
   if (where.part === '') {
-    return (
-      <Suspense fallback={<Loading />}>
-        <EditYaml key={where.path} path={where.path} mayEdit={where.may('update')} />
-      </Suspense>
-    );
+    return <Yaml path={where.path} mayEdit={where.may('update')} />;
   }
   if (!container || (where.part === 'terminal' && !where.may('create'))) return <Notice title={text.notFound} />;
   return (

@@ -3,10 +3,10 @@
 import type { ReactNode } from 'react';
 import { useEffect, useState } from 'react';
 import { Button } from '../parts/Button';
-import { ApiError } from '../api/http';
 import { useSignIn } from '../api/session';
 import { Code } from '../parts/Notice';
 import { Choosers } from '../parts/Shell';
+import { useAttempt } from '../parts/attempt';
 import { useText } from '../text';
 
 type Way = 'password' | 'token';
@@ -48,19 +48,10 @@ function Form({ way }: { way: Way }): ReactNode {
   const text = useText();
   const signIn = useSignIn();
   const [fields, setFields] = useState({ user: '', password: '', token: '' });
-  const [problem, setProblem] = useState('');
-  const [busy, setBusy] = useState(false);
-  const submit = async (): Promise<void> => {
-    setBusy(true);
-    setProblem('');
-    try {
-      const { user, password, token } = fields;
-      await signIn(way === 'token' ? { token: token.trim() } : { user, password });
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      setProblem(error.code === 429 ? text.signIn.wait : error.message);
-      setBusy(false);
-    }
+  const { busy, error, run } = useAttempt();
+  const submit = (): Promise<void> => {
+    const { user, password, token } = fields;
+    return signIn(way === 'token' ? { token: token.trim() } : { user, password });
   };
   const field = (name: keyof typeof fields, label: string, type: string, complete: string): ReactNode => (
     <label className="labelled">
@@ -82,15 +73,15 @@ function Form({ way }: { way: Way }): ReactNode {
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void submit();
+        void run(submit);
       }}
     >
       {way === 'password' && field('user', text.signIn.user, 'text', 'username')}
       {way === 'password' && field('password', text.signIn.password, 'password', 'current-password')}
       {way === 'token' && field('token', text.signIn.token, 'password', 'off')}
-      {problem && (
+      {error && (
         <p className="error-line" role="alert">
-          {problem}
+          {error.code === 429 ? text.signIn.wait : error.message}
         </p>
       )}
       <Button type="submit" theme="primary" block loading={busy}>

@@ -2,10 +2,9 @@
 
 import { parse, stringify } from 'yaml';
 
-interface Named<K extends string> {
+interface Named {
   name: string;
   value: Record<string, unknown>;
-  kind: K;
 }
 
 export interface Context {
@@ -66,18 +65,15 @@ function read(text: string): Record<string, unknown> {
   } catch (error) {
     throw new NotKubeconfig(String(error));
   }
-  if (typeof config !== 'object' || config === null || !Array.isArray((config as Record<string, unknown>).contexts)) {
-    throw new NotKubeconfig('contexts');
-  }
-  return config as Record<string, unknown>;
+  if (!isObject(config) || !Array.isArray(config.contexts)) throw new NotKubeconfig('contexts');
+  return config;
 }
 
-function listed<K extends string>(config: Record<string, unknown>, list: string, kind: K): Named<K>[] {
+function listed(config: Record<string, unknown>, list: string, kind: string): Named[] {
   const found = Array.isArray(config[list]) ? (config[list] as unknown[]) : [];
   return found.filter(isObject).map((entry) => ({
     name: words(entry.name),
     value: isObject(entry[kind]) ? entry[kind] : {},
-    kind,
   }));
 }
 
@@ -90,8 +86,8 @@ function parts(config: Record<string, unknown>, name: string) {
   };
 }
 
-function one<K extends string>(found: Named<K>[], name: string): Named<K> {
-  return found.find((entry) => entry.name === name) ?? { name, value: {}, kind: found[0]?.kind ?? ('' as K) };
+function one(found: Named[], name: string): Named {
+  return found.find((entry) => entry.name === name) ?? { name, value: {} };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -48,7 +48,8 @@ def page() -> Page | None:
 
 def file(name: str) -> File | None:
     """Return the built file of this name ("assets/index-….js"), None when there is none."""
-    return _files().get(name)
+    path = _paths().get(name)
+    return _read(path) if path is not None else None
 
 
 @cache
@@ -58,11 +59,13 @@ def _page() -> str:
 
 
 @cache
-def _files() -> dict[str, File]:
-    paths = [path for path in sorted(_FOLDER.rglob("*")) if path.is_file() and path.name != "index.html"]
-    return {path.relative_to(_FOLDER).as_posix(): _read(path) for path in paths}
+def _paths() -> dict[str, Path]:
+    paths = (path for path in _FOLDER.rglob("*") if path.is_file() and path.name != "index.html")
+    return {path.relative_to(_FOLDER).as_posix(): path for path in paths}
 
 
+# Each when it is first asked for: packing all of them at once would hold everybody up.
+@cache
 def _read(path: Path) -> File:
     content = path.read_bytes()
     media_type = mimetypes.guess_type(path.name, strict=False)[0] or "application/octet-stream"

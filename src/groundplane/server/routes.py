@@ -11,8 +11,8 @@ from enum import Enum
 from . import handlers, login, pages, system
 from .access import reviews
 from .access.token_request import request_token
-from .gateway.forward import forward
-from .http import Handler
+from .http import Handler, Incoming
+from .lasting import Lasting
 
 
 class Access(Enum):
@@ -119,6 +119,15 @@ RESOURCES: tuple[Row, ...] = (
 # For browsers: files that hold nothing, and the way to them from the bare address.
 CONSOLE = Row("GET HEAD", "/console", Access.ANYONE, pages.serve)
 HOME = Row("GET HEAD", "/", Access.ANYONE, pages.home)
+
+
+async def _forward(incoming: Incoming) -> Lasting:
+    # The HTTP client is a good part of what the server would have to import before it is ready.
+    from .gateway.forward import forward
+
+    return await forward(incoming)
+
+
 # Of any length, so it is led to by its beginning. What its paths mean, the managed cluster says.
-MANAGED = Row("GET HEAD POST PUT PATCH DELETE", "/clusters/{namespace}/{name}/proxy/{path}", Access.MANAGED, forward)
+MANAGED = Row("GET HEAD POST PUT PATCH DELETE", "/clusters/{namespace}/{name}/proxy/{path}", Access.MANAGED, _forward)
 ROUTES: tuple[Row, ...] = (*SYSTEM, *REVIEWS, *RESOURCES)

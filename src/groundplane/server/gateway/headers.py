@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-Headers = list[tuple[bytes, bytes]]
+from groundplane.kube.passage import Headers
 
 _UPGRADE = (b"sec-websocket-", b"x-stream-protocol-version")
 _THERE = frozenset((

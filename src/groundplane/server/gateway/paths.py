@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from ..status import bad_request, no_such_path
 
-PREFIX = "/clusters/"
 _PATH = re.compile(rb"/clusters/([a-z0-9.-]{1,253})/([a-z0-9.-]{1,253})/proxy(/.*)?", re.DOTALL)
 # A dot segment, written as it may be: whatever stands behind would be free to leave the path that was judged.
 _DOTS = re.compile(rb"(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\]|%2f|%5c|$)", re.IGNORECASE)
