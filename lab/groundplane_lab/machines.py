@@ -7,10 +7,10 @@ are volumes, because an overlay file system cannot lie upon another.
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from groundplane_lab.errors import LabError
 from groundplane_lab.model import LABEL
@@ -148,10 +148,11 @@ def reconnect(name: str) -> None:
 
 def _cable(name: str) -> str:
     """The outer end of the machine's network interface."""
-    index = execute(name, ["cat", "/sys/class/net/eth0/iflink"]).strip()
-    for interface in Path("/sys/class/net").iterdir():
-        if (interface / "ifindex").read_text().strip() == index:
-            return interface.name
+    index = int(execute(name, ["cat", "/sys/class/net/eth0/iflink"]))
+    # One answer of the kernel: files of /sys vanish between two looks while other machines come and go.
+    for interface in json.loads(run(["ip", "-json", "link", "show"])):
+        if interface["ifindex"] == index:
+            return str(interface["ifname"])
     raise LabError(f"cannot find the network interface of machine {name}: no interface of this host has index {index}")
 
 

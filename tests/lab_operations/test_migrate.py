@@ -99,14 +99,14 @@ def test_a_migration_that_is_cut_anywhere_completes(made: Lab, step: str) -> Non
     wanted, heard = _other(made), list[str]()
     for faults in (["kill -9"], ["SSH cut", "kill -9"], ["reboot"]):
         heard = []
-        process = _drive(made, "change", wanted)
-        try:
-            begun = _until(process, f"{step}/{_WORKER}: Running", heard)
-            for fault in faults if begun else []:
-                _strike(made, fault, process)
-            heard.append(process.communicate(timeout=400)[0])
-        finally:
-            process.kill()
+        with _drive(made, "change", wanted) as process:
+            try:
+                begun = _until(process, f"{step}/{_WORKER}: Running", heard)
+                for fault in faults if begun else []:
+                    _strike(made, fault, process)
+                heard.append(process.communicate(timeout=400)[0])
+            finally:
+                process.kill()
     assert "Succeeded: " in "".join(heard), "".join(heard)[-4000:]
     assert _state(made) == (wanted, True, True)
 
