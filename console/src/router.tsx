@@ -46,6 +46,10 @@ export const router = createBrowserRouter(
         { path: 'clusters', lazy: page(() => import('./pages/Clusters'), 'Clusters') },
         { path: 'clusters/import', lazy: page(() => import('./pages/ImportCluster'), 'ImportCluster') },
         { path: 'clusters/new', lazy: page(() => import('./pages/CreateCluster'), 'CreateCluster') },
+        {
+          path: 'clusters/:namespace/:name/nodes/:node',
+          lazy: page(() => import('./pages/NodePage'), 'NodePage'),
+        },
         { path: 'clusters/:namespace/:name/:tab?', lazy: page(() => import('./pages/ClusterPage'), 'ClusterPage') },
         {
           path: 'clusters/:namespace/:name/resources/:group/:version/:plural',
@@ -59,13 +63,23 @@ export const router = createBrowserRouter(
         { path: 'machines/new', lazy: page(() => import('./pages/AddMachines'), 'AddMachines') },
         { path: 'machines/:namespace/:name', lazy: page(() => import('./pages/MachinePage'), 'MachinePage') },
         { path: 'foundations', lazy: page(() => import('./pages/Foundations'), 'Foundations') },
+        { path: 'foundations/new', lazy: page(() => import('./pages/EditFoundation'), 'NewFoundation') },
+        {
+          path: 'foundations/:namespace/:name/edit',
+          lazy: page(() => import('./pages/EditFoundation'), 'EditFoundation'),
+        },
+        { path: 'distributions', lazy: page(() => import('./pages/Distributions'), 'Distributions') },
+        {
+          path: 'distributions/:namespace/:name',
+          lazy: page(() => import('./pages/Distributions'), 'DistributionPage'),
+        },
         { path: 'foundations/:namespace/:name', lazy: page(() => import('./pages/FoundationPage'), 'FoundationPage') },
         { path: 'operations', lazy: page(() => import('./pages/Operations'), 'Operations') },
         { path: 'operations/:namespace/:name', lazy: page(() => import('./pages/OperationPage'), 'OperationPage') },
         { path: 'objects', lazy: page(() => import('./pages/Resources'), 'OwnObjects') },
         { path: 'objects/:group/:version/:plural', lazy: page(() => import('./pages/Resources'), 'OwnObjects') },
         {
-          path: 'objects/:group/:version/:plural/:inside/:object',
+          path: 'objects/:group/:version/:plural/:inside/:object/:part?',
           lazy: page(() => import('./pages/ResourcePage'), 'ResourcePage'),
         },
         { path: '*', element: <NotFound /> },

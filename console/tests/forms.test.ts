@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { addressesOf, machinesOf } from '../src/pages/AddMachines';
+import { firstLogin } from '../src/parts/Login';
 import { room } from '../src/pages/cidr';
 
 test('addresses are told apart by line ends, commas, semicolons and spaces, and each counts once', () => {
@@ -7,15 +8,8 @@ test('addresses are told apart by line ends, commas, semicolons and spaces, and 
 });
 
 test('machines are numbered and log in alike', () => {
-  const wanted = {
-    namespace: 'a',
-    addresses: '10.0.0.1 10.0.0.2',
-    prefix: 'n-',
-    user: 'ops',
-    port: '2222',
-    secret: '',
-  };
-  const made = machinesOf(wanted, 'key');
+  const login = { ...firstLogin('key'), user: 'ops', port: '2222' };
+  const made = machinesOf({ namespace: 'a', addresses: '10.0.0.1 10.0.0.2', prefix: 'n-', login });
   expect(made.map(({ metadata, spec }) => [metadata?.name, spec.address])).toEqual([
     ['n-1', '10.0.0.1'],
     ['n-2', '10.0.0.2'],

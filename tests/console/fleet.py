@@ -48,6 +48,29 @@ def cluster(name: str, **status: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def made(name: str, **status: Any) -> dict[str, Any]:
+    """A cluster on machines of ours, on Docker, that its Foundation wants on containerd."""
+    found = cluster(name, **status)
+    found["spec"] = {
+        "provider": "Machines",
+        "foundationRef": {"name": "production"},
+        "runtime": {"name": "docker"},
+        "kubernetes": {"version": "v1.20.2"},
+    }
+    return found
+
+
+def distribution(name: str) -> dict[str, Any]:
+    """Two releases, of which one has ended."""
+    source = {"type": "HTTP", "url": "https://198.18.0.9/releases"}
+    releases = [
+        {"version": "v1.20.2", "endOfLife": "2022-02-28"},
+        {"version": "v1.24.0", "endOfLife": "2099-12-31"},
+    ]
+    spec = {"vendor": "native", "description": "plain builds", "sources": [source], "releases": releases}
+    return {"kind": "Distribution", "metadata": {"name": name}, "spec": spec}
+
+
 def machine(name: str, address: str) -> dict[str, Any]:
     return {
         "kind": "Machine",

@@ -26,8 +26,15 @@ PAGES = {
     "yaml": "/clusters/default/shop/yaml",
     "machines": "/machines",
     "machine": "/machines/default/m1",
+    "change": "/clusters/default/made/change",
+    "adopt": "/clusters/default/shop/adopt",
+    "cluster-events": "/clusters/default/shop/events",
     "foundations": "/foundations",
     "foundation": "/foundations/default/production",
+    "new-foundation": "/foundations/new",
+    "edit-foundation": "/foundations/default/production/edit",
+    "distributions": "/distributions",
+    "distribution": "/distributions/default/native",
     "operations": "/operations",
     "operation": "/operations/default/shop-change",
     "objects": "/objects",
@@ -46,7 +53,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 "plain", phase="Degraded", conditions=[fleet.condition("Ready", "False", "one node is away")]
             ),
         )
+        site.make("clusters", fleet.made("made"))
         site.make("machines", fleet.machine("m1", "198.18.0.1"))
+        site.make("distributions", fleet.distribution("native"))
         site.make("foundations", fleet.foundation("production"))
         site.make("operations", fleet.operation("shop-change", "shop"))
         yield site

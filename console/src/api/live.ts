@@ -36,6 +36,12 @@ export function useTable(path: string): Snapshot<TableRow> {
   return useSyncExternalStore(list.subscribe, list.read);
 }
 
+/** All objects at a path, which may have selectors. */
+export function useLiveAt<T extends Obj>(path: string): Snapshot<T> {
+  const list = liveList<T>(path);
+  return useSyncExternalStore(list.subscribe, list.read);
+}
+
 /** One of them; undefined while it is not there. */
 export function useOne<T extends Obj>(
   resource: Resource<T>,

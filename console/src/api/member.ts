@@ -59,6 +59,11 @@ export function itemPath(base: string, kind: Address, namespace: string, name: s
   return `${kindPath(base, kind, namespace)}/${part(name)}`;
 }
 
+/** A path with selectors, such as fieldSelector. */
+export function selected(path: string, selectors: Record<string, string>): string {
+  return `${path}?${new URLSearchParams(selectors).toString()}`;
+}
+
 /** One part of a path: a cluster, or whoever made a link, cannot lead out of the cluster's own API by it. */
 function part(given: string): string {
   return /^\.{1,2}$/.test(given) ? '-' : encodeURIComponent(given);

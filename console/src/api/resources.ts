@@ -1,6 +1,6 @@
 // Where the kinds are served.
 
-import type { Cluster, Foundation, Machine, ObjectMeta, Operation } from './kinds';
+import type { Cluster, Distribution, Foundation, Machine, ObjectMeta, Operation } from './kinds';
 
 export interface Resource<T extends Obj> {
   base: string;
@@ -20,6 +20,7 @@ const OURS = '/apis/groundplane.dev/v1alpha1';
 export const CLUSTERS: Resource<Cluster> = { base: OURS, plural: 'clusters' };
 export const MACHINES: Resource<Machine> = { base: OURS, plural: 'machines' };
 export const FOUNDATIONS: Resource<Foundation> = { base: OURS, plural: 'foundations' };
+export const DISTRIBUTIONS: Resource<Distribution> = { base: OURS, plural: 'distributions' };
 export const OPERATIONS: Resource<Operation> = { base: OURS, plural: 'operations' };
 
 /** The path of all objects of a resource, or of those in one namespace. */

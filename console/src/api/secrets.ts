@@ -31,7 +31,12 @@ export interface SshSecret {
 }
 
 /** Make a Secret; what is empty is left out. */
-export async function makeSshSecret(namespace: string, name: string, given: SshSecret): Promise<void> {
+export async function makeSshSecret(
+  namespace: string,
+  name: string,
+  given: SshSecret,
+  labels: Record<string, string>,
+): Promise<void> {
   const parts = { 'ssh-privatekey': given.privateKey, passphrase: given.passphrase, password: given.password };
   await json(`/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`, {
     method: 'POST',
@@ -39,7 +44,7 @@ export async function makeSshSecret(namespace: string, name: string, given: SshS
       apiVersion: 'v1',
       kind: 'Secret',
       type: 'groundplane.dev/ssh',
-      metadata: { name },
+      metadata: { name, labels },
       stringData: Object.fromEntries(Object.entries(parts).filter(([, value]) => value)),
     },
   });

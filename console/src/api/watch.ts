@@ -125,7 +125,9 @@ export class LiveList<T extends Obj> {
   /** Follow until the watch ends by itself. */
   private async follow(signal: AbortSignal): Promise<void> {
     const query = new URLSearchParams({ watch: '1', resourceVersion: this.from, allowWatchBookmarks: 'true' });
-    const response = await send(`${this.path}?${query.toString()}`, { signal, ...this.accept() });
+    // A path may have selectors of its own.
+    const join = this.path.includes('?') ? '&' : '?';
+    const response = await send(`${this.path}${join}${query.toString()}`, { signal, ...this.accept() });
     if (this.snapshot.error) this.show({ error: null });
     for await (const line of lines(response, signal)) {
       const event = JSON.parse(line) as Event<T>;
@@ -196,7 +198,8 @@ function ended(signal: AbortSignal): boolean {
   return signal.aborted;
 }
 
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+/** Wait; shorter when the signal comes. */
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener('abort', () => {

@@ -8,8 +8,8 @@ import { ask } from '../api/ask';
 import { json } from '../api/http';
 import type { Cluster } from '../api/kinds';
 import { useLive, useOne } from '../api/live';
-import { nodesOf } from '../api/nodes';
 import { CLUSTERS, OPERATIONS, namespaceOf, nameOf, objectPath } from '../api/resources';
+import type { Can } from '../api/session';
 import { useRights } from '../api/session';
 import { Conditions } from '../parts/Conditions';
 import { Confirm } from '../parts/Confirm';
@@ -23,16 +23,52 @@ import { useAttempt } from '../parts/attempt';
 import { linkTo } from '../parts/links';
 import { Yaml } from '../parts/Yaml';
 import { useText } from '../text';
+import { AdoptCluster } from './AdoptCluster';
+import { ChangeCluster } from './ChangeCluster';
+import { Events } from './Events';
+import { History } from './History';
 import { DriftTable, FindingTable, NodeTable } from './clusterTables';
 import { OperationTable } from './Operations';
 import { Resources } from './Resources';
 
-const TABS = ['overview', 'nodes', 'drift', 'findings', 'operations', 'resources', 'kubeconfig', 'yaml'] as const;
+type TabName =
+  | 'overview'
+  | 'adopt'
+  | 'change'
+  | 'nodes'
+  | 'drift'
+  | 'findings'
+  | 'operations'
+  | 'resources'
+  | 'events'
+  | 'kubeconfig'
+  | 'yaml';
+
+/** The parts of a cluster's page that it has, for who may use them. */
+function tabsOf(cluster: Cluster, can: Can): TabName[] {
+  const mayChange = can('patch', 'clusters', nameOf(cluster));
+  const adopted = cluster.status?.conditions?.some(({ type, status }) => type === 'Adopted' && status === 'True');
+  const imported = cluster.spec?.provider === 'Imported';
+  return [
+    'overview',
+    ...(imported && can('create', 'machines') ? ['adopt' as const] : []),
+    ...(mayChange && (!imported || adopted) ? ['change' as const] : []),
+    'nodes',
+    'drift',
+    'findings',
+    'operations',
+    'resources',
+    'events',
+    'kubeconfig',
+    'yaml',
+  ];
+}
 
 export function ClusterPage(): ReactNode {
   const text = useText();
   const { namespace = '', name = '', tab = 'overview', plural } = useParams();
   const { item, ready, error } = useOne(CLUSTERS, namespace, name);
+  const can = useRights(namespace);
   if (!item) {
     if (error) return <Problem error={error} what={text.clusters.all} />;
     return ready ? <Notice title={text.cluster.gone} /> : <Loading />;
@@ -48,7 +84,7 @@ export function ClusterPage(): ReactNode {
       {error && <Problem error={error} what={text.clusters.all} />}
       <Tabs
         label={text.cluster.tabs}
-        tabs={TABS.map((each) => ({
+        tabs={tabsOf(item, can).map((each) => ({
           to: each === 'overview' ? base : `${base}/${each}`,
           title: text.cluster[each],
           end: each === 'overview',
@@ -63,19 +99,31 @@ function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
   const text = useText();
   const can = useRights(namespaceOf(cluster));
   const assessment = cluster.status?.assessment;
-  switch (tab) {
+  const shown = tabsOf(cluster, can).find((each) => each === tab);
+  switch (shown) {
     case 'overview':
       return <About cluster={cluster} />;
+    case 'adopt':
+      return <AdoptCluster cluster={cluster} />;
+    case 'change':
+      return <ChangeCluster cluster={cluster} />;
     case 'nodes':
-      return <NodeTable nodes={nodesOf(cluster)} />;
+      return <NodeTable cluster={cluster} />;
     case 'drift':
-      return <DriftTable drift={assessment?.drift ?? []} />;
+      return (
+        <DriftTable
+          drift={assessment?.drift ?? []}
+          change={tabsOf(cluster, can).includes('change') ? `${addressOf(cluster)}/change` : ''}
+        />
+      );
     case 'findings':
       return <FindingTable findings={assessment?.findings ?? []} />;
     case 'operations':
       return <Done cluster={cluster} />;
     case 'resources':
       return <Resources />;
+    case 'events':
+      return <Events base="" kind="Cluster" namespace={namespaceOf(cluster)} name={nameOf(cluster)} />;
     case 'kubeconfig':
       return <Way cluster={cluster} />;
     case 'yaml':
@@ -83,6 +131,10 @@ function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
     default:
       return <Notice title={text.notFound} />;
   }
+}
+
+function addressOf(cluster: Cluster): string {
+  return linkTo('clusters', namespaceOf(cluster), nameOf(cluster));
 }
 
 function About({ cluster }: { cluster: Cluster }): ReactNode {
@@ -109,6 +161,7 @@ function About({ cluster }: { cluster: Cluster }): ReactNode {
       <Panel title={text.cluster.conditions}>
         <Conditions of={status?.conditions} />
       </Panel>
+      {(status?.history ?? []).length > 0 && <History of={status?.history ?? []} />}
     </div>
   );
 }

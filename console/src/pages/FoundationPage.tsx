@@ -2,18 +2,22 @@
 
 import type { ReactNode } from 'react';
 import { useParams } from 'react-router';
-import type { Cluster } from '../api/kinds';
+import type { Cluster, FeatureDecision } from '../api/kinds';
 import { useLive, useOne } from '../api/live';
 import { CLUSTERS, FOUNDATIONS, keyOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
+import { LinkButton } from '../parts/Button';
 import { Conditions } from '../parts/Conditions';
 import { Meters } from '../parts/Meters';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
-import { ObjectLink } from '../parts/links';
+import { ObjectLink, linkTo } from '../parts/links';
 import { Yaml } from '../parts/Yaml';
 import { useText } from '../text';
+import { Events } from './Events';
+import { UniformityOverTime } from './UniformityOverTime';
+import { UnifyPanel } from './UnifyPanel';
 
 const DIMENSIONS = ['OperatingSystem', 'Kernel', 'Settings', 'Distribution', 'Version', 'Runtime', 'Network'];
 
@@ -29,7 +33,16 @@ export function FoundationPage(): ReactNode {
   }
   const path = objectPath(FOUNDATIONS, namespace, name);
   return (
-    <Page title={name} above={{ to: '/foundations', title: text.foundations.title }}>
+    <Page
+      title={name}
+      above={{ to: '/foundations', title: text.foundations.title }}
+      actions={
+        can('patch', 'foundations', name) && (
+          <LinkButton to={`${linkTo('foundations', namespace, name)}/edit`}>{text.foundationForm.editOpen}</LinkButton>
+        )
+      }
+    >
+      {error && <Problem error={error} what={text.foundations.all} />}
       <div className="columns">
         <Panel title={text.overview.uniformity}>
           <Meters of={item.status?.uniformity?.dimensions ?? []} />
@@ -38,8 +51,14 @@ export function FoundationPage(): ReactNode {
           <Conditions of={item.status?.conditions} />
         </Panel>
       </div>
+      <UniformityOverTime points={item.status?.history ?? []} />
       <Panel title={text.clusters.title}>
         <Matrix clusters={clusters} />
+      </Panel>
+      <Features of={item.status?.features ?? []} />
+      <UnifyPanel foundation={item} clusters={clusters} />
+      <Panel title={text.events.title}>
+        <Events base="" kind="Foundation" namespace={namespace} name={name} />
       </Panel>
       <Panel title={text.cluster.yaml}>
         <Yaml path={path} mayEdit={can('update', 'foundations', name)} />
@@ -79,6 +98,42 @@ function Matrix({ clusters }: { clusters: Cluster[] }): ReactNode {
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** Whether the wanted network features can be had, and which nodes are in the way. */
+function Features({ of }: { of: FeatureDecision[] }): ReactNode {
+  const text = useText();
+  const words = text.foundationForm;
+  if (of.length === 0) return null;
+  return (
+    <Panel title={words.featureState}>
+      <table className="table plain">
+        <thead>
+          <tr>
+            <th scope="col">{words.feature}</th>
+            <th scope="col">{text.columns.state}</th>
+            <th scope="col">{words.needs}</th>
+            <th scope="col">{text.cluster.on}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {of.map(({ feature, state = 'Unknown', needs, message, blockers }) => (
+            <tr key={feature}>
+              <th scope="row">{feature}</th>
+              <td>
+                <Status state={state} />
+              </td>
+              <td>{needs}</td>
+              <td>
+                {(blockers?.names ?? []).join(', ')}
+                {message && <p className="step-message">{message}</p>}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Panel>
   );
 }
 

@@ -2,6 +2,8 @@ import type { ReactNode } from 'react';
 import type { Foundation } from '../api/kinds';
 import { useLive } from '../api/live';
 import { FOUNDATIONS, keyOf, nameOf, namespaceOf } from '../api/resources';
+import { useRights } from '../api/session';
+import { LinkButton } from '../parts/Button';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import type { Column } from '../parts/Table';
@@ -14,6 +16,7 @@ export function Foundations(): ReactNode {
   const text = useText();
   const { namespace } = useChoices();
   const { items, ready, error } = useLive(FOUNDATIONS, namespace);
+  const can = useRights(namespace || 'default');
   return (
     <Page title={text.foundations.title}>
       {error && <Problem error={error} what={text.foundations.all} />}
@@ -26,6 +29,9 @@ export function Foundations(): ReactNode {
           rowKey={keyOf}
           empty={<Notice title={text.foundations.empty} next={text.foundations.next} />}
           exportName="foundations"
+          actions={
+            can('create', 'foundations') && <LinkButton to="/foundations/new">{text.foundationForm.open}</LinkButton>
+          }
         />
       )}
     </Page>

@@ -1,10 +1,10 @@
-// One machine: what was found on it, and what is judged of it.
+// One machine: what was found on it, what is judged of it, what it is to be, and what happened to it.
 
 import type { ReactNode } from 'react';
-import { useParams } from 'react-router';
+import { Link, useParams } from 'react-router';
 import type { Machine } from '../api/kinds';
 import { useOne } from '../api/live';
-import { MACHINES, objectPath } from '../api/resources';
+import { MACHINES, namespaceOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
 import { Conditions } from '../parts/Conditions';
 import { Loading, Notice, Problem } from '../parts/Notice';
@@ -12,8 +12,14 @@ import { Facts, Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { Age } from '../parts/Time';
 import { Yaml } from '../parts/Yaml';
+import { linkTo } from '../parts/links';
 import { useText } from '../text';
+import { Events } from './Events';
+import { History } from './History';
+import { MachineActions, heldBack } from './MachineActions';
+import { MachineFields } from './MachineFields';
 import { gib, machineState } from './Machines';
+import { DriftTable, FindingTable } from './clusterTables';
 
 export function MachinePage(): ReactNode {
   const text = useText();
@@ -24,20 +30,43 @@ export function MachinePage(): ReactNode {
     if (error) return <Problem error={error} what={text.machines.all} />;
     return ready ? <Notice title={text.machines.gone} /> : <Loading />;
   }
+  const { assessment, history = [], conditions } = item.status ?? {};
   return (
     <Page
       title={name}
       above={{ to: '/machines', title: text.machines.title }}
-      beside={<Status state={machineState(item)} />}
+      beside={
+        <>
+          <Status state={machineState(item)} />
+          {heldBack(item) && <Status state="Degraded" word={text.machineActions.held} />}
+        </>
+      }
+      actions={<MachineActions machine={item} />}
     >
+      {error && <Problem error={error} what={text.machines.all} />}
       <div className="columns">
         <Panel title={text.machines.facts}>
           <Found machine={item} />
         </Panel>
         <Panel title={text.cluster.conditions}>
-          <Conditions of={item.status?.conditions} />
+          <Conditions of={conditions} />
         </Panel>
       </div>
+      {can('patch', 'machines', name) && <MachineFields machine={item} />}
+      {(assessment?.drift ?? []).length > 0 && (
+        <Panel title={text.cluster.drift}>
+          <DriftTable drift={assessment?.drift ?? []} />
+        </Panel>
+      )}
+      {(assessment?.findings ?? []).length > 0 && (
+        <Panel title={text.cluster.findings}>
+          <FindingTable findings={assessment?.findings ?? []} />
+        </Panel>
+      )}
+      {history.length > 0 && <History of={history} />}
+      <Panel title={text.events.title}>
+        <Events base="" kind="Machine" namespace={namespace} name={name} />
+      </Panel>
       <Panel title={text.cluster.yaml}>
         <Yaml path={objectPath(MACHINES, namespace, name)} mayEdit={can('update', 'machines', name)} />
       </Panel>
@@ -51,10 +80,20 @@ function Found({ machine }: { machine: Machine }): ReactNode {
   if (!facts) return <p>{text.machines.noFacts}</p>;
   const { columns } = text;
   const runtimes = (facts.runtimes ?? []).map(({ name, version }) => `${name} ${version ?? ''}`);
+  const cluster = machine.spec?.clusterRef?.name;
   return (
     <Facts
       of={[
         [columns.address, machine.spec?.address],
+        [
+          columns.cluster,
+          cluster ? (
+            <Link to={linkTo('clusters', namespaceOf(machine), cluster)}>{cluster}</Link>
+          ) : (
+            text.machines.unassigned
+          ),
+        ],
+        [columns.role, text.roles[machine.spec?.role ?? ''] ?? text.state.none],
         [columns.os, facts.os?.prettyName],
         [columns.kernel, facts.kernel?.release],
         [columns.cpus, facts.cpus],

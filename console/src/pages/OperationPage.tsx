@@ -15,6 +15,7 @@ import { Page, Panel } from '../parts/Page';
 import { Lines, useLines } from '../parts/PodLog';
 import { Status } from '../parts/Status';
 import { useText } from '../text';
+import { Events } from './Events';
 
 export function OperationPage(): ReactNode {
   const text = useText();
@@ -54,6 +55,9 @@ export function OperationPage(): ReactNode {
       </Panel>
       <Panel title={text.operations.steps}>
         <Steps operation={item} />
+      </Panel>
+      <Panel title={text.events.title}>
+        <Events base="" kind="Operation" namespace={namespace} name={name} />
       </Panel>
       <Panel title={text.operations.log}>
         <Log key={item.metadata?.uid} operation={item} />

@@ -1,4 +1,5 @@
-// One object of a managed cluster, or of Groundplane itself: its YAML to be read and changed; of a pod also its log and a terminal.
+// One object of a managed cluster, or of Groundplane itself: its YAML to be read and changed, and what happened to it; of a
+// pod also its log and a terminal, of a workload its pods and its earlier states.
 
 import type { ReactNode } from 'react';
 import { Suspense, lazy, useState } from 'react';
@@ -6,7 +7,8 @@ import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams } from 'react-router';
 import { ApiError, json } from '../api/http';
 import { itemPath } from '../api/member';
-import type { Obj } from '../api/resources';
+import type { Workload } from '../api/rollouts';
+import { hasHistory } from '../api/rollouts';
 import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
 import { Loading, Notice, Problem } from '../parts/Notice';
@@ -17,12 +19,14 @@ import { Yaml } from '../parts/Yaml';
 import { useText } from '../text';
 import type { KindAddress, Site } from './site';
 import { kindLink, useSite } from './site';
+import { Events } from './Events';
 import { WorkloadActions } from './WorkloadActions';
+import { History, PodsOf } from './WorkloadParts';
 
 const Terminal = lazy(async () => ({ default: (await import('../parts/Terminal')).Terminal }));
 
-interface Pod extends Obj {
-  spec?: { containers?: { name: string }[]; initContainers?: { name: string }[]; replicas?: number };
+interface Found extends Workload {
+  spec?: Workload['spec'] & { initContainers?: { name: string }[] };
 }
 
 export function ResourcePage(): ReactNode {
@@ -30,7 +34,7 @@ export function ResourcePage(): ReactNode {
   const where = useWhere();
   const { data, error } = useQuery({
     queryKey: ['object', where.path],
-    queryFn: () => json<Pod>(where.path),
+    queryFn: () => json<Found>(where.path),
     refetchOnMount: 'always',
   });
   if (error instanceof ApiError) {
@@ -38,7 +42,6 @@ export function ResourcePage(): ReactNode {
     return <Problem error={error} what={text.resources.all} member={!where.site.own} />;
   }
   if (!data) return <Loading />;
-  const containers = where.kind.plural === 'pods' && !where.kind.group && !where.site.own ? containersOf(data) : [];
   return (
     <Page
       title={where.object}
@@ -50,17 +53,15 @@ export function ResourcePage(): ReactNode {
         </>
       }
     >
-      {containers.length > 0 && (
-        <Tabs
-          label={text.cluster.tabs}
-          tabs={[
-            { to: where.self, title: text.cluster.yaml, end: true },
-            { to: `${where.self}/log`, title: text.operations.log },
-            ...(where.may('create') ? [{ to: `${where.self}/terminal`, title: text.terminal.title }] : []),
-          ]}
-        />
-      )}
-      <Part where={where} containers={containers} />
+      <Tabs
+        label={text.cluster.tabs}
+        tabs={partsOf(where).map((part) => ({
+          to: part === 'yaml' ? where.self : `${where.self}/${part}`,
+          title: text.parts[part],
+          end: part === 'yaml',
+        }))}
+      />
+      <Part where={where} object={data} />
     </Page>
   );
 }
@@ -94,18 +95,56 @@ function useWhere(): Where {
   };
 }
 
-function containersOf(pod: Pod): string[] {
-  return [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].map(({ name }) => name);
+type PartName = 'yaml' | 'log' | 'terminal' | 'pods' | 'history' | 'events';
+
+/** The parts that the page of an object has. */
+function partsOf({ site, kind, may }: Where): PartName[] {
+  const parts: PartName[] = ['yaml'];
+  if (!site.own && kind.group === '' && kind.plural === 'pods') {
+    parts.push('log');
+    if (may('create')) parts.push('terminal');
+  }
+  if (!site.own && (kind.group === 'apps' || kind.plural === 'jobs')) parts.push('pods');
+  if (kind.group === 'apps' && hasHistory(kind.plural)) parts.push('history');
+  if (kind.plural !== 'events') parts.push('events');
+  return parts;
 }
 
-function Part({ where, containers }: { where: Where; containers: string[] }): ReactNode {
+function Part({ where, object }: { where: Where; object: Found }): ReactNode {
+  const text = useText();
+  const { site, kind, path } = where;
+  const part = partsOf(where).find((each) => each === (where.part || 'yaml'));
+  switch (part) {
+    case 'yaml':
+      return <Yaml path={path} mayEdit={where.may('update')} />;
+    case 'log':
+    case 'terminal':
+      return <Inside path={path} pod={object} part={part} />;
+    case 'pods':
+      return <PodsOf site={site} workload={object} />;
+    case 'history':
+      return <History site={site} path={path} plural={kind.plural} workload={object} mayChange={where.may('patch')} />;
+    case 'events':
+      return (
+        <Events
+          base={site.base}
+          kind={object.kind ?? ''}
+          namespace={object.metadata?.namespace ?? ''}
+          name={where.object}
+        />
+      );
+    default:
+      return <Notice title={text.notFound} />;
+  }
+}
+
+/** A pod's log or a terminal in it, container by container. */
+function Inside({ path, pod, part }: { path: string; pod: Found; part: 'log' | 'terminal' }): ReactNode {
   const text = useText();
   const [chosen, choose] = useState('');
+  const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].map(({ name }) => name);
   const container = chosen || (containers[0] ?? '');
-  if (where.part === '') {
-    return <Yaml path={where.path} mayEdit={where.may('update')} />;
-  }
-  if (!container || (where.part === 'terminal' && !where.may('create'))) return <Notice title={text.notFound} />;
+  if (!container) return <Notice title={text.notFound} />;
   return (
     <>
       {containers.length > 1 && (
@@ -124,10 +163,10 @@ function Part({ where, containers }: { where: Where; containers: string[] }): Re
           </select>
         </label>
       )}
-      {where.part === 'log' && <PodLog key={container} path={where.path} container={container} />}
-      {where.part === 'terminal' && (
+      {part === 'log' && <PodLog key={container} path={path} container={container} />}
+      {part === 'terminal' && (
         <Suspense fallback={<Loading />}>
-          <Terminal key={container} path={where.path} container={container} />
+          <Terminal key={container} path={path} container={container} />
         </Suspense>
       )}
     </>

@@ -7,34 +7,26 @@ import { useTable } from '../api/live';
 import type { Kind } from '../api/member';
 import { kindPath, useKinds } from '../api/member';
 import { keyOf, nameOf, namespaceOf } from '../api/resources';
-import type { TableColumn, TableRow } from '../api/watch';
+import type { TableRow } from '../api/watch';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
-import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
 import { useText } from '../text';
 import type { Text } from '../text/en';
 import type { KindAddress, Site } from './site';
 import { kindLink, useSite } from './site';
+import { tableColumns } from './tables';
 
-/** What most people look for comes first. */
-const USUAL = [
-  'pods',
-  'deployments',
-  'statefulsets',
-  'daemonsets',
-  'jobs',
-  'cronjobs',
-  'services',
-  'ingresses',
-  'configmaps',
-  'secrets',
-  'persistentvolumeclaims',
-  'persistentvolumes',
-  'storageclasses',
-  'nodes',
-  'namespaces',
-  'events',
+type Group = keyof Text['groups'] & ('workloads' | 'services' | 'config' | 'storage' | 'cluster' | 'others');
+
+/** What most people look for, by what it is for; everything else is among the others. */
+const GROUPS: [Group, string[]][] = [
+  ['workloads', ['pods', 'deployments', 'statefulsets', 'daemonsets', 'jobs', 'cronjobs', 'replicasets']],
+  ['services', ['services', 'ingresses', 'networkpolicies', 'endpointslices', 'ingressclasses']],
+  ['config', ['configmaps', 'secrets', 'serviceaccounts', 'horizontalpodautoscalers', 'poddisruptionbudgets']],
+  ['storage', ['persistentvolumeclaims', 'persistentvolumes', 'storageclasses']],
+  ['cluster', ['nodes', 'namespaces', 'events', 'resourcequotas', 'limitranges']],
+  ['others', []],
 ];
 
 export function Resources(): ReactNode {
@@ -47,8 +39,10 @@ export function Resources(): ReactNode {
   if (!kinds) return <Loading />;
   const asked = plural ? { group: group === '-' ? '' : (group ?? ''), version: version ?? '', plural } : site.first;
   const chosen = kinds.find((one) => kindKey(one) === kindKey(asked));
+  const shown = groupOf(asked.plural);
   return (
     <>
+      <Groups site={site} kinds={kinds} current={shown} />
       <div className="table-bar">
         <label className="beside">
           {text.resources.kind}
@@ -60,7 +54,7 @@ export function Resources(): ReactNode {
               if (kind) void navigate(kindLink(site, kind));
             }}
           >
-            {ordered(kinds).map((kind) => (
+            {kindsIn(kinds, shown).map((kind) => (
               <option key={kindKey(kind)} value={kindKey(kind)}>
                 {kind.group ? `${kind.kind} (${kind.group})` : kind.kind}
               </option>
@@ -71,6 +65,47 @@ export function Resources(): ReactNode {
       {chosen ? <Rows key={kindKey(chosen)} site={site} kind={chosen} /> : <Notice title={text.resources.notServed} />}
     </>
   );
+}
+
+/** Leads to the first kind of each group that is served. */
+function Groups({ site, kinds, current }: { site: Site; kinds: Kind[]; current: Group }): ReactNode {
+  const { groups } = useText();
+  return (
+    <nav className="tabs" aria-label={groups.label}>
+      <ul>
+        {GROUPS.map(([group]) => {
+          const [first] = kindsIn(kinds, group);
+          return (
+            first && (
+              <li key={group}>
+                <Link
+                  to={kindLink(site, first)}
+                  className={group === current ? 'active' : ''}
+                  aria-current={group === current ? 'page' : undefined}
+                >
+                  {groups[group]}
+                </Link>
+              </li>
+            )
+          );
+        })}
+      </ul>
+    </nav>
+  );
+}
+
+function groupOf(plural: string): Group {
+  return GROUPS.find(([, plurals]) => plurals.includes(plural))?.[0] ?? 'others';
+}
+
+/** The kinds of a group: the usual ones in the order of the group, then by name. */
+function kindsIn(kinds: Kind[], group: Group): Kind[] {
+  const plurals = GROUPS.find(([name]) => name === group)?.[1] ?? [];
+  return kinds
+    .filter(({ plural }) => groupOf(plural) === group)
+    .sort(
+      (one, other) => plurals.indexOf(one.plural) - plurals.indexOf(other.plural) || one.kind.localeCompare(other.kind),
+    );
 }
 
 /** Groundplane's own objects of every kind, such as roles and who has them. */
@@ -87,57 +122,24 @@ function kindKey({ group, version, plural }: KindAddress): string {
   return `${group}/${version}/${plural}`;
 }
 
-function ordered(kinds: Kind[]): Kind[] {
-  const rank = ({ plural }: Kind): number => (USUAL.includes(plural) ? USUAL.indexOf(plural) : USUAL.length);
-  return [...kinds].sort((one, other) => rank(one) - rank(other) || one.kind.localeCompare(other.kind));
-}
-
 function Rows({ site, kind }: { site: Site; kind: Kind }): ReactNode {
   const text = useText();
   const { items, columns, ready, error } = useTable(kindPath(site.base, kind, kind.namespaced ? site.namespace : ''));
   const problem = error && <Problem error={error} what={text.resources.all} member={!site.own} />;
   if (!ready) return problem ?? <Loading />;
-  const link = (row: TableRow): ReactNode => (
-    <Link to={`${kindLink(site, kind)}/${namespaceOf(row) || '-'}/${encodeURIComponent(nameOf(row))}`}>
-      {nameOf(row)}
-    </Link>
-  );
+  const address = (row: TableRow): string =>
+    `${kindLink(site, kind)}/${namespaceOf(row) || '-'}/${encodeURIComponent(nameOf(row))}`;
   return (
     <>
       {problem}
       <Table
         label={kind.plural}
         rows={items}
-        columns={shown(columns, items, link, text)}
+        columns={tableColumns(columns, items, address, text)}
         rowKey={keyOf}
         empty={<Notice title={text.resources.empty} />}
         exportName={kind.plural}
       />
     </>
   );
-}
-
-function shown(
-  columns: TableColumn[],
-  rows: TableRow[],
-  link: (row: TableRow) => ReactNode,
-  text: Text,
-): Column<TableRow>[] {
-  const cells = columns
-    .map((column, index) => ({ column, index }))
-    .filter(({ column }) => column.priority === 0 && column.name !== 'Name')
-    .map(({ column, index }): Column<TableRow> => ({
-      key: column.name,
-      title: column.name,
-      value: (row) => cell(row.cells[index]),
-      wide: index > 2,
-    }));
-  const named: Column<TableRow> = { key: 'Name', title: text.columns.name, value: nameOf, cell: link };
-  const inside: Column<TableRow> = { key: 'namespace', title: text.columns.namespace, value: namespaceOf };
-  return [named, ...(rows.some(namespaceOf) ? [inside] : []), ...cells];
-}
-
-function cell(value: TableRow['cells'][number] | undefined): string | number {
-  if (typeof value === 'number') return value;
-  return value === null || value === undefined ? '' : String(value);
 }

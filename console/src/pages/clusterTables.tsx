@@ -1,14 +1,21 @@
 // What is known of a cluster, as lists: its nodes, where it differs, what is a risk.
 
 import type { ReactNode } from 'react';
-import type { Drift, Finding, NodeFacts } from '../api/kinds';
+import { Link } from 'react-router';
+import type { Cluster, Drift, Finding, NodeFacts } from '../api/kinds';
+import { nodesOf } from '../api/nodes';
+import { nameOf, namespaceOf } from '../api/resources';
 import { Notice } from '../parts/Notice';
 import { Status } from '../parts/Status';
 import { Table } from '../parts/Table';
+import { linkTo } from '../parts/links';
 import { useText } from '../text';
 
-export function NodeTable({ nodes }: { nodes: NodeFacts[] }): ReactNode {
+export function NodeTable({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
+  const nodes = nodesOf(cluster);
+  const address = ({ name }: NodeFacts): string =>
+    `${linkTo('clusters', namespaceOf(cluster), nameOf(cluster))}/nodes/${encodeURIComponent(name)}`;
   const title = text.columns;
   const state = (node: NodeFacts): string => (node.ready ? 'Ready' : 'NotReady');
   return (
@@ -19,8 +26,23 @@ export function NodeTable({ nodes }: { nodes: NodeFacts[] }): ReactNode {
       empty={<Notice title={text.cluster.noNodes} />}
       exportName="nodes"
       columns={[
-        { key: 'name', title: title.name, value: (node) => node.name },
-        { key: 'state', title: title.state, value: state, cell: (node) => <Status state={state(node)} /> },
+        {
+          key: 'name',
+          title: title.name,
+          value: (node) => node.name,
+          cell: (node) => <Link to={address(node)}>{node.name}</Link>,
+        },
+        {
+          key: 'state',
+          title: title.state,
+          value: state,
+          cell: (node) => (
+            <>
+              <Status state={state(node)} />
+              {node.unschedulable && <Status state="Degraded" word={text.node.cordoned} />}
+            </>
+          ),
+        },
         { key: 'version', title: title.version, value: (node) => node.kubeletVersion ?? '' },
         { key: 'runtime', title: title.runtime, value: (node) => node.runtime ?? '' },
         { key: 'kernel', title: title.kernel, value: (node) => node.kernel ?? '', wide: true },
@@ -31,7 +53,20 @@ export function NodeTable({ nodes }: { nodes: NodeFacts[] }): ReactNode {
   );
 }
 
-export function DriftTable({ drift }: { drift: Drift[] }): ReactNode {
+/** What a change form is asked for that mends a difference; null when none does. */
+function mending({ remedy, wanted = '' }: Drift): string | null {
+  if (remedy?.action === 'MigrateRuntime') return `?runtime=${encodeURIComponent(wanted.split(' ')[0] ?? '')}`;
+  if (remedy?.action === 'UpgradeKubernetes') return `?version=${encodeURIComponent(wanted)}`;
+  return remedy?.action === 'ConvertDistribution' ? '' : null;
+}
+
+interface DriftProps {
+  drift: Drift[];
+  /** Address of the form that changes the cluster; "" where it cannot be changed. */
+  change?: string;
+}
+
+export function DriftTable({ drift, change = '' }: DriftProps): ReactNode {
   const text = useText();
   const words = text.cluster;
   return (
@@ -53,7 +88,18 @@ export function DriftTable({ drift }: { drift: Drift[] }): ReactNode {
         },
         { key: 'on', title: words.on, value: (row) => (row.nodes?.names ?? []).join(', '), wide: true },
         { key: 'cost', title: words.cost, value: (row) => row.cost ?? '', wide: true },
-        { key: 'remedy', title: words.remedy, value: (row) => row.remedy?.text ?? '', wide: true },
+        {
+          key: 'remedy',
+          title: words.remedy,
+          value: (row) => row.remedy?.text ?? '',
+          cell: (row) => (
+            <>
+              {row.remedy?.text}{' '}
+              {change && mending(row) !== null && <Link to={`${change}${mending(row) ?? ''}`}>{words.act}</Link>}
+            </>
+          ),
+          wide: true,
+        },
       ]}
     />
   );

@@ -53,6 +53,7 @@ interface TextProps extends Omit<FieldProps, 'children'> {
   type?: 'text' | 'password' | 'number';
   lines?: number;
   required?: boolean;
+  readOnly?: boolean;
   placeholder?: string;
 }
 
@@ -62,10 +63,11 @@ export function TextField({
   type = 'text',
   lines = 1,
   required = false,
+  readOnly = false,
   placeholder,
   ...field
 }: TextProps): ReactNode {
-  const more = { value, required, ...(placeholder === undefined ? {} : { placeholder }) };
+  const more = { value, required, readOnly, ...(placeholder === undefined ? {} : { placeholder }) };
   return (
     <Field {...field}>
       {(attributes) =>
@@ -125,14 +127,17 @@ export function Choice({ value, change, options, ...field }: ChoiceProps): React
 
 const QUIET = 400;
 
-/** What the server finds wrong with an object that is not made: asked when nobody has typed for a moment. */
-export function useDryRun(path: string, object: unknown): Cause[] {
+/**
+ * What the server finds wrong with an object that is not made, or with a merge patch that is not made: asked when nobody
+ * has typed for a moment.
+ */
+export function useDryRun(path: string, object: unknown, method: 'POST' | 'PATCH' = 'POST'): Cause[] {
   const [causes, setCauses] = useState<Cause[]>([]);
   const body = JSON.stringify(object);
   useEffect(() => {
     const ending = new AbortController();
     const timer = setTimeout(() => {
-      void asked(path, body, ending.signal).then((found) => {
+      void asked(path, body, method, ending.signal).then((found) => {
         if (found) setCauses(found);
       });
     }, QUIET);
@@ -140,13 +145,14 @@ export function useDryRun(path: string, object: unknown): Cause[] {
       clearTimeout(timer);
       ending.abort();
     };
-  }, [path, body]);
+  }, [path, body, method]);
   return causes;
 }
 
-async function asked(path: string, body: string, signal: AbortSignal): Promise<Cause[] | null> {
+async function asked(path: string, body: string, method: string, signal: AbortSignal): Promise<Cause[] | null> {
+  const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   try {
-    await json(`${path}?dryRun=All&fieldValidation=Strict`, { method: 'POST', body, signal });
+    await json(`${path}?dryRun=All&fieldValidation=Strict`, { method, contentType, body, signal });
     return [];
   } catch (error) {
     if (signal.aborted) return null;

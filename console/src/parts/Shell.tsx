@@ -15,6 +15,7 @@ const PAGES = [
   ['/machines', 'machines'],
   ['/foundations', 'foundations'],
   ['/operations', 'operations'],
+  ['/distributions', 'distributions'],
   ['/objects', 'objects'],
 ] as const;
 

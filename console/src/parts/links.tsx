@@ -5,7 +5,7 @@ import { Link } from 'react-router';
 import { nameOf, namespaceOf } from '../api/resources';
 import type { Obj } from '../api/resources';
 
-type Kind = 'clusters' | 'foundations' | 'machines' | 'operations';
+type Kind = 'clusters' | 'distributions' | 'foundations' | 'machines' | 'operations';
 
 export function linkTo(kind: Kind, namespace: string, name: string): string {
   return `/${kind}/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;

@@ -1,6 +1,9 @@
 // English, and the list of everything that can be said. A function takes what has to stand in the sentence.
 
+import { changing } from './changing.en';
+
 export const en = {
+  ...changing,
   name: 'English',
   product: 'Groundplane',
   skip: 'Skip to content',
@@ -12,6 +15,7 @@ export const en = {
     machines: 'Machines',
     foundations: 'Foundations',
     operations: 'Operations',
+    distributions: 'Distributions',
     objects: 'Access and objects',
   },
   top: {
@@ -123,6 +127,11 @@ export const en = {
     noFindings: 'No risk is known.',
     noOperations: 'Nothing was done to it yet.',
     noNodes: 'No node is known yet.',
+    podCIDR: 'Pod addresses',
+    events: 'Events',
+    adopt: 'Adopt',
+    change: 'Change',
+    act: 'Change…',
     dimension: 'Dimension',
     found: 'Found',
     wanted: 'Wanted',
@@ -145,7 +154,7 @@ export const en = {
   machines: {
     title: 'Machines',
     empty: 'There is no machine yet.',
-    next: 'A Machine is an address and a key: see docs/kinds/machine.md, or `groundplane adopt` for a cluster that exists.',
+    next: 'A Machine is an address and a key. Those of a cluster that exists are added on its page, by “Adopt”.',
     all: 'all machines',
     unassigned: 'free',
     gone: 'There is no such machine (any more).',
@@ -155,7 +164,7 @@ export const en = {
   foundations: {
     title: 'Foundations',
     empty: 'There is no Foundation yet.',
-    next: 'A Foundation says what all clusters are to stand on: docs/kinds/foundation.md has one to start from.',
+    next: 'A Foundation says what all clusters are to stand on: make one here, or apply the one of docs/kinds/foundation.md.',
     all: 'all Foundations',
     gone: 'There is no such Foundation (any more).',
     noClusters: 'No cluster refers to it.',
@@ -305,6 +314,19 @@ export const en = {
     restartTitle: (name: string) => `Restart ${name}?`,
     restartText: 'Its pods are replaced one after another, as its update strategy says.',
     restartAction: 'Restart',
+    image: 'Images…',
+    imageTitle: (name: string) => `Other images for ${name}`,
+    imageAction: 'Change',
+    noPods: 'It has no pods.',
+    noHistory: 'Its cluster keeps no earlier state of it.',
+    revision: 'Revision',
+    images: 'Images',
+    cause: 'Cause',
+    current: 'current',
+    undoOpen: 'Back to this…',
+    undoTitle: (name: string, revision: number) => `Take ${name} back to revision ${revision}?`,
+    undoText: (images: string) => `Its pods are replaced one after another by those of that revision: ${images}.`,
+    undo: 'Take back',
   },
   terminal: { title: 'Terminal', closed: 'The shell has ended. Choose the tab again for another one.' },
   dialog: { cancel: 'Back', confirm: 'Confirm', close: 'Close' },

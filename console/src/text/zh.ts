@@ -1,8 +1,10 @@
 // Chinese. The compiler says when a sentence is missing.
 
+import { changing } from './changing.zh';
 import type { Text } from './en';
 
 export const zh: Text = {
+  ...changing,
   name: '中文',
   product: 'Groundplane',
   skip: '跳到正文',
@@ -14,6 +16,7 @@ export const zh: Text = {
     machines: '机器',
     foundations: '基座',
     operations: '操作',
+    distributions: '发行版',
     objects: '权限与对象',
   },
   top: {
@@ -125,6 +128,11 @@ export const zh: Text = {
     noFindings: '没有已知风险。',
     noOperations: '尚未对它执行任何操作。',
     noNodes: '尚不知道任何节点。',
+    podCIDR: 'Pod 地址',
+    events: '事件',
+    adopt: '接管',
+    change: '变更',
+    act: '变更…',
     dimension: '维度',
     found: '现状',
     wanted: '目标',
@@ -147,7 +155,7 @@ export const zh: Text = {
   machines: {
     title: '机器',
     empty: '还没有机器。',
-    next: '一台机器由地址和密钥定义：见 docs/kinds/machine.md；已有集群请用 `groundplane adopt`。',
+    next: '一台机器由地址和密钥定义。已有集群的机器可在集群页面通过“接管”添加。',
     all: '全部机器',
     unassigned: '空闲',
     gone: '该机器不存在（或已被删除）。',
@@ -157,7 +165,7 @@ export const zh: Text = {
   foundations: {
     title: '基座',
     empty: '还没有基座。',
-    next: '基座规定所有集群的统一标准：可从 docs/kinds/foundation.md 的示例开始。',
+    next: '基座规定所有集群的统一标准：可在此新建，或提交 docs/kinds/foundation.md 中的示例。',
     all: '全部基座',
     gone: '该基座不存在（或已被删除）。',
     noClusters: '没有集群引用它。',
@@ -304,6 +312,19 @@ export const zh: Text = {
     restartTitle: (name) => `重启 ${name}？`,
     restartText: '其 Pod 会按更新策略逐个替换。',
     restartAction: '重启',
+    image: '镜像…',
+    imageTitle: (name) => `更换 ${name} 的镜像`,
+    imageAction: '更换',
+    noPods: '没有 Pod。',
+    noHistory: '集群没有保留它的历史版本。',
+    revision: '版本',
+    images: '镜像',
+    cause: '原因',
+    current: '当前',
+    undoOpen: '回退到此版本…',
+    undoTitle: (name, revision) => `将 ${name} 回退到版本 ${revision}？`,
+    undoText: (images) => `其 Pod 会逐个替换为该版本：${images}。`,
+    undo: '回退',
   },
   terminal: { title: '终端', closed: '会话已结束。再次选择该标签可打开新的终端。' },
   dialog: { cancel: '返回', confirm: '确认', close: '关闭' },
@@ -336,6 +357,13 @@ export const zh: Text = {
     Undone: '已撤回',
     Blocked: '受阻',
     Available: '可用',
+    Waiting: '等待中',
+    Planning: '计划中',
+    Planned: '已计划',
+    Done: '完成',
+    Gone: '已消失',
+    Paused: '已暂停',
+    Incomplete: '未全部完成',
   },
   dimensions: {
     OperatingSystem: '操作系统',

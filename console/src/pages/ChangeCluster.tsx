@@ -1,0 +1,296 @@
+// What a living cluster is to be: runtime, version, Foundation, and how it is brought there. Whatever is wished here is
+// planned first, and the plan is read before it is approved.
+
+import type { ReactNode } from 'react';
+import { useState } from 'react';
+import { useSearchParams } from 'react-router';
+import { ask, merge } from '../api/ask';
+import type { Cause } from '../api/http';
+import type { Cluster } from '../api/kinds';
+import { useLive } from '../api/live';
+import {
+  CLUSTERS,
+  DISTRIBUTIONS,
+  FOUNDATIONS,
+  OPERATIONS,
+  keyOf,
+  nameOf,
+  namespaceOf,
+  objectPath,
+} from '../api/resources';
+import { Button } from '../parts/Button';
+import { Confirm } from '../parts/Confirm';
+import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
+import { ErrorLine } from '../parts/Notice';
+import { Panel } from '../parts/Page';
+import { Status } from '../parts/Status';
+import { useAttempt } from '../parts/attempt';
+import { ObjectLink } from '../parts/links';
+import { useText } from '../text';
+import type { Wish } from './wish';
+import { patchOf, takesDocker, wishOf } from './wish';
+
+export function ChangeCluster({ cluster }: { cluster: Cluster }): ReactNode {
+  const text = useText();
+  const words = text.change;
+  const [parameters] = useSearchParams();
+  const found = wishOf(cluster);
+  // A link from what differs says what is wished for already.
+  const [changed, setChanged] = useState<Partial<Wish>>(() => linked(parameters));
+  const wish = { ...found, ...changed };
+  const patch = patchOf(found, wish);
+  const path = objectPath(CLUSTERS, namespaceOf(cluster), nameOf(cluster));
+  const causes = useDryRun(path, patch ?? {}, 'PATCH');
+  const { busy, error, run } = useAttempt();
+  const change = (next: Partial<Wish>): void => {
+    setChanged({ ...changed, ...next });
+  };
+  const submit = async (): Promise<void> => {
+    if (patch) await merge(`${path}?fieldValidation=Strict`, patch);
+    setChanged({});
+  };
+  return (
+    <>
+      <Now cluster={cluster} />
+      <form
+        className="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void run(submit, { again: true });
+        }}
+      >
+        <Target cluster={cluster} wish={wish} change={change} causes={causes} />
+        <Manner wish={wish} change={change} causes={causes} />
+        {causes
+          .filter(({ field }) => field === undefined)
+          .map(({ message }) => (
+            <p key={message} className="error-line" role="alert">
+              {message}
+            </p>
+          ))}
+        {error && <ErrorLine error={error} />}
+        <Button type="submit" theme="primary" loading={busy} disabled={!patch || causes.length > 0}>
+          {words.submit}
+        </Button>
+        <p>{wish.approval === 'Automatic' ? words.runsAtOnce : words.planFirst}</p>
+      </form>
+      <Requests path={path} name={nameOf(cluster)} />
+    </>
+  );
+}
+
+/** The fields of a wish that the page's address names. */
+function linked(parameters: URLSearchParams): Partial<Wish> {
+  const fields = ['runtime', 'version'] as const;
+  return Object.fromEntries(fields.flatMap((field) => (parameters.has(field) ? [[field, parameters.get(field)]] : [])));
+}
+
+/** What is under way, or waits, or keeps the wish from being planned. */
+function Now({ cluster }: { cluster: Cluster }): ReactNode {
+  const text = useText();
+  const { items } = useLive(OPERATIONS, namespaceOf(cluster));
+  const open = items.filter((one) => one.spec.clusterRef.name === nameOf(cluster) && !one.status?.finishedAt);
+  const conditions = cluster.status?.conditions ?? [];
+  const hindered = conditions.filter(
+    ({ type, status }) => ['SpecValid', 'MachinesReachable', 'PreflightPassed'].includes(type) && status === 'False',
+  );
+  const progress = conditions.find(({ type }) => type === 'Progressing');
+  return (
+    <Panel title={text.change.now}>
+      <ul className="lines" aria-live="polite">
+        {open.map((operation) => (
+          <li key={keyOf(operation)}>
+            <ObjectLink kind="operations" object={operation} />
+            <Status state={operation.status?.phase ?? 'Pending'} />
+            <span className="line-text">{operation.spec.plan.summary}</span>
+          </li>
+        ))}
+        {hindered.map(({ type, message }) => (
+          <li key={type}>
+            <Status state="Blocked" />
+            <span className="line-text">{message}</span>
+          </li>
+        ))}
+      </ul>
+      {open.length === 0 && <p>{progress?.message || text.change.nothing}</p>}
+    </Panel>
+  );
+}
+
+interface FieldsProps {
+  wish: Wish;
+  change: (next: Partial<Wish>) => void;
+  causes: Cause[];
+}
+
+function Target({ cluster, wish, change, causes }: FieldsProps & { cluster: Cluster }): ReactNode {
+  const text = useText();
+  const words = text.change;
+  const namespace = namespaceOf(cluster);
+  const foundations = useLive(FOUNDATIONS, namespace).items;
+  const foundation = foundations.find((one) => nameOf(one) === wish.foundation);
+  const version = wish.version || foundation?.spec?.kubernetes?.version || cluster.status?.version || '';
+  const imported = cluster.spec?.provider === 'Imported';
+  return (
+    <Panel title={words.target}>
+      <Choice
+        label={text.columns.foundation}
+        help={imported ? words.foundationAdopted : words.foundationHelp}
+        value={wish.foundation}
+        change={(name) => {
+          change({ foundation: name });
+        }}
+        wrong={wrongWith(causes, 'spec.foundationRef')}
+        options={[
+          { value: '', title: text.state.none },
+          ...foundations.map((one) => ({ value: nameOf(one), title: nameOf(one) })),
+        ]}
+      />
+      <Versions namespace={namespace} wish={wish} change={change} causes={causes} />
+      <Choice
+        label={text.columns.runtime}
+        help={takesDocker(version) ? words.runtimeHelp(cluster.status?.runtime ?? '') : words.noDocker(version)}
+        value={wish.runtime}
+        change={(runtime) => {
+          change({ runtime });
+        }}
+        wrong={wrongWith(causes, 'spec.runtime')}
+        options={[
+          { value: '', title: words.asFoundation },
+          { value: 'containerd', title: 'containerd' },
+          { value: 'docker', title: 'docker', disabled: !takesDocker(version) },
+        ]}
+      />
+    </Panel>
+  );
+}
+
+function Versions({ namespace, wish, change, causes }: FieldsProps & { namespace: string }): ReactNode {
+  const text = useText();
+  const words = text.change;
+  const distributions = useLive(DISTRIBUTIONS, namespace).items;
+  const distribution = distributions.find((one) => nameOf(one) === wish.distribution);
+  const releases = (distribution ? [distribution] : distributions).flatMap((one) => one.spec?.releases ?? []);
+  const versions = [...new Set([...releases.map(({ version }) => version), ...(wish.version ? [wish.version] : [])])];
+  return (
+    <>
+      <Choice
+        label={text.columns.distribution}
+        help={words.distributionHelp}
+        value={wish.distribution}
+        change={(name) => {
+          change({ distribution: name });
+        }}
+        wrong={wrongWith(causes, 'spec.kubernetes.distribution')}
+        options={[
+          { value: '', title: words.asFoundation },
+          ...distributions.map((one) => ({ value: nameOf(one), title: nameOf(one) })),
+        ]}
+      />
+      <Choice
+        label={text.columns.version}
+        help={words.versionHelp}
+        value={wish.version}
+        change={(version) => {
+          change({ version });
+        }}
+        wrong={wrongWith(causes, 'spec.kubernetes.version')}
+        options={[{ value: '', title: words.asFoundation }, ...versions.map((one) => ({ value: one, title: one }))]}
+      />
+    </>
+  );
+}
+
+function Manner({ wish, change, causes }: FieldsProps): ReactNode {
+  const text = useText();
+  const words = text.change;
+  return (
+    <Panel title={words.manner}>
+      <TextField
+        label={words.maxUnavailable}
+        help={words.maxUnavailableHelp}
+        value={wish.maxUnavailable}
+        change={(maxUnavailable) => {
+          change({ maxUnavailable });
+        }}
+        required
+        wrong={wrongWith(causes, 'spec.change.maxUnavailable')}
+      />
+      <TextField
+        label={words.drainTimeout}
+        help={words.drainTimeoutHelp}
+        value={wish.drainTimeout}
+        change={(drainTimeout) => {
+          change({ drainTimeout });
+        }}
+        required
+        wrong={wrongWith(causes, 'spec.change.drain.timeout')}
+      />
+      <Choice
+        label={words.unmanagedPods}
+        value={wish.unmanagedPods}
+        change={(unmanagedPods) => {
+          change({ unmanagedPods });
+        }}
+        options={[
+          { value: 'Refuse', title: words.refusePods },
+          { value: 'Delete', title: words.deletePods },
+        ]}
+      />
+      <Choice
+        label={text.createCluster.approval}
+        value={wish.approval}
+        change={(approval) => {
+          change({ approval });
+        }}
+        options={[
+          { value: 'Manual', title: text.createCluster.manual },
+          { value: 'Automatic', title: text.createCluster.automatic },
+        ]}
+      />
+    </Panel>
+  );
+}
+
+const REQUESTS = ['renew-certificates', 'update-packages', 'clean-up'] as const;
+
+/** What can be asked of a cluster that is no wish about what it is to be. */
+function Requests({ path, name }: { path: string; name: string }): ReactNode {
+  const words = useText().change;
+  const [asking, setAsking] = useState<(typeof REQUESTS)[number] | null>(null);
+  const [asked, setAsked] = useState(false);
+  return (
+    <Panel title={words.requests}>
+      {asked && <p role="status">{words.asked}</p>}
+      <div className="table-bar">
+        {REQUESTS.map((each) => (
+          <Button
+            key={each}
+            variant="outline"
+            onClick={() => {
+              setAsking(each);
+            }}
+          >
+            {words.request[each].button}
+          </Button>
+        ))}
+      </div>
+      {asking && (
+        <Confirm
+          title={words.request[asking].title(name)}
+          action={words.request[asking].action}
+          danger={asking === 'clean-up'}
+          perform={async () => {
+            await ask(path, asking);
+            setAsked(true);
+          }}
+          close={() => {
+            setAsking(null);
+          }}
+        >
+          <p>{words.request[asking].text}</p>
+        </Confirm>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,129 @@
+// What a machine is to be: which cluster it belongs to and as what, and its Node's labels and taints.
+
+import type { ReactNode } from 'react';
+import { useState } from 'react';
+import { merge } from '../api/ask';
+import type { Machine } from '../api/kinds';
+import { useLive } from '../api/live';
+import { CLUSTERS, MACHINES, nameOf, namespaceOf, objectPath } from '../api/resources';
+import { Button } from '../parts/Button';
+import { Choice, TextField } from '../parts/Form';
+import { ErrorLine } from '../parts/Notice';
+import { Panel } from '../parts/Page';
+import { useAttempt } from '../parts/attempt';
+import { useText } from '../text';
+import { readable } from './NodeLabels';
+import { labelLines, labelPatch, labelsOf, taintLines, taintsOf } from './pairs';
+
+interface Wanted {
+  cluster: string;
+  role: string;
+  labels: string;
+  taints: string;
+}
+
+function wantedOf({ spec }: Machine): Wanted {
+  return {
+    cluster: spec?.clusterRef?.name ?? '',
+    role: spec?.role ?? 'Worker',
+    labels: labelLines(spec?.labels),
+    taints: taintLines(spec?.taints),
+  };
+}
+
+export function MachineFields({ machine }: { machine: Machine }): ReactNode {
+  const text = useText();
+  const words = text.machineFields;
+  const found = wantedOf(machine);
+  const [changed, setChanged] = useState<Partial<Wanted>>({});
+  const wanted = { ...found, ...changed };
+  const { busy, error, run } = useAttempt();
+  const set = (field: keyof Wanted) => (value: string) => {
+    setChanged({ ...changed, [field]: value });
+  };
+  const save = async (): Promise<void> => {
+    const spec = readable(() => specOf(machine, wanted, changed), text);
+    await merge(objectPath(MACHINES, namespaceOf(machine), nameOf(machine)), { spec });
+    setChanged({});
+  };
+  return (
+    <Panel title={words.title}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void run(save, { again: true });
+        }}
+      >
+        <Membership machine={machine} wanted={wanted} set={set} />
+        <TextField
+          label={text.node.labels}
+          help={words.labelsHelp}
+          lines={3}
+          value={wanted.labels}
+          change={set('labels')}
+        />
+        <TextField
+          label={text.node.taints}
+          help={text.node.taintsHelp}
+          lines={2}
+          value={wanted.taints}
+          change={set('taints')}
+        />
+        {error && <ErrorLine error={error} />}
+        <Button type="submit" theme="primary" loading={busy} disabled={Object.keys(changed).length === 0}>
+          {text.yaml.save}
+        </Button>
+      </form>
+    </Panel>
+  );
+}
+
+interface MembershipProps {
+  machine: Machine;
+  wanted: Wanted;
+  set: (field: keyof Wanted) => (value: string) => void;
+}
+
+/** A machine that belongs to a cluster leaves it by being deleted; a free one may join one. */
+function Membership({ machine, wanted, set }: MembershipProps): ReactNode {
+  const text = useText();
+  const words = text.machineFields;
+  const clusters = useLive(CLUSTERS, namespaceOf(machine)).items;
+  if (machine.spec?.clusterRef) return <p>{words.belongs(machine.spec.clusterRef.name)}</p>;
+  return (
+    <>
+      <Choice
+        label={words.joins}
+        help={words.joinsHelp}
+        value={wanted.cluster}
+        change={set('cluster')}
+        options={[
+          { value: '', title: text.machines.unassigned },
+          ...clusters.map((one) => ({ value: nameOf(one), title: nameOf(one) })),
+        ]}
+      />
+      {wanted.cluster && (
+        <Choice
+          label={text.columns.role}
+          value={wanted.role}
+          change={set('role')}
+          options={[
+            { value: 'Worker', title: text.roles.Worker ?? '' },
+            { value: 'ControlPlane', title: text.roles.ControlPlane ?? '' },
+          ]}
+        />
+      )}
+    </>
+  );
+}
+
+function specOf(machine: Machine, wanted: Wanted, changed: Partial<Wanted>): object {
+  const joins = changed.cluster !== undefined && wanted.cluster !== '';
+  return {
+    ...(joins ? { clusterRef: { name: wanted.cluster }, role: wanted.role } : {}),
+    ...(changed.labels === undefined
+      ? {}
+      : { labels: labelPatch(machine.spec?.labels ?? {}, labelsOf(changed.labels)) }),
+    ...(changed.taints === undefined ? {} : { taints: taintsOf(changed.taints) }),
+  };
+}

@@ -1,0 +1,269 @@
+// Bringing all clusters of a Foundation to it: a run in waves, begun, followed, paused and ended here.
+
+import type { ReactNode } from 'react';
+import { useState } from 'react';
+import { Link } from 'react-router';
+import { merge } from '../api/ask';
+import { ApiError } from '../api/http';
+import type { Cluster, Foundation, UnifyCluster, UnifyWave } from '../api/kinds';
+import { FOUNDATIONS, nameOf, namespaceOf, objectPath } from '../api/resources';
+import { useRights } from '../api/session';
+import { Button } from '../parts/Button';
+import { Confirm } from '../parts/Confirm';
+import { Choice, TextField } from '../parts/Form';
+import { Panel } from '../parts/Page';
+import { Status } from '../parts/Status';
+import { Age } from '../parts/Time';
+import { linkTo } from '../parts/links';
+import { useText } from '../text';
+import type { RunWish } from './run';
+import { BadWindow, beginning, runWishOf, underWay } from './run';
+
+const SETTLED = ['Done', 'Blocked', 'Failed', 'Cancelled', 'Gone'];
+
+interface Props {
+  foundation: Foundation;
+  clusters: Cluster[];
+}
+
+export function UnifyPanel({ foundation, clusters }: Props): ReactNode {
+  const words = useText().unify;
+  const status = foundation.status?.unify;
+  const known = status?.run !== undefined && status.run === foundation.spec?.unify?.run;
+  return (
+    <Panel title={words.title}>
+      <Verbs foundation={foundation} clusters={clusters} />
+      {!status && !underWay(foundation) && <p>{words.none}</p>}
+      {underWay(foundation) && !known && <p role="status">{words.begins}</p>}
+      {status && (
+        <>
+          <p role="status">
+            <Status state={status.phase ?? 'Pending'} /> {words.run(status.run ?? '')} <Age of={status.startedAt} />
+          </p>
+          <p>{status.message}</p>
+          {(status.waves ?? []).map((wave) => (
+            <Wave key={wave.number} wave={wave} namespace={namespaceOf(foundation)} />
+          ))}
+        </>
+      )}
+    </Panel>
+  );
+}
+
+function Wave({ wave, namespace }: { wave: UnifyWave; namespace: string }): ReactNode {
+  const text = useText();
+  const words = text.unify;
+  return (
+    <section>
+      <h3>{words.wave(wave.number, wave.canaries ?? false, settledIn(wave), sizeOf(wave))}</h3>
+      <table className="table plain">
+        <thead>
+          <tr>
+            <th scope="col">{text.columns.cluster}</th>
+            <th scope="col">{text.columns.state}</th>
+            <th scope="col">{text.operations.result}</th>
+            <th scope="col">{text.operations.title}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {(wave.clusters ?? []).map((cluster) => (
+            <Member key={cluster.name} cluster={cluster} namespace={namespace} />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Member({ cluster, namespace }: { cluster: UnifyCluster; namespace: string }): ReactNode {
+  return (
+    <tr>
+      <th scope="row">
+        <Link to={linkTo('clusters', namespace, cluster.name)}>{cluster.name}</Link>
+      </th>
+      <td>
+        <Status state={cluster.state ?? 'Waiting'} />
+      </td>
+      <td>{cluster.message}</td>
+      <td>
+        {(cluster.operations ?? []).map((name) => (
+          <Link key={name} to={linkTo('operations', namespace, name)}>
+            {name}{' '}
+          </Link>
+        ))}
+      </td>
+    </tr>
+  );
+}
+
+type Verb = 'start' | 'approve' | 'pause' | 'resume' | 'cancel';
+
+function verbsOf(foundation: Foundation): Verb[] {
+  const wish = foundation.spec?.unify;
+  if (!underWay(foundation)) return ['start'];
+  if (wish?.state === 'Cancelled') return [];
+  const waits = foundation.status?.unify?.phase === 'AwaitingApproval' && wish?.approval === 'PerWave';
+  return [...(waits ? ['approve' as const] : []), wish?.state === 'Paused' ? 'resume' : 'pause', 'cancel'];
+}
+
+/** The wave that is asked about next: the first that is neither approved nor settled. */
+function nextWave({ spec, status }: Foundation): number {
+  const approved = spec?.unify?.approvedWave ?? 0;
+  const open = (status?.unify?.waves ?? []).find((wave) => wave.number > approved && settledIn(wave) < sizeOf(wave));
+  return open?.number ?? approved + 1;
+}
+
+function settledIn({ clusters = [] }: UnifyWave): number {
+  return clusters.filter(({ state }) => SETTLED.includes(state ?? '')).length;
+}
+
+function sizeOf({ clusters = [] }: UnifyWave): number {
+  return clusters.length;
+}
+
+function Verbs({ foundation, clusters }: Props): ReactNode {
+  const words = useText().unify;
+  const [asking, setAsking] = useState<Verb | null>(null);
+  const can = useRights(namespaceOf(foundation));
+  if (!can('patch', 'foundations', nameOf(foundation))) return null;
+  const close = (): void => {
+    setAsking(null);
+  };
+  return (
+    <div className="table-bar">
+      {verbsOf(foundation).map((verb) => (
+        <Button
+          key={verb}
+          theme={verb === 'start' || verb === 'approve' ? 'primary' : 'default'}
+          variant={verb === 'start' || verb === 'approve' ? 'base' : 'outline'}
+          onClick={() => {
+            setAsking(verb);
+          }}
+        >
+          {words.verbs[verb].button(nextWave(foundation))}
+        </Button>
+      ))}
+      {asking === 'start' && <Start foundation={foundation} clusters={clusters} close={close} />}
+      {asking && asking !== 'start' && <Decide foundation={foundation} verb={asking} close={close} />}
+    </div>
+  );
+}
+
+interface DecideProps {
+  foundation: Foundation;
+  verb: Exclude<Verb, 'start'>;
+  close: () => void;
+}
+
+function Decide({ foundation, verb, close }: DecideProps): ReactNode {
+  const words = useText().unify;
+  const [operations, setOperations] = useState(false);
+  const wave = nextWave(foundation);
+  const wish = {
+    approve: { approvedWave: wave },
+    pause: { state: 'Paused' },
+    resume: { state: 'Running' },
+    cancel: { state: 'Cancelled', cancelOperations: operations },
+  }[verb];
+  return (
+    <Confirm
+      title={words.verbs[verb].title(nameOf(foundation), wave)}
+      action={words.verbs[verb].action}
+      danger={verb === 'cancel'}
+      perform={() => merge(pathOf(foundation), { spec: { unify: wish } })}
+      close={close}
+    >
+      <p>{words.verbs[verb].text}</p>
+      {verb === 'cancel' && (
+        <label className="beside">
+          <input
+            type="checkbox"
+            checked={operations}
+            onChange={(event) => {
+              setOperations(event.target.checked);
+            }}
+          />
+          {words.cancelOperations}
+        </label>
+      )}
+    </Confirm>
+  );
+}
+
+function Start({ foundation, clusters, close }: Props & { close: () => void }): ReactNode {
+  const text = useText();
+  const words = text.unify;
+  const [wish, setWish] = useState(() => runWishOf(foundation.spec?.unify));
+  const drifting = clusters.filter(({ status }) => status?.assessment?.drifting);
+  const perform = async (): Promise<void> => {
+    await merge(`${pathOf(foundation)}?fieldValidation=Strict`, beginningOf(wish, words.windowWrong));
+  };
+  return (
+    <Confirm
+      title={words.verbs.start.title(nameOf(foundation))}
+      action={words.verbs.start.action}
+      perform={perform}
+      close={close}
+    >
+      <p>{words.concerns(drifting.map(nameOf), clusters.length)}</p>
+      <RunFields wish={wish} change={setWish} />
+    </Confirm>
+  );
+}
+
+/** A window that cannot be read is told as what the server refuses is. */
+function beginningOf(wish: RunWish, wrong: (line: string) => string): object {
+  try {
+    return beginning(wish, new Date().toISOString().replaceAll(':', ''));
+  } catch (error) {
+    if (!(error instanceof BadWindow)) throw error;
+    throw new ApiError(422, 'Invalid', wrong(error.message));
+  }
+}
+
+function RunFields({ wish, change }: { wish: RunWish; change: (wish: RunWish) => void }): ReactNode {
+  const words = useText().unify;
+  const set = (field: keyof RunWish) => (value: string) => {
+    change({ ...wish, [field]: value });
+  };
+  return (
+    <>
+      <Choice
+        label={words.approval}
+        value={wish.approval}
+        change={set('approval')}
+        options={[
+          { value: 'PerWave', title: words.perWave },
+          { value: 'Once', title: words.once },
+        ]}
+      />
+      <TextField label={words.waves} help={words.wavesHelp} value={wish.waves} change={set('waves')} required />
+      <TextField
+        label={words.maxClusters}
+        type="number"
+        value={wish.maxClusters}
+        change={set('maxClusters')}
+        required
+      />
+      <TextField
+        label={words.maxFailures}
+        help={words.maxFailuresHelp}
+        type="number"
+        value={wish.maxFailures}
+        change={set('maxFailures')}
+        required
+      />
+      <TextField
+        label={words.windows}
+        help={words.windowsHelp}
+        lines={2}
+        value={wish.windows}
+        change={set('windows')}
+      />
+    </>
+  );
+}
+
+function pathOf(foundation: Foundation): string {
+  return objectPath(FOUNDATIONS, namespaceOf(foundation), nameOf(foundation));
+}
