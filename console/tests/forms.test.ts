@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { addressesOf, machinesOf } from '../src/pages/AddMachines';
 import { firstLogin } from '../src/parts/Login';
+import { moreOf } from '../src/pages/CreateCluster';
 import { room } from '../src/pages/cidr';
 
 test('addresses are told apart by line ends, commas, semicolons and spaces, and each counts once', () => {
@@ -26,4 +27,14 @@ test.each([
   ['fd00::/48', null],
 ])('in %s there is room for %s', (cidr, addresses) => {
   expect(room(cidr)).toBe(addresses);
+});
+
+test.each([
+  ['', {}],
+  ['addons: {dns: None}', { addons: { dns: 'None' } }],
+  ['- a', null],
+  ['word', null],
+  ['a: [', null],
+])('%j says of the spec: %j', (written, expected) => {
+  expect(moreOf(written)).toEqual(expected);
 });

@@ -4,6 +4,7 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
+import { YAMLParseError, parse } from 'yaml';
 import type { Cause } from '../api/http';
 import { json } from '../api/http';
 import type { Cluster, Foundation, Machine } from '../api/kinds';
@@ -31,6 +32,8 @@ interface Wanted {
   provider: 'None' | 'VirtualIP' | 'External';
   host: string;
   approval: 'Manual' | 'Automatic';
+  /** More of the spec, as YAML. */
+  more: string;
 }
 
 type Roles = Record<string, 'ControlPlane' | 'Worker' | undefined>;
@@ -46,6 +49,7 @@ const FIRST: Wanted = {
   provider: 'None',
   host: '',
   approval: 'Manual',
+  more: '',
 };
 
 export function CreateCluster(): ReactNode {
@@ -87,11 +91,17 @@ export function CreateCluster(): ReactNode {
         <Panel title={text.machines.title}>
           <MachineRoles machines={free} roles={roles} change={setRoles} />
         </Panel>
+        <More wanted={wanted} change={setWanted} />
         <Others causes={causes} />
         {error && <ErrorLine error={error} />}
         <Approval wanted={wanted} change={setWanted} />
         <p role="status">{words.sum(controlPlanes, chosen.length - controlPlanes)}</p>
-        <Button type="submit" theme="primary" loading={busy} disabled={controlPlanes === 0 || causes.length > 0}>
+        <Button
+          type="submit"
+          theme="primary"
+          loading={busy}
+          disabled={controlPlanes === 0 || causes.length > 0 || moreOf(wanted.more) === null}
+        >
           {words.submit}
         </Button>
       </form>
@@ -99,13 +109,41 @@ export function CreateCluster(): ReactNode {
   );
 }
 
-/** What is wrong with the whole and with no field. */
+/** What the form has no field for: components, add-ons, escape hatches of kubeadm, exceptions. */
+function More({ wanted, change }: Pick<PartProps, 'wanted' | 'change'>): ReactNode {
+  const words = useText().createCluster;
+  return (
+    <Panel title={words.more}>
+      <TextField
+        label={words.moreYaml}
+        help={words.moreHelp}
+        lines={4}
+        value={wanted.more}
+        change={(more) => {
+          change({ ...wanted, more });
+        }}
+        wrong={moreOf(wanted.more) === null ? words.moreWrong : undefined}
+      />
+    </Panel>
+  );
+}
+
+const FIELDS = [
+  'metadata.name',
+  'spec.foundationRef',
+  'spec.kubernetes',
+  'spec.runtime',
+  'spec.network',
+  'spec.controlPlane',
+];
+
+/** What is wrong with the whole, or with what the form has no field for. */
 function Others({ causes }: { causes: Cause[] }): ReactNode {
   return causes
-    .filter(({ field }) => field === undefined)
-    .map(({ message }) => (
-      <p key={message} className="error-line" role="alert">
-        {message}
+    .filter(({ field = '' }) => !FIELDS.some((known) => field.startsWith(known)))
+    .map(({ field = '', message }) => (
+      <p key={`${field}${message ?? ''}`} className="error-line" role="alert">
+        {[field, message].filter(Boolean).join(': ')}
       </p>
     ));
 }
@@ -316,6 +354,18 @@ function clusterOf(wanted: Wanted): Cluster {
       network: { podCIDR, serviceCIDR },
       ...(provider === 'None' ? {} : { controlPlane: { endpoint: { provider, host } } }),
       change: { approval },
+      ...moreOf(wanted.more),
     },
   };
+}
+
+/** What was written as YAML, as a part of the spec; null when it is none. */
+export function moreOf(text: string): Record<string, unknown> | null {
+  try {
+    const found: unknown = parse(text) ?? {};
+    return typeof found === 'object' && !Array.isArray(found) ? (found as Record<string, unknown>) : null;
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw error;
+    return null;
+  }
 }
