@@ -17,6 +17,7 @@ from playwright.sync_api import expect
 from support.issuer import Issuer, issuing
 
 from .conftest import Site, Visit, Visitor, served
+from .test_pages import violations
 
 
 @dataclass
@@ -81,21 +82,22 @@ def test_a_deep_link_leads_to_the_issuer_and_back_to_where_one_wanted_to_be(visi
 
 
 @pytest.mark.parametrize(
-    ("locale", "button", "told"),
+    ("look", "button", "told"),
     [
-        ("en-GB", "Sign in with Example SSO", "The sign-in was refused there, or cancelled."),
-        ("zh-CN", "使用 Example SSO 登录", "登录被登录服务拒绝，或已取消。"),
+        (("en-GB", "light"), "Sign in with Example SSO", "The sign-in was refused there, or cancelled."),
+        (("zh-CN", "dark"), "使用 Example SSO 登录", "登录被登录服务拒绝，或已取消。"),
     ],
 )
 def test_a_refusal_is_told_in_words_and_another_attempt_leads_where_the_first_was_to(
-    visitor: Visitor, company: Company, locale: str, button: str, told: str
+    visitor: Visitor, company: Company, look: tuple[str, str], button: str, told: str
 ) -> None:
-    visit = visitor(company.site, locale=locale)
+    visit = visitor(company.site, locale=look[0], color_scheme=look[1])
     visit.open("/clusters")
     visit.page.get_by_role("link", name=button).click()
     _at_the_issuer(visit, company.issuer, "Refuse")
     expect(visit.page.get_by_role("alert")).to_contain_text(told)
     expect(visit.page).to_have_url(f"{company.site.url}/console/clusters")
+    assert violations(visit.page) == []
     visit.page.get_by_role("link", name=button).click()
     _at_the_issuer(visit, company.issuer, "Allow")
     expect(visit.page.locator(".top-user")).to_contain_text("ada")

@@ -54,7 +54,8 @@ class Door:
             for name, value in asked.items()
         )
         return (
-            f'<!doctype html><title>Issuer</title><link rel="icon" href="data:,"><form method="post" action="/authorize">{hidden}'
+            '<!doctype html><title>Issuer</title><link rel="icon" href="data:,">'
+            f'<form method="post" action="/authorize">{hidden}'
             '<label>User <input name="user"></label> <button name="decision" value="allow">Allow</button>'
             '<button name="decision" value="refuse">Refuse</button></form>'
         )
