@@ -39,7 +39,7 @@ class Door:
     redirect_url: str = ""
     says: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
-    answers: Callable[[dict[str, str]], tuple[int, dict[str, Any]]] | None = None
+    answers: Callable[[dict[str, str]], tuple[int, Any]] | None = None
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     fields: list[dict[str, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
@@ -121,8 +121,8 @@ class Issuer:
             told |= {"error": "access_denied", "error_description": "somebody said no"}
         return f"{asked['redirect_uri']}?{urlencode(told)}"
 
-    def exchanged(self, fields: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
-        """Return status and answer for a code."""
+    def exchanged(self, fields: dict[str, str], authorization: str) -> tuple[int, Any]:
+        """Return status and answer for a code: text as it is, anything else as JSON."""
         self.door.fields.append(fields)
         if self.door.answers is not None:
             return self.door.answers(fields)
@@ -165,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         status, document = self.issuer.exchanged(fields, self.headers.get("authorization", ""))
-        self._send(status, json.dumps(document))
+        self._send(status, document if isinstance(document, str) else json.dumps(document))
 
     def _send(self, status: int, text: str, media_type: str = "application/json") -> None:
         content = text.encode()

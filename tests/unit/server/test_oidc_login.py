@@ -333,13 +333,16 @@ async def test_a_token_with_a_forged_signature_lets_nobody_in(visiting: Open) ->
         (200, {"id_token": 7}, "exchange"),
         (400, {"error": {}}, "exchange"),
         (302, {}, "exchange"),
+        (200, "<html>", "exchange"),
+        (200, "[" * 100_000, "exchange"),
+        (200, [], "exchange"),
         (200, {"id_token": "x" * 2_000_000}, "exchange"),
         (200, {"id_token": "x"}, "token"),
     ],
     ids=lambda value: str(value)[:40],
 )
 async def test_what_the_issuer_answers_for_a_code_may_be_anything(
-    visiting: Open, status: int, document: dict[str, Any], reason: str
+    visiting: Open, status: int, document: Any, reason: str
 ) -> None:
     async with visiting() as at:
         at.issuer.door.answers = lambda _: (status, document)
@@ -351,6 +354,7 @@ async def test_what_the_issuer_answers_for_a_code_may_be_anything(
     [
         {"authorization_endpoint": None},
         {"authorization_endpoint": "http://plain/authorize"},
+        {"authorization_endpoint": "https://issuer:port/authorize"},
         {"token_endpoint": "file:///etc/passwd"},
         {"code_challenge_methods_supported": ["plain"]},
     ],

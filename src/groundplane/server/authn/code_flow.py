@@ -23,7 +23,7 @@ from ..config import OidcConfig
 from ..users import User
 from .contract import CredentialsRefused
 from .flows import CALLBACK, LOGIN, Answer, Flow, Flows, SignInFailed
-from .oidc import REQUEST_SECONDS, IssuerUnreachable, Oidc, OidcRefused, document
+from .oidc import REQUEST_SECONDS, TROUBLES, UNREADABLE, IssuerUnreachable, Oidc, OidcRefused, document
 
 SCOPES = ("openid", "profile", "email")
 # RFC 6749, section 3.3.
@@ -116,13 +116,13 @@ class CodeFlow:
                 if answer.status_code >= 500 or answer.status_code == 429:
                     raise SignInFailed("unreachable", f"it answers {answer.status_code} for a code")
                 found = await document(answer)
-        except (httpx2.HTTPError, OSError, TimeoutError) as error:
-            raise SignInFailed("unreachable", f"it cannot be asked for a token ({type(error).__name__})") from error
-        except ValueError as error:
+        except UNREADABLE as error:
             raise SignInFailed("exchange", "its answer for a code cannot be read") from error
+        except TROUBLES as error:
+            raise SignInFailed("unreachable", f"it cannot be asked for a token ({type(error).__name__})") from error
         token = found.get("id_token")
         if answer.status_code != 200 or not isinstance(token, str):
-            hidden = (code, flow.verifier, self._secret, quote_plus(self._secret))
+            hidden = (flow.verifier, code, quote_plus(code), self._secret, quote_plus(self._secret))
             why = _told(found.get("error"), found.get("error_description"), *hidden)
             raise SignInFailed("exchange", f"it answers {answer.status_code} for a code, without an ID token: {why}")
         return token
@@ -149,9 +149,12 @@ def _listed(discovered: dict[str, Any], name: str, otherwise: str) -> list[Any]:
 
 def _address(discovered: dict[str, Any], name: str) -> str:
     found = discovered.get(name)
-    if not isinstance(found, str) or not found.startswith("https://"):
-        raise SignInFailed("issuer", f"its {name} is no https URL")
-    return found
+    try:
+        if isinstance(found, str) and httpx2.URL(found).scheme == "https":
+            return found
+    except httpx2.InvalidURL as error:
+        raise SignInFailed("issuer", f"its {name} is no URL") from error
+    raise SignInFailed("issuer", f"its {name} is no https URL")
 
 
 def _told(error: object, description: object, *hidden: str) -> str:
@@ -171,7 +174,9 @@ def code_flow(config: OidcConfig, oidc: Oidc) -> CodeFlow | None:
     }
     if not config.redirect_url:
         for field in (field for field, given in beside.items() if given):
-            raise OidcRefused(f"cannot use oidc.{field}: it is for signing in with a browser, without oidc.redirectUrl")
+            raise OidcRefused(
+                f"cannot use oidc.{field}: it is for sign-in with a browser, which needs oidc.redirectUrl"
+            )
         return None
     if not _ours(config.redirect_url):
         wanted = f"https://HOST[:PORT]{CALLBACK}, as browsers reach Groundplane"

@@ -40,6 +40,9 @@ REQUEST_SECONDS = 10.0
 # As in kube-apiserver: a clock of the issuer that is a little ahead does no harm.
 _NOT_BEFORE_LEEWAY = 300.0
 _LARGEST_ANSWER = 1024 * 1024
+# What may come of asking an issuer, and of reading JSON that somebody else wrote.
+UNREADABLE = (ValueError, RecursionError)
+TROUBLES = (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError, *UNREADABLE)
 
 
 class OidcRefused(Refused):
@@ -86,7 +89,7 @@ class Issuer:
             self._keys.tried = self._clock()
             try:
                 await self._fetch()
-            except (httpx2.HTTPError, OSError, JoseError, ValueError, TimeoutError) as error:
+            except (*TROUBLES, JoseError) as error:
                 self._failed(error)
             else:
                 self._keys.fetched = self._clock()
@@ -131,7 +134,7 @@ async def _get(http: httpx2.AsyncClient, url: str) -> dict[str, Any]:
 
 
 async def document(answer: httpx2.Response) -> dict[str, Any]:
-    """Return the JSON object that the issuer answers; raises ValueError when it is none, or too large."""
+    """Return the JSON object that the issuer answers; raises UNREADABLE when it is none, or too large."""
     content = b""
     async for block in answer.aiter_bytes():
         content += block
@@ -187,7 +190,7 @@ class Oidc:
         try:
             payload = jws.extract_compact(token.encode()).payload
             claims = msgspec.json.decode(payload)
-        except (JoseError, ValueError):
+        except (JoseError, *UNREADABLE):
             return False
         return isinstance(claims, dict) and claims.get("iss") == self._config.issuer_url
 
@@ -200,7 +203,7 @@ class Oidc:
                 return self._decode(token, await self.issuer.keys(beyond=keys))
         except JoseError as error:
             raise _refused(f"its signature cannot be verified ({type(error).__name__})") from error
-        except ValueError as error:
+        except UNREADABLE as error:
             raise _refused("it cannot be read") from error
         except IssuerUnreachable as error:
             raise CredentialsRefused(error.message) from error
