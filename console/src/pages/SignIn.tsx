@@ -67,7 +67,7 @@ function AtIssuer(): ReactNode {
       {oidc && (
         <>
           <a
-            className="t-button t-button--theme-primary t-button--variant-base t-button--block link-button"
+            className="t-button t-button--theme-primary t-button--variant-base link-button sign-in-issuer"
             href={`${oidc.url}?${new URLSearchParams({ to }).toString()}`}
           >
             <span className="t-button__text">{text.oidc.signIn(oidc.name)}</span>
