@@ -55,6 +55,23 @@ function retryUnreachable(count: number, error: Error): boolean {
   return error instanceof ApiError && count < 100;
 }
 
+interface Ways {
+  ways: string[];
+  oidc?: OidcWay;
+}
+
+/** An issuer where one can sign in: its name, and the address that leads there. */
+export interface OidcWay {
+  name: string;
+  url: string;
+}
+
+/** The issuer where one can sign in; undefined while that is asked for, and when there is none. */
+export function useOidcWay(): OidcWay | undefined {
+  const ways = (): Promise<Ways> => json<Ways>('/login');
+  return useQuery({ queryKey: ['ways'], queryFn: ways, staleTime: Infinity, retry: retryUnreachable }).data?.oidc;
+}
+
 export type Credentials = { user: string; password: string } | { token: string };
 
 /** Sign in; throws ApiError with code 401 or 429. */

@@ -1,15 +1,21 @@
-// Signing in by name and password or by token. The page's address stays, so that one is where one was.
+// Signing in by name and password, by token, or at an issuer. The page's address stays, so that one is where one was.
 
 import type { ReactNode } from 'react';
 import { useEffect, useState } from 'react';
+import { useSearchParams } from 'react-router';
 import { Button } from '../parts/Button';
-import { useSignIn } from '../api/session';
+import { useOidcWay, useSignIn } from '../api/session';
 import { Code } from '../parts/Notice';
 import { Choosers } from '../parts/Shell';
 import { useAttempt } from '../parts/attempt';
 import { useText } from '../text';
+import type { Text } from '../text/en';
+import { en } from '../text/en';
 
 type Way = 'password' | 'token';
+type Reason = keyof Text['oidc']['failed'];
+
+const REASONS = Object.keys(en.oidc.failed) as Reason[];
 
 export function SignIn(): ReactNode {
   const text = useText();
@@ -24,6 +30,7 @@ export function SignIn(): ReactNode {
       </header>
       <main className="sign-in-card">
         <h1>{text.signIn.title}</h1>
+        <AtIssuer />
         <div className="ways" role="group">
           {(['password', 'token'] as const).map((each) => (
             <button
@@ -42,6 +49,50 @@ export function SignIn(): ReactNode {
       </main>
     </div>
   );
+}
+
+/** Signing in at the issuer that the server knows, if there is one; and why the last attempt led back here. */
+function AtIssuer(): ReactNode {
+  const text = useText();
+  const oidc = useOidcWay();
+  const reason = useReason();
+  const to = location.pathname + location.search;
+  return (
+    <>
+      {reason && (
+        <p className="error-line" role="alert">
+          {text.oidc.failed[reason]}
+        </p>
+      )}
+      {oidc && (
+        <>
+          <a
+            className="t-button t-button--theme-primary t-button--variant-base link-button sign-in-issuer"
+            href={`${oidc.url}?${new URLSearchParams({ to }).toString()}`}
+          >
+            <span className="t-button__text">{text.oidc.signIn(oidc.name)}</span>
+          </a>
+          <p className="sign-in-or">{text.oidc.or}</p>
+        </>
+      )}
+    </>
+  );
+}
+
+/** The word that the server left in the address; it is said once, and is no part of where one was. */
+function useReason(): Reason | null {
+  const [parameters, setParameters] = useSearchParams();
+  const [reason] = useState(() => REASONS.find((each) => each === parameters.get('sign-in')) ?? null);
+  const there = parameters.has('sign-in');
+  useEffect(() => {
+    if (!there) return;
+    const change = (from: URLSearchParams): URLSearchParams => {
+      from.delete('sign-in');
+      return from;
+    };
+    setParameters(change, { replace: true });
+  }, [there, setParameters]);
+  return reason;
 }
 
 function Form({ way }: { way: Way }): ReactNode {

@@ -41,6 +41,20 @@ export const en = {
     wait: 'Too many attempts failed. Try again later.',
     ended: 'Your session is over. Sign in again; you will be where you were.',
   },
+  oidc: {
+    signIn: (name: string) => `Sign in with ${name}`,
+    or: 'or',
+    failed: {
+      denied: 'The sign-in was refused there, or cancelled. Try again, or ask whoever looks after that service.',
+      exchange: 'The sign-in was not confirmed. Try again; if it fails again, the log of the server says why.',
+      expired: 'The sign-in took too long, or was begun in another browser. Try again.',
+      issuer: 'The sign-in service and Groundplane do not fit together. The log of the server says why.',
+      state: 'The answer belongs to another sign-in, such as one in another tab. Try again here.',
+      token: 'Your account there is not accepted here. Ask your administrator: the log of the server says why.',
+      unreachable: 'The sign-in service does not answer. Try again later, or sign in another way.',
+      wait: 'Too many attempts failed. Try again later.',
+    },
+  },
   state: {
     loading: 'Loading…',
     reconnecting: 'No connection to Groundplane. What you see is what was known last; it reconnects by itself.',

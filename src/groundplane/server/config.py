@@ -48,14 +48,14 @@ class LimitsConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 
 
 class SessionsConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Sessions of password users, in seconds."""
+    """Sessions of browsers, in seconds."""
 
     idle_timeout: float = 1800.0
     lifetime: float = 12 * 3600.0
 
 
 class OidcConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One issuer, with the meaning of kube-apiserver's --oidc-* flags."""
+    """One issuer, with the meaning of kube-apiserver's --oidc-* flags; with `redirect_url` browsers sign in there."""
 
     issuer_url: str
     client_id: str
@@ -66,6 +66,10 @@ class OidcConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     groups_prefix: str = ""
     required_claims: dict[str, str] = {}
     signing_algs: tuple[str, ...] = ("RS256",)
+    redirect_url: str = ""
+    client_secret_file: str = ""
+    scopes: tuple[str, ...] = ()
+    display_name: str = ""
 
 
 class ServerConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

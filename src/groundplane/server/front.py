@@ -30,6 +30,7 @@ from .inflight import InFlightLimits
 from .login import Logins
 
 if TYPE_CHECKING:
+    from .authn.code_flow import CodeFlow
     from .authn.oidc import Oidc
 
 
@@ -54,7 +55,9 @@ async def front(home: Path, config: ServerConfig, tokens: Tokens, *others: Token
         bearer = Bearer(tokens, *others, *([issuer] if issuer else []))
         users = Users(home / "users.json")
         lifetimes = Lifetimes(config.sessions.idle_timeout, config.sessions.lifetime)
-        sessions = Sessions(home / "sessions.json", Holders(users, tokens), lifetimes)
+        flow = _code_flow(config, issuer)
+        holders = Holders(users, tokens, flow.fingerprint if flow else "")
+        sessions = Sessions(home / "sessions.json", holders, lifetimes)
         stack.push_async_callback(sessions.save)
         passwords = PasswordCheck(users)
         stack.callback(passwords.close)
@@ -64,7 +67,8 @@ async def front(home: Path, config: ServerConfig, tokens: Tokens, *others: Token
             await stack.enter_async_context(audit.log.writing())
         limits = _limits(config.limits)
         parts = (issuer,) if issuer else ()
-        yield Front(chain, bearer, Logins(passwords, sessions), audit, limits, _connections(config.limits), parts)
+        logins = Logins(passwords, sessions, oidc=flow)
+        yield Front(chain, bearer, logins, audit, limits, _connections(config.limits), parts)
 
 
 def _issuer(config: ServerConfig) -> Oidc | None:
@@ -74,6 +78,14 @@ def _issuer(config: ServerConfig) -> Oidc | None:
     from .authn.oidc import oidc
 
     return oidc(config.oidc)
+
+
+def _code_flow(config: ServerConfig, issuer: Oidc | None) -> CodeFlow | None:
+    if config.oidc is None or issuer is None:
+        return None
+    from .authn.code_flow import code_flow
+
+    return code_flow(config.oidc, issuer)
 
 
 def _audit(home: Path, config: AuditConfig) -> Audit | None:

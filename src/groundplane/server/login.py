@@ -1,4 +1,4 @@
-"""Logging in and out of the console: POST /login, POST /logout, GET /session.
+"""Logging in and out of the console: GET and POST /login, POST /logout, GET /session; by OIDC see `login_oidc`.
 
 A wrong name and a wrong password are one answer, given after the same work. Whoever fails waits longer each time, and
 is told so by 429 and Retry-After before any password is looked at.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.responses import Response
@@ -25,6 +26,9 @@ from .http import Incoming, answer
 from .negotiation import JSON
 from .status import StatusError, bad_request, no_such_path, unauthorized
 from .users import AUTHENTICATED
+
+if TYPE_CHECKING:
+    from .authn.code_flow import CodeFlow
 
 _log = get_logger(__name__)
 _COOKIE = "Path=/; Secure; HttpOnly; SameSite=Strict"
@@ -46,6 +50,7 @@ class Logins:
     sessions: Sessions
     names: Backoff = field(default_factory=lambda: Backoff(NAME))
     sources: Backoff = field(default_factory=lambda: Backoff(SOURCE))
+    oidc: CodeFlow | None = None
 
     async def begin(self, wanted: _Wanted, source: str) -> tuple[str, str, tuple[str, ...]]:
         """Return the cookie of a new session, its user and groups; raises 401, and 429 while somebody has to wait."""
@@ -91,26 +96,46 @@ def _come_again(seconds: float) -> StatusError:
     return StatusError(429, "TooManyRequests", "too many logins failed: please try again later", details=details)
 
 
-def _logins(incoming: Incoming) -> Logins:
+def logins_of(incoming: Incoming) -> Logins:
+    """Return what logging in works with; raises 404 when nobody logs in here."""
     if incoming.server.logins is None:
         raise no_such_path()
     return incoming.server.logins
 
 
-def _asking(incoming: Incoming) -> Asking:
+def asking_of(incoming: Incoming) -> Asking:
+    """Return what the request shows of who makes it."""
     return Asking(incoming.request.method, incoming.request.scope["headers"])
+
+
+def source_of_request(incoming: Incoming) -> str:
+    """Return whose failures count together with those of this request."""
+    client = incoming.request.client
+    return source_of(client.host if client else "")
+
+
+def session_cookie(value: str) -> str:
+    """Return the header that sets the cookie of a session."""
+    return f"{COOKIE}={value}; {_COOKIE}"
+
+
+async def ways(incoming: Incoming) -> Response:
+    """Say by what one can log in, for the page that asks for it."""
+    oidc = logins_of(incoming).oidc
+    if oidc is None:
+        return answer({"ways": ["password", "token"]})
+    return answer({"ways": ["password", "token", "oidc"], "oidc": {"name": oidc.name, "url": oidc.address}})
 
 
 async def login(incoming: Incoming) -> Response:
     """Begin a session for a name and its password, or for a token."""
-    logins = _logins(incoming)
-    check_site(_asking(incoming))
+    logins = logins_of(incoming)
+    check_site(asking_of(incoming))
     wanted = await _wanted(incoming)
-    client = incoming.request.client
-    cookie, name, groups = await logins.begin(wanted, source_of(client.host if client else ""))
+    cookie, name, groups = await logins.begin(wanted, source_of_request(incoming))
     annotate(incoming.request.scope, "groundplane.dev/login", name)
     response = answer({"user": name, "groups": list(groups)})
-    response.headers["set-cookie"] = f"{COOKIE}={cookie}; {_COOKIE}"
+    response.headers["set-cookie"] = session_cookie(cookie)
     return response
 
 
@@ -130,7 +155,7 @@ async def _wanted(incoming: Incoming) -> _Wanted:
 
 async def logout(incoming: Incoming) -> Response:
     """End the session of the request."""
-    await _logins(incoming).sessions.end(_asking(incoming))
+    await logins_of(incoming).sessions.end(asking_of(incoming))
     response = answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
     response.headers["set-cookie"] = f"{COOKIE}=; Max-Age=0; {_COOKIE}"
     return response
@@ -138,7 +163,7 @@ async def logout(incoming: Incoming) -> Response:
 
 async def session(incoming: Incoming) -> Response:
     """Say whose session it is and when it ends at the latest; 401 without one."""
-    current = _logins(incoming).sessions.current(_asking(incoming))
+    current = logins_of(incoming).sessions.current(asking_of(incoming))
     if current is None:
         raise unauthorized()
     until = rfc3339(datetime.fromtimestamp(current.until, UTC))

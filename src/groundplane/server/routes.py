@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from . import handlers, login, pages, system
+from . import handlers, login, login_oidc, pages, system
 from .access import reviews
 from .access.token_request import request_token
+from .authn.flows import CALLBACK, LOGIN
 from .http import Handler, Incoming
 from .lasting import Lasting
 
@@ -50,7 +51,10 @@ SYSTEM: tuple[Row, ...] = (
     Row("GET", "/version", Access.PATH, system.version),
     Row("GET", "/", Access.PATH, system.index),
     # They look at name, password and cookie by themselves: nobody needs a right to log in or out.
+    Row("GET", "/login", Access.ANYONE, login.ways),
     Row("POST", "/login", Access.ANYONE, login.login),
+    Row("GET", LOGIN, Access.ANYONE, login_oidc.begin),
+    Row("GET", CALLBACK, Access.ANYONE, login_oidc.finish),
     Row("POST", "/logout", Access.ANYONE, login.logout),
     Row("GET", "/session", Access.ANYONE, login.session),
     Row("GET", "/api", Access.PATH, system.api),

@@ -163,7 +163,14 @@ async def test_elliptic_keys_are_taken_when_their_algorithm_is_allowed(issuer: R
         await _oidc(issuer).user_of(token)
 
 
-@pytest.mark.parametrize("token", ["x", "a.b.c", "", "....", "\udcff.x.y"])
+_DEEP = base64.urlsafe_b64encode(b"[" * 60_000).decode()
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["x", "a.b.c", "", "....", "\udcff.x.y", f"eyJhbGciOiJSUzI1NiJ9.{_DEEP}.x", f"{_DEEP}.e30.x"],
+    ids=lambda token: repr(token[:30]),
+)
 async def test_what_is_no_token_of_the_issuer_is_left_to_others(issuer: RealIssuer, token: str) -> None:
     assert await _oidc(issuer).user_of(token) is None
     assert issuer.asked == {}

@@ -22,6 +22,8 @@ from .log import AuditLog
 from .policy import LEVEL_NAMES, Level, Policy
 
 _LONGEST_ID = 64
+# An issuer's answer comes here, with a code that is good for a sign-in until it is used.
+_UNTOLD = "/login/"
 _HEALTH = ("/livez", "/readyz", "/healthz")
 # A body is kept for the line up to the size at which the API refuses it; an answer up to this.
 _MOST_KEPT = 4 * 1024 * 1024
@@ -162,7 +164,7 @@ def _write(audit: Audit, trail: _Trail, scope: Scope, stage: str) -> None:
         return
     now = time.time_ns()
     impersonated = scope.get("groundplane.user") if scope.get("groundplane.impersonator") else None
-    query: bytes = scope["query_string"]
+    query: bytes = b"" if trail.info.path.startswith(_UNTOLD) else scope["query_string"]
     uri = scope["raw_path"].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
     headers = scope["headers"]
     event = events.Event(

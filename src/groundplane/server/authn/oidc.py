@@ -15,7 +15,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import httpx2
@@ -36,10 +36,13 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS
 REFETCH_SECONDS = 10.0
 FRESH_SECONDS = 3600.0
 USABLE_SECONDS = 24 * 3600.0
-_REQUEST_SECONDS = 10.0
+REQUEST_SECONDS = 10.0
 # As in kube-apiserver: a clock of the issuer that is a little ahead does no harm.
 _NOT_BEFORE_LEEWAY = 300.0
 _LARGEST_ANSWER = 1024 * 1024
+# What may come of asking an issuer, and of reading JSON that somebody else wrote.
+UNREADABLE = (ValueError, RecursionError)
+TROUBLES = (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError, *UNREADABLE)
 
 
 class OidcRefused(Refused):
@@ -53,6 +56,7 @@ class IssuerUnreachable(Denied):
 @dataclass(slots=True)
 class _Keys:
     found: jwk.KeySet | None = None
+    discovered: dict[str, Any] = field(default_factory=dict)
     fetched: float = float("-inf")
     tried: float = float("-inf")
 
@@ -62,11 +66,16 @@ class Issuer:
 
     def __init__(self, url: str, trust: ssl.SSLContext, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
-        self._trust = trust
+        self.trust = trust
         self._clock = clock
         self._keys = _Keys()
         self._fetching = asyncio.Lock()
         self.trouble = ""
+
+    async def discovered(self) -> dict[str, Any]:
+        """Return what the issuer says of itself, as old as its keys at most. Raises IssuerUnreachable."""
+        await self.keys()
+        return self._keys.discovered
 
     async def keys(self, *, beyond: jwk.KeySet | None = None) -> jwk.KeySet:
         """Return the keys, others than `beyond` if the issuer has them by now. Raises IssuerUnreachable."""
@@ -79,8 +88,8 @@ class Issuer:
                 return self._usable()
             self._keys.tried = self._clock()
             try:
-                self._keys.found = await self._fetch()
-            except (httpx2.HTTPError, OSError, JoseError, ValueError, TimeoutError) as error:
+                await self._fetch()
+            except (*TROUBLES, JoseError) as error:
                 self._failed(error)
             else:
                 self._keys.fetched = self._clock()
@@ -100,17 +109,17 @@ class Issuer:
             _log.error("issuer cannot be asked for its keys", issuer=self._url, why=f"{type(error).__name__}: {error}")
         self.trouble = "the issuer cannot be asked for its keys; the server's log says why"
 
-    async def _fetch(self) -> jwk.KeySet:
-        async with asyncio.timeout(_REQUEST_SECONDS), httpx2.AsyncClient(verify=self._trust) as http:
+    async def _fetch(self) -> None:
+        async with asyncio.timeout(REQUEST_SECONDS), httpx2.AsyncClient(verify=self.trust) as http:
             discovered = await _get(http, f"{self._url.rstrip('/')}/.well-known/openid-configuration")
             if discovered.get("issuer") != self._url:
                 raise ValueError(f"it says that it is {discovered.get('issuer')!r}")
             where = discovered.get("jwks_uri")
             if not isinstance(where, str) or not where.startswith("https://"):
                 raise ValueError("its jwks_uri is no https URL")
-            document = await _get(http, where)
-        keys = [key for key in document.get("keys") or () if isinstance(key, dict) and _signs(key)]
-        return jwk.KeySet.import_key_set({"keys": keys})
+            shown = await _get(http, where)
+        keys = [key for key in shown.get("keys") or () if isinstance(key, dict) and _signs(key)]
+        self._keys.found, self._keys.discovered = jwk.KeySet.import_key_set({"keys": keys}), discovered
 
 
 def _signs(key: dict[str, Any]) -> bool:
@@ -119,17 +128,22 @@ def _signs(key: dict[str, Any]) -> bool:
 
 
 async def _get(http: httpx2.AsyncClient, url: str) -> dict[str, Any]:
-    content = b""
     async with http.stream("GET", url) as answer:
         answer.raise_for_status()
-        async for block in answer.aiter_bytes():
-            content += block
-            if len(content) > _LARGEST_ANSWER:
-                raise ValueError(f"{url} answers more than {_LARGEST_ANSWER} bytes")
-    document = msgspec.json.decode(content)
-    if not isinstance(document, dict):
-        raise ValueError(f"{url} is no JSON object")
-    return document
+        return await document(answer)
+
+
+async def document(answer: httpx2.Response) -> dict[str, Any]:
+    """Return the JSON object that the issuer answers; raises UNREADABLE when it is none, or too large."""
+    content = b""
+    async for block in answer.aiter_bytes():
+        content += block
+        if len(content) > _LARGEST_ANSWER:
+            raise ValueError(f"{answer.url} answers more than {_LARGEST_ANSWER} bytes")
+    found = msgspec.json.decode(content)
+    if not isinstance(found, dict):
+        raise ValueError(f"{answer.url} is no JSON object")
+    return found
 
 
 class Oidc:
@@ -139,41 +153,57 @@ class Oidc:
 
     def __init__(self, config: OidcConfig, issuer: Issuer, *, now: Callable[[], float] = time.time) -> None:
         self._config = config
-        self._issuer = issuer
+        self.issuer = issuer
         self._now = now
 
     @property
     def trouble(self) -> str:
         """What is wrong with the issuer, "" when all is well."""
-        return self._issuer.trouble
+        return self.issuer.trouble
 
     async def user_of(self, token: str) -> User | None:
         """Return whom the token names, None when another issuer made it. Raises CredentialsRefused."""
         if not self._ours(token):
             return None
+        return self._user(await self._checked(token))
+
+    async def user_of_sign_in(self, token: str, nonce: str) -> User:
+        """Return whom a token names that was made for the sign-in with this nonce. Raises CredentialsRefused."""
+        if not self._ours(token):
+            raise _refused("another issuer made it")
+        claims = await self._checked(token)
+        if claims.get("nonce") != nonce:
+            raise _refused("it was made for another sign-in")
+        if claims.get("azp", self._config.client_id) != self._config.client_id:
+            raise _refused("it was made for another client")
+        return self._user(claims)
+
+    async def _checked(self, token: str) -> dict[str, Any]:
         claims = await self._verified(token)
         self._check(claims)
-        name = self._user_name(claims)
-        return User(name, self._groups(claims))
+        return claims
+
+    def _user(self, claims: dict[str, Any]) -> User:
+        return User(self._user_name(claims), self._groups(claims))
 
     def _ours(self, token: str) -> bool:
         try:
             payload = jws.extract_compact(token.encode()).payload
             claims = msgspec.json.decode(payload)
-        except (JoseError, ValueError):
+        except (JoseError, *UNREADABLE):
             return False
         return isinstance(claims, dict) and claims.get("iss") == self._config.issuer_url
 
     async def _verified(self, token: str) -> dict[str, Any]:
         try:
-            keys = await self._issuer.keys()
+            keys = await self.issuer.keys()
             try:
                 return self._decode(token, keys)
             except (InvalidKeyIdError, MissingKeyError):
-                return self._decode(token, await self._issuer.keys(beyond=keys))
+                return self._decode(token, await self.issuer.keys(beyond=keys))
         except JoseError as error:
             raise _refused(f"its signature cannot be verified ({type(error).__name__})") from error
-        except ValueError as error:
+        except UNREADABLE as error:
             raise _refused("it cannot be read") from error
         except IssuerUnreachable as error:
             raise CredentialsRefused(error.message) from error

@@ -1,7 +1,8 @@
 """Sessions of browsers: a cookie that no script can read, of which only the hash is kept.
 
-A session is begun by a password or by a token of the tokens file. It ends when it is not used for a while, after its
-lifetime in any case, at logout, and at once when its user is removed or gets another password, or its token is over.
+A session is begun by a password, by a token of the tokens file, or by what an OIDC issuer vouches for. It ends when it
+is not used for a while, after its lifetime in any case, at logout, and at once when its user is removed or gets another
+password, or its token is over; one that an issuer vouched for, when the settings for the issuer are others.
 Sessions survive a restart; one that was last used after the file was written may have to log in again after a crash.
 
 A browser sends the cookie by itself, also when another site made it ask. SameSite=Strict stops that; besides, a request
@@ -44,12 +45,15 @@ class SessionsRefused(Denied):
 class _Session(msgspec.Struct):
     sha256: str
     user: str
-    # Of the password hash under which the session was begun; "" when a token began it.
+    # Of the password hash under which the session was begun; "" when something else began it.
     fingerprint: str
     begun: float
     used: float
-    # The hash of that token.
+    # The hash of the token that began it.
     token: str = ""
+    # Of the settings for the issuer that vouched for its user, and the groups that it named then.
+    issuer: str = ""
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +66,19 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """Who may have a session."""
+    """Who may have a session. `issuer` is the fingerprint of the settings for the issuer, "" without one."""
 
     users: Users
     tokens: Tokens
+    issuer: str = ""
 
     def of(self, session: _Session) -> User | None:
         """Return whose session it is, None when it is nobody's any more."""
         if session.token:
             return self.tokens.holder(session.token)
+        if session.issuer:
+            user = User(session.user, (*session.groups, AUTHENTICATED))
+            return user if session.issuer == self.issuer else None
         account = self.users.find(session.user)
         if account is None or _fingerprint(account) != session.fingerprint:
             return None
@@ -107,7 +115,13 @@ class Sessions:
         user = self._holders.tokens.authenticate(token)
         return (await self._begin(user.name, token=token_hash(token)), user) if user is not None else None
 
-    async def _begin(self, name: str, *, fingerprint: str = "", token: str = "") -> str:
+    async def begin_for(self, user: User) -> str:
+        """Return the cookie of a new session of a user for whom the issuer vouches."""
+        return await self._begin(user.name, issuer=self._holders.issuer, groups=user.groups)
+
+    async def _begin(
+        self, name: str, *, fingerprint: str = "", token: str = "", issuer: str = "", groups: tuple[str, ...] = ()
+    ) -> str:
         cookie, now = secrets.token_urlsafe(32), self._clock()
         self._forget_over()
         mine = [key for key, session in self._sessions.items() if session.user == name]
@@ -115,19 +129,19 @@ class Sessions:
             del self._sessions[key]
         while len(self._sessions) >= _MOST:
             del self._sessions[next(iter(self._sessions))]
-        session = _Session(_hash(cookie), name, fingerprint, now, now, token)
+        session = _Session(_hash(cookie), name, fingerprint, now, now, token, issuer, groups)
         self._sessions[session.sha256] = session
         await self.save()
         return cookie
 
     async def end(self, asking: Asking) -> None:
         """End the session of the request."""
-        if self._sessions.pop(_hash(_token(asking)), None) is not None:
+        if self._sessions.pop(_hash(cookie_of(asking, COOKIE)), None) is not None:
             await self.save()
 
     def current(self, asking: Asking) -> Current | None:
         """Return the session of the request, which counts as used now."""
-        token = _token(asking)
+        token = cookie_of(asking, COOKIE)
         session = self._sessions.get(_hash(token)) if token else None
         if session is None:
             return None
@@ -189,12 +203,13 @@ def check_site(asking: Asking) -> None:
         )
 
 
-def _token(asking: Asking) -> str:
+def cookie_of(asking: Asking, name: str) -> str:
+    """Return the cookie of this name, "" without one."""
     given = asking.header(b"cookie")
-    if COOKIE not in given:
+    if name not in given:
         return ""
     try:
-        morsel = SimpleCookie(given).get(COOKIE)
+        morsel = SimpleCookie(given).get(name)
     except CookieError:
         return ""
     return morsel.value if morsel else ""
