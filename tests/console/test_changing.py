@@ -357,3 +357,18 @@ def test_a_viewer_is_offered_nothing_of_this(visitor: Visitor, works: Site) -> N
         visit.page.locator("h1").wait_for()
         expect(visit.page.get_by_role("region", name="YAML")).to_be_visible()
         assert visit.page.locator("main button:not(.table-sort):not(.copyable button)").count() == 0
+
+
+def test_the_editor_offers_the_fields_and_values_of_our_kinds(visitor: Visitor, works: Site) -> None:
+    works.make("clusters", fleet.made("written"))
+    visit = visitor(works)
+    visit.sign_in(path="/clusters/default/written/yaml")
+    with visit.page.expect_response(lambda answer: "/openapi/v3/apis/groundplane.dev" in answer.url):
+        visit.page.get_by_role("button", name="Edit").click()
+    visit.rewrite("spec:\n  runtime:\n    name: ")
+    visit.page.keyboard.press("Control+End")
+    visit.page.keyboard.type("c")
+    expect(visit.page.locator(".cm-tooltip-autocomplete")).to_contain_text("containerd")
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.get_by_role("textbox", name="YAML")).to_contain_text("name: containerd")
+    assert visit.said_badly() == []

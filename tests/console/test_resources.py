@@ -300,3 +300,23 @@ def test_a_drain_evicts_what_may_go_and_names_what_may_not(visitor: Visitor, beh
     assert pods(behind, "n-drain") == {"daemon", "lonely"}
     refused = "the server responded with a status of 429"
     assert [line for line in visit.said_badly() if refused not in line] == []
+
+
+# --- what the editor knows -----------------------------------------------------------------------------------------
+
+
+def test_the_editor_offers_the_fields_that_the_cluster_describes(visitor: Visitor, behind: Behind) -> None:
+    deployment(behind, "described")
+    visit = visitor(behind.site)
+    visit.sign_in(path="/clusters/default/real/resources/apps/v1/deployments/default/described")
+    with visit.page.expect_response(lambda answer: "/openapi/" in answer.url and answer.status == 200):
+        visit.page.get_by_role("button", name="Edit").click()
+    visit.rewrite("apiVersion: apps/v1\nkind: Deployment\nspec:\n  ")
+    visit.page.keyboard.press("Control+End")
+    visit.page.keyboard.type("prog")
+    offer = visit.page.locator(".cm-tooltip-autocomplete")
+    expect(offer).to_contain_text("progressDeadlineSeconds")
+    expect(visit.page.locator(".cm-completionInfo")).to_contain_text("maximum time in seconds")
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.get_by_role("textbox", name="YAML")).to_contain_text("progressDeadlineSeconds:")
+    assert [line for line in visit.said_badly() if "/openapi/v3" not in line] == []

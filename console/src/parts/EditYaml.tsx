@@ -7,6 +7,8 @@ import { useState } from 'react';
 import { parse, stringify } from 'yaml';
 import { ApiError, json } from '../api/http';
 import type { Obj } from '../api/resources';
+import type { Kinds } from '../api/schema';
+import { schemaOf } from '../api/schema';
 import { useText } from '../text';
 import { Button } from './Button';
 import { Editor } from './Editor';
@@ -45,6 +47,7 @@ export function EditYaml({ path, mayEdit }: { path: string; mayEdit: boolean }):
     <Change
       path={path}
       content={content}
+      object={data}
       done={(changed) => {
         if (changed) client.setQueryData(['object', path], changed);
         else void client.invalidateQueries({ queryKey: ['object', path] });
@@ -64,11 +67,13 @@ function readable(object: Obj): object {
 interface ChangeProps {
   path: string;
   content: string;
+  object: Obj;
   done: (changed?: Obj) => void;
 }
 
-function Change({ path, content, done }: ChangeProps): ReactNode {
+function Change({ path, content, object, done }: ChangeProps): ReactNode {
   const text = useText();
+  const kinds = useSchema(path, object);
   const [written, setWritten] = useState(content);
   const { busy, error, run } = useAttempt();
   const save = async (): Promise<void> => {
@@ -78,7 +83,7 @@ function Change({ path, content, done }: ChangeProps): ReactNode {
     <>
       {error?.code === 409 && <p className="banner">{text.yaml.conflict}</p>}
       {error && <ErrorLine error={error} />}
-      <Editor label={text.cluster.yaml} content={content} change={setWritten} />
+      <Editor label={text.cluster.yaml} content={content} change={setWritten} kinds={kinds} />
       <div className="table-bar">
         <Button theme="primary" loading={busy} onClick={() => void run(save)}>
           {text.yaml.save}
@@ -94,6 +99,14 @@ function Change({ path, content, done }: ChangeProps): ReactNode {
       </div>
     </>
   );
+}
+
+/** What the fields of an object are, of the API that its path is in; null while that is not known. */
+function useSchema(path: string, { apiVersion = '', kind = '' }: Obj): Kinds | null {
+  const base = path.split(/\/apis?\//)[0] ?? '';
+  const queryKey = ['schema', base, apiVersion, kind];
+  const { data } = useQuery({ queryKey, queryFn: () => schemaOf(base, { apiVersion, kind }), staleTime: Infinity });
+  return data ?? null;
 }
 
 /** What was written as an object; a mistake in the YAML is an ApiError, as one that the server finds. */

@@ -1,0 +1,244 @@
+"""A cluster's whole life in the console: machines added, a cluster created by form, its Foundation changed, the drift
+mended by a migration that is approved, a pod's log and shell, and the cluster deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import yaml
+from playwright.sync_api import Locator, Page, expect
+
+from support.browser import chromium
+from support.long import long
+
+from .test_life_of_a_cluster import traces
+from .world import ROOT, World
+
+pytestmark = [pytest.mark.lab, pytest.mark.e2e]
+
+PATIENCE = 30_000
+CREATED = MIGRATED = 420_000
+
+
+@dataclass(frozen=True)
+class Words:
+    """What stands on the buttons and labels, in one language."""
+
+    locale: str
+    token: str = "Token"
+    machines: str = "Machines"
+    clusters: str = "Clusters"
+    add: str = "Add machines"
+    addresses: str = "Addresses"
+    prefix: str = "Name begins with"
+    key: str = "Private key"
+    add_three: str = "Add 3 machines"
+    foundations: str = "Foundations"
+    new: str = "New Foundation"
+    name: str = "Name"
+    version: str = "Version"
+    runtime: str = "Runtime"
+    systems: str = "Operating systems to move to"
+    time: str = "Time service"
+    create: str = "Create"
+    create_cluster: str = "Create cluster"
+    foundation: str = "Foundation"
+    more: str = "Further fields of the spec, as YAML"
+    role: str = "Role"
+    operations: str = "Operations"
+    approve: str = "Approve"
+    succeeded: str = "Succeeded"
+    ready: str = "Ready"
+    by_form: str = "Change by form"
+    save: str = "Save"
+    drift: str = "Drift"
+    resources: str = "Resources"
+    terminal: str = "Terminal"
+    log: str = "Log"
+    ended: str = "The shell has ended."
+    delete: str = "Delete…"
+    type_name: str = "Type e2e to confirm"
+    confirm: str = "Confirm"
+    none: str = "There is no cluster yet."
+    waiting: str = "Awaiting approval"
+
+
+ENGLISH = Words("en-GB")
+CHINESE = Words(
+    "zh-CN", "令牌", "机器", "集群", "添加机器", "地址", "名称前缀", "私钥", "添加 3 台机器",
+    "基座", "新建基座", "名称", "版本", "运行时", "推荐的操作系统", "时间同步服务", "创建", "创建集群",
+    "基座", "其他 spec 字段（YAML）", "角色", "操作", "批准", "成功", "就绪", "用表单修改", "保存",
+    "偏差", "资源", "终端", "日志", "会话已结束。", "删除…", "输入 e2e 以确认", "确认", "还没有集群。", "等待批准",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [ENGLISH, pytest.param(CHINESE, marks=long)], ids=["en", "zh"])
+def test_a_cluster_lives_in_the_console(world: World, words: Words) -> None:
+    before = traces(world)
+    config = yaml.safe_load(world.engine.kubeconfig.read_text())
+    server, token = config["clusters"][0]["cluster"]["server"], config["users"][0]["user"]["token"]
+    with chromium() as browser:
+        context = browser.new_context(
+            ignore_https_errors=True, viewport={"width": 1280, "height": 800}, locale=words.locale
+        )
+        context.set_default_timeout(PATIENCE)
+        page, said = context.new_page(), list[str]()
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.goto(server)
+        page.get_by_role("button", name=words.token, exact=True).click()
+        page.locator("input[name=token]").fill(token)
+        page.locator("form button[type=submit]").click()
+        life = Life(page, words, world)
+        life.begin()
+        life.change()
+        life.look_inside(server)
+        life.end()
+        context.close()
+    # There is no session at first, and what is typed into a form is not right from its first letter on.
+    assert [line for line in said if "status of 401" not in line and "status of 422" not in line] == []
+    assert traces(world) == before
+
+
+@dataclass
+class Life:
+    """What an operator does, page by page."""
+
+    page: Page
+    words: Words
+    world: World
+
+    def menu(self, name: str) -> None:
+        self.page.locator("nav.menu").get_by_role("link", name=name, exact=True).click()
+
+    def row(self, name: str) -> Locator:
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=name, exact=True))
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def fill(self, label: str, text: str) -> None:
+        self.page.get_by_label(label, exact=True).fill(text)
+
+    def begin(self) -> None:
+        """Three machines, a Foundation with Docker, and a cluster on them whose plan is approved."""
+        self._machines()
+        self._foundation()
+        page, words = self.page, self.words
+        self.menu(words.clusters)
+        page.get_by_role("link", name=words.create_cluster).click()
+        self.fill(words.name, "e2e")
+        page.get_by_label(words.foundation).select_option("ground")
+        lab_only = yaml.safe_load((ROOT / "examples/demo/cluster.yaml").read_text())["spec"]
+        self.fill(words.more, yaml.safe_dump({key: lab_only[key] for key in ("addons", "components", "kubeadm")}))
+        for number, found in enumerate(self.world.lab.machines):
+            role = "Worker" if number else "ControlPlane"
+            page.get_by_label(f"{words.role}: {found.name}").select_option(role)
+        self.press(words.create)
+        expect(page.get_by_role("heading", name="e2e")).to_be_visible()
+        self._approve(CREATED)
+        expect(page.locator(".page-head .status")).to_have_text(words.ready, timeout=PATIENCE)
+
+    def _machines(self) -> None:
+        page, words, lab = self.page, self.words, self.world.lab
+        self.menu(words.machines)
+        page.get_by_role("link", name=words.add).click()
+        self.fill(words.addresses, "\n".join(found.address for found in lab.machines))
+        self.fill(words.prefix, lab.machines[0].name.removesuffix("1"))
+        self.fill(words.key, lab.private_key.read_text())
+        self.press(words.add_three)
+        for found in lab.machines:
+            expect(self.row(found.name)).to_contain_text(words.ready)
+
+    def _foundation(self) -> None:
+        page, words = self.page, self.words
+        self.menu(words.foundations)
+        page.get_by_role("link", name=words.new).click()
+        self.fill(words.name, "ground")
+        self.fill(words.version, "v1.20.2")
+        page.get_by_label(words.runtime, exact=True).select_option("docker")
+        self.fill(words.systems, "debian 12")
+        # The lab's machines share the clock of the machine that they run on.
+        page.get_by_label(words.time).select_option("Ignored")
+        self.press(words.create)
+        expect(page.get_by_role("heading", name="ground")).to_be_visible()
+
+    def _approve(self, milliseconds: int) -> None:
+        """See the plan that waits succeed, and go back to the cluster."""
+        page, words = self.page, self.words
+        self._begin()
+        expect(page.locator(".page-head .status")).to_have_text(words.succeeded, timeout=milliseconds)
+        self.menu(words.clusters)
+        self.row("e2e").get_by_role("link", name="e2e").click()
+
+    def _begin(self) -> None:
+        """Open the plan that waits, and approve it."""
+        page, words = self.page, self.words
+        page.locator("nav.tabs").get_by_role("link", name=words.operations, exact=True).click()
+        waiting = page.get_by_role("row").filter(has_text=words.waiting)
+        waiting.get_by_role("link").first.click(timeout=90_000)
+        self.press(words.approve)
+        page.get_by_role("dialog").get_by_role("button", name=words.approve, exact=True).click()
+
+    def change(self) -> None:
+        """The Foundation wants containerd: the drift shows, and the migration is approved."""
+        page, words = self.page, self.words
+        self.menu(words.foundations)
+        page.get_by_role("link", name="ground").click()
+        page.get_by_role("link", name=words.by_form).click()
+        page.get_by_label(words.runtime, exact=True).select_option("containerd")
+        self.press(words.save)
+        page.get_by_role("link", name="e2e").click()
+        page.locator("nav.tabs").get_by_role("link", name=words.drift, exact=True).click()
+        drift = page.get_by_role("row").filter(has_text=words.runtime).filter(has_text="containerd")
+        expect(drift).to_contain_text("docker")
+        self._approve(MIGRATED)
+        nodes = self.world.nodes().values()
+        runtimes = {node["status"]["nodeInfo"]["containerRuntimeVersion"].partition(":")[0] for node in nodes}
+        assert runtimes == {"containerd"}
+
+    def look_inside(self, server: str) -> None:
+        """A shell in a pod, and its log."""
+        self.world.workload_answers()
+        page, words = self.page, self.words
+        page.locator("nav.tabs").get_by_role("link", name=words.resources, exact=True).click()
+        link = page.get_by_role("link", name="echo-").first
+        pod = link.inner_text()
+        link.click()
+        page.get_by_role("link", name=words.terminal, exact=True).click()
+        screen = page.locator(".xterm-rows")
+        expect(screen).to_contain_text("#", timeout=PATIENCE)
+        page.keyboard.type("hostname && echo $((6*7))\n")
+        expect(screen).to_contain_text(pod)
+        expect(screen).to_contain_text("42")
+        page.keyboard.type("exit\n")
+        expect(page.get_by_text(words.ended)).to_be_visible()
+        page.goto(f"{server}/console/clusters/default/e2e/resources/-/v1/pods?q=kube-scheduler")
+        page.get_by_role("link", name="kube-scheduler").first.click()
+        page.get_by_role("link", name=words.log, exact=True).click()
+        expect(page.get_by_role("log")).to_contain_text("Serving securely on")
+
+    def end(self) -> None:
+        """The cluster is deleted after its name was typed, and its machines after theirs."""
+        page, words = self.page, self.words
+        self.menu(words.clusters)
+        self.row("e2e").get_by_role("link", name="e2e").click()
+        self.press(words.delete)
+        self._confirm(words.confirm, words.type_name, "e2e")
+        self.row("e2e").get_by_role("link", name="e2e").click()
+        self._begin()
+        expect(page.locator(".page-head .status")).to_have_text(words.succeeded, timeout=MIGRATED)
+        self.menu(words.clusters)
+        expect(page.get_by_text(words.none)).to_be_visible()
+        for found in self.world.lab.machines:
+            self.menu(words.machines)
+            self.row(found.name).get_by_role("link", name=found.name).click()
+            self.press(words.delete)
+            self._confirm(words.delete.rstrip("…"), words.type_name.replace("e2e", found.name), found.name)
+            expect(self.row(found.name)).to_have_count(0)
+
+    def _confirm(self, action: str, label: str, typed: str) -> None:
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_label(label).fill(typed)
+        dialog.get_by_role("button", name=action, exact=True).click()
+        expect(dialog).to_have_count(0)
