@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { NavLink, Outlet } from 'react-router';
 import { Button } from './Button';
+import { useAccountRights } from '../api/accounts';
 import type { Session } from '../api/session';
 import { useSignOut } from '../api/session';
 import type { Language, Theme } from '../text';
@@ -21,6 +22,7 @@ const PAGES = [
 export function Shell({ session }: { session: Session }): ReactNode {
   const { text } = useChoices();
   const [open, setOpen] = useState(false);
+  const pages = [...PAGES.map(([to, name]): [string, string] => [to, text.menu[name]]), ...useAccountPages()];
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -46,7 +48,7 @@ export function Shell({ session }: { session: Session }): ReactNode {
       </header>
       <nav id="menu" className={open ? 'menu menu-open' : 'menu'} aria-label={text.menu.label}>
         <ul>
-          {PAGES.map(([to, name]) => (
+          {pages.map(([to, title]) => (
             <li key={to}>
               <NavLink
                 to={to}
@@ -55,7 +57,7 @@ export function Shell({ session }: { session: Session }): ReactNode {
                   setOpen(false);
                 }}
               >
-                {text.menu[name]}
+                {title}
               </NavLink>
             </li>
           ))}
@@ -66,6 +68,18 @@ export function Shell({ session }: { session: Session }): ReactNode {
       </main>
     </div>
   );
+}
+
+/** Pages that are there for who may do what they are for. */
+function useAccountPages(): [string, string][] {
+  const { text } = useChoices();
+  const may = useAccountRights();
+  return [
+    ...(may('list', 'users') || may('list', 'tokens')
+      ? ([['/accounts', text.accounts.title]] as [string, string][])
+      : []),
+    ...(may('list', 'auditevents') ? ([['/audit', text.audit.title]] as [string, string][]) : []),
+  ];
 }
 
 /** Whoever may see one namespace only has to say which. */

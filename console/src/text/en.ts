@@ -1,5 +1,7 @@
 // English, and the list of everything that can be said. A function takes what has to stand in the sentence.
 
+import { accounts, audit } from './en/accounts';
+
 export const en = {
   name: 'English',
   product: 'Groundplane',
@@ -317,6 +319,8 @@ export const en = {
     conflict:
       'Somebody else changed it meanwhile; nothing of theirs is lost. Copy what you wrote, discard, and edit what is there now.',
   },
+  accounts,
+  audit,
   phases: {} as Record<string, string>,
   dimensions: {
     OperatingSystem: 'Operating system',

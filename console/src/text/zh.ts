@@ -1,6 +1,7 @@
 // Chinese. The compiler says when a sentence is missing.
 
 import type { Text } from './en';
+import { accounts, audit } from './zh/accounts';
 
 export const zh: Text = {
   name: '中文',
@@ -315,6 +316,8 @@ export const zh: Text = {
     discard: '放弃',
     conflict: '其他人已修改该对象，其修改不会丢失。请复制您的内容，放弃后在最新内容上重新编辑。',
   },
+  accounts,
+  audit,
   phases: {
     Pending: '等待中',
     Creating: '创建中',
