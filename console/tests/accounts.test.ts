@@ -22,6 +22,17 @@ test('only what is asked for is in the query', () => {
   });
 });
 
+test('changes are everything but reading and asking', () => {
+  const query = new URLSearchParams(queryOf({ ...NO_FILTERS, verb: 'changes' }, NOW, ''));
+  expect(query.get('fieldSelector')?.split(',')).toEqual([
+    'event.verb!=get',
+    'event.verb!=list',
+    'event.verb!=watch',
+    'event.objectRef.apiGroup!=authorization.k8s.io',
+    'event.objectRef.apiGroup!=authentication.k8s.io',
+  ]);
+});
+
 test('what separates terms of a selector stays part of a name', () => {
   const query = new URLSearchParams(queryOf({ ...NO_FILTERS, user: 'a,event.verb=get\\' }, NOW, ''));
   expect(query.get('fieldSelector')).toBe('event.user.username=a\\,event.verb\\=get\\\\');

@@ -48,11 +48,22 @@ const FIELDS = {
   code: 'event.responseStatus.code',
 } as const;
 
+/** In place of a verb: all of those that may change something. */
+export const CHANGES = 'changes';
+
+// Reviews are questions, though they are asked by creating something.
+const NO_CHANGES = [
+  ...['get', 'list', 'watch'].map((verb) => `${FIELDS.verb}!=${verb}`),
+  'event.objectRef.apiGroup!=authorization.k8s.io',
+  'event.objectRef.apiGroup!=authentication.k8s.io',
+];
+
 /** The query of a part of the log; `now` in milliseconds, `after` where an earlier part ended. */
 export function queryOf(filters: Filters, now: number, after: string): string {
   const terms = (Object.keys(FIELDS) as (keyof typeof FIELDS)[])
-    .filter((name) => filters[name].trim())
+    .filter((name) => filters[name].trim() && filters[name] !== CHANGES)
     .map((name) => `${FIELDS[name]}=${escaped(filters[name].trim())}`);
+  if (filters.verb === CHANGES) terms.push(...NO_CHANGES);
   const query = new URLSearchParams({ limit: '100' });
   if (terms.length > 0) query.set('fieldSelector', terms.join(','));
   if (filters.since) query.set('sinceTime', new Date(now - Number(filters.since) * 1000).toISOString());

@@ -3,7 +3,7 @@
 import type { ReactNode } from 'react';
 import { Suspense, lazy, useEffect, useId, useRef, useState } from 'react';
 import type { Event, Filters, Recorded } from '../api/audit';
-import { NO_FILTERS, useAudit } from '../api/audit';
+import { CHANGES, NO_FILTERS, useAudit } from '../api/audit';
 import { ApiError } from '../api/http';
 import { nameOf } from '../api/resources';
 import { Button } from '../parts/Button';
@@ -58,7 +58,11 @@ function FilterForm({ show }: { show: (filters: Filters) => void }): ReactNode {
       <Choice
         label={words.verb}
         {...field('verb')}
-        options={[{ value: '', title: words.any }, ...VERBS.map((verb) => ({ value: verb, title: verb }))]}
+        options={[
+          { value: '', title: words.any },
+          { value: CHANGES, title: words.changes },
+          ...VERBS.map((verb) => ({ value: verb, title: verb })),
+        ]}
       />
       <TextField label={words.resource} placeholder={words.resourceHelp} {...field('resource')} />
       <TextField label={words.code} type="number" {...field('code')} />
