@@ -46,7 +46,10 @@ def bounded(document: dict[str, Any], plurals: tuple[str, ...]) -> dict[str, Any
     paths = document["paths"]
     if not EXAMPLES:
         paths = {path: item for path, item in paths.items() if set(plurals) & set(path.split("/")[3:])}
-    for item in paths.values():
+    for path, item in paths.items():
+        if "/tokens/" in path:
+            # It uses the names that it was answered: it would take its own token away.
+            item.pop("delete", None)
         for parameter in item.get("parameters", ()):
             if parameter["name"] == "namespace":
                 parameter["schema"]["enum"] = ["default"]

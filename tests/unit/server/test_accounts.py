@@ -126,6 +126,9 @@ async def test_a_user_is_added_signs_in_gets_another_password_and_is_removed(sit
         gone = await at.http.delete(f"{API}/users/ada")
         assert gone.json()["details"]["name"] == "ada"
         assert (await browser.get("/session")).status_code == 401
+        await at.http.post(f"{API}/users", json=a_user("ada", password=OTHER))
+        assert (await at.http.get(f"{API}/users/ada")).json()["status"] == {}, "another ada, who has not signed in"
+        assert (await at.http.delete(f"{API}/users/ada")).status_code == 200
         for method, path in (("GET", ""), ("DELETE", ""), ("PUT", "/password")):
             body = {"spec": {"password": OTHER}} if path else None
             assert (await at.http.request(method, f"{API}/users/ada{path}", json=body)).status_code == 404

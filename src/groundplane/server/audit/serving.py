@@ -33,12 +33,13 @@ MOST = 1000
 async def list_events(incoming: Incoming) -> Response:
     """List the newest events that the selectors and times leave."""
     call = incoming.call()
-    if incoming.server.audit is None:
+    audit = incoming.server.audit
+    if audit is None:
         raise StatusError(404, "NotFound", "there is no audit log: audit.enabled is false in the settings file")
-    path = incoming.server.audit.log.path
     wanted, before = _wanted(incoming, call), _position(incoming)
     try:
-        found = await asyncio.to_thread(newest, path, wanted, before)
+        async with audit.reading:
+            found = await asyncio.to_thread(newest, audit.log.path, wanted, before)
     except PositionGone as error:
         raise expired(error.message) from error
     entries = [

@@ -141,9 +141,11 @@ class Sessions:
 
     def last_used(self) -> dict[str, float]:
         """Return when each password user who has a session has used it last, in seconds of the epoch."""
+        # A session of another user who had this name before is none of this one's.
+        prints = {account.name: _fingerprint(account) for account in self.holders.users.list()}
         found: dict[str, float] = {}
         for session in self._sessions.values():
-            if not session.token:
+            if not session.token and prints.get(session.user) == session.fingerprint:
                 found[session.user] = max(session.used, found.get(session.user, 0.0))
         return found
 
