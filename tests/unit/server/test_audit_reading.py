@@ -116,6 +116,24 @@ def test_a_page_goes_on_where_it_was_when_the_file_is_turned_over_meanwhile(path
     assert pages(path, 3) == list(reversed(range(12)))
 
 
+def test_a_file_that_is_turned_over_twice_while_it_is_read_is_read_once_and_nothing_newer_after_it(path: Path) -> None:
+    file = RotatingFile(path, Rotation(bytes=300))
+    for number in range(4):
+        file.write(line(number))
+    before = len(list(path.parent.iterdir()))
+    assert before > 1
+
+    def meanwhile(position: Position, event: dict[str, Any]) -> bool:
+        if event["auditID"] == "3":
+            for number in range(4, 10):
+                file.write(line(number))
+        return True
+
+    assert ids(newest(path, Wanted(1000, meanwhile))) == [3, 2, 1, 0]
+    assert len(list(path.parent.iterdir())) > before + 1
+    file.close()
+
+
 def test_what_is_not_kept_any_more_is_told_and_not_taken_for_the_end(path: Path) -> None:
     path.write_bytes(line(0) + line(1))
     found = newest(path, wanted(1))

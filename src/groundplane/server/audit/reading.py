@@ -138,17 +138,28 @@ def _files(path: Path) -> Iterator[int]:
         handle = os.open(path, os.O_RDONLY)
         current = os.fstat(handle).st_ino
         yield handle
-    # Listed after the file was opened: what is turned over between the two is met twice, and not never.
-    begin = f"{path.stem}-"
-    old = [one for one in path.parent.iterdir() if one.name.startswith(begin) and one.suffix == path.suffix] \
-        if path.parent.is_dir() else []  # fmt: skip
-    for one in sorted(old, reverse=True):
+    for older in _turned_over(path, current):
         with suppress(FileNotFoundError):
-            handle = os.open(one, os.O_RDONLY)
-            if os.fstat(handle).st_ino == current:
-                os.close(handle)
-                continue
-            yield handle
+            yield os.open(older, os.O_RDONLY)
+
+
+def _turned_over(path: Path, current: int) -> list[Path]:
+    """Return the files that are older than the one with this inode, the newest first.
+
+    That one may have been turned over since it was opened, and others after it: they are none of its past.
+    """
+    if not path.parent.is_dir():
+        return []
+    begin = f"{path.stem}-"
+    names = (one for one in path.parent.iterdir() if one.name.startswith(begin) and one.suffix == path.suffix)
+    # The time in the names sorts as it passes.
+    older: list[Path] = []
+    for one in sorted(names):
+        with suppress(FileNotFoundError):
+            if one.stat().st_ino == current:
+                break
+            older.append(one)
+    return older[::-1]
 
 
 def _backwards(handle: int, end: int) -> Iterator[tuple[int, bytes]]:
