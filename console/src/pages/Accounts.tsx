@@ -25,7 +25,6 @@ export function Accounts(): ReactNode {
   const words = useText().accounts;
   const may = useAccountRights();
   const { tab } = useParams();
-  const tokens = tab === 'tokens' || (tab === undefined && !may('list', 'users') && may('list', 'tokens'));
   const tabs = [
     ...(may('list', 'users') ? [{ to: '/accounts/users', title: words.users }] : []),
     ...(may('list', 'tokens') ? [{ to: '/accounts/tokens', title: words.tokens }] : []),
@@ -33,7 +32,7 @@ export function Accounts(): ReactNode {
   return (
     <Page title={words.title}>
       {tabs.length > 1 && <Tabs label={words.tabs} tabs={tabs} />}
-      {tokens ? <Tokens /> : <Users />}
+      {tab === 'tokens' ? <Tokens /> : <Users />}
     </Page>
   );
 }

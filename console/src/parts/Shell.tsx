@@ -74,12 +74,11 @@ export function Shell({ session }: { session: Session }): ReactNode {
 function useAccountPages(): [string, string][] {
   const { text } = useChoices();
   const may = useAccountRights();
-  return [
-    ...(may('list', 'users') || may('list', 'tokens')
-      ? ([['/accounts', text.accounts.title]] as [string, string][])
-      : []),
-    ...(may('list', 'auditevents') ? ([['/audit', text.audit.title]] as [string, string][]) : []),
-  ];
+  const pages: [string, string][] = [];
+  if (may('list', 'users')) pages.push(['/accounts', text.accounts.title]);
+  else if (may('list', 'tokens')) pages.push(['/accounts/tokens', text.accounts.title]);
+  if (may('list', 'auditevents')) pages.push(['/audit', text.audit.title]);
+  return pages;
 }
 
 /** Whoever may see one namespace only has to say which. */
