@@ -20,8 +20,12 @@ from typing import Any
 import pytest
 
 EXAMPLES = os.environ.get("GROUNDPLANE_SCHEMATHESIS", "")
-# One of each sort: built-in and sealed, ours with a status.
-FEW = {"api/v1": ("secrets",), "apis/groundplane.dev/v1alpha1": ("foundations",)}
+# One of each sort: built-in and sealed, ours with a status, what is not in the store.
+FEW = {
+    "api/v1": ("secrets",),
+    "apis/groundplane.dev/v1alpha1": ("foundations",),
+    "apis/access.groundplane.dev/v1alpha1": ("users", "tokens", "auditevents"),
+}
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 # A quiet failure of the run itself, such as no operation at all, is no success.
 TESTED = "No issues found"
@@ -42,7 +46,10 @@ def bounded(document: dict[str, Any], plurals: tuple[str, ...]) -> dict[str, Any
     paths = document["paths"]
     if not EXAMPLES:
         paths = {path: item for path, item in paths.items() if set(plurals) & set(path.split("/")[3:])}
-    for item in paths.values():
+    for path, item in paths.items():
+        if "/tokens/" in path:
+            # It uses the names that it was answered: it would take its own token away.
+            item.pop("delete", None)
         for parameter in item.get("parameters", ()):
             if parameter["name"] == "namespace":
                 parameter["schema"]["enum"] = ["default"]

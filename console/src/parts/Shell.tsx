@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { NavLink, Outlet } from 'react-router';
 import { Button } from './Button';
+import { useAccountRights } from '../api/accounts';
 import type { Session } from '../api/session';
 import { useSignOut } from '../api/session';
 import type { Language, Theme } from '../text';
@@ -22,6 +23,7 @@ const PAGES = [
 export function Shell({ session }: { session: Session }): ReactNode {
   const { text } = useChoices();
   const [open, setOpen] = useState(false);
+  const pages = [...PAGES.map(([to, name]): [string, string] => [to, text.menu[name]]), ...useAccountPages()];
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -47,7 +49,7 @@ export function Shell({ session }: { session: Session }): ReactNode {
       </header>
       <nav id="menu" className={open ? 'menu menu-open' : 'menu'} aria-label={text.menu.label}>
         <ul>
-          {PAGES.map(([to, name]) => (
+          {pages.map(([to, title]) => (
             <li key={to}>
               <NavLink
                 to={to}
@@ -56,7 +58,7 @@ export function Shell({ session }: { session: Session }): ReactNode {
                   setOpen(false);
                 }}
               >
-                {text.menu[name]}
+                {title}
               </NavLink>
             </li>
           ))}
@@ -67,6 +69,17 @@ export function Shell({ session }: { session: Session }): ReactNode {
       </main>
     </div>
   );
+}
+
+/** Pages that are there for who may do what they are for. */
+function useAccountPages(): [string, string][] {
+  const { text } = useChoices();
+  const may = useAccountRights();
+  const pages: [string, string][] = [];
+  if (may('list', 'users')) pages.push(['/accounts', text.accounts.title]);
+  else if (may('list', 'tokens')) pages.push(['/accounts/tokens', text.accounts.title]);
+  if (may('list', 'auditevents')) pages.push(['/audit', text.audit.title]);
+  return pages;
 }
 
 /** Whoever may see one namespace only has to say which. */

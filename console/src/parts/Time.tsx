@@ -28,10 +28,15 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
+/** The present moment in milliseconds, some seconds old at most. */
+export function useNow(): number {
+  return useSyncExternalStore(subscribe, () => now);
+}
+
 export function Age({ of }: { of: string | undefined }): ReactNode {
   const text = useText();
   const { language } = useChoices();
-  const present = useSyncExternalStore(subscribe, () => now);
+  const present = useNow();
   if (!of) return text.state.none;
   const moment = new Date(of);
   const exact = moment.toLocaleString(language === 'zh' ? 'zh-CN' : undefined, {

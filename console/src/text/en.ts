@@ -2,6 +2,7 @@
 
 import { changing } from './changing.en';
 import { forms } from './forms.en';
+import { accounts, audit } from './accounts.en';
 
 export const en = {
   ...changing,
@@ -159,7 +160,8 @@ export const en = {
     gone: 'There is no such cluster (any more).',
     kubeconfigHelp: 'kubectl reaches this cluster through Groundplane, with your own rights:',
     delete: 'Delete…',
-    deleteMade: 'Its machines are taken back to the state in which Groundplane found them. What runs on it is lost. Where changes wait for approval, this does, too: its plan shows among the operations.',
+    deleteMade:
+      'Its machines are taken back to the state in which Groundplane found them. What runs on it is lost. Where changes wait for approval, this does, too: its plan shows among the operations.',
     deleteImported: 'Groundplane forgets the cluster. Nothing is changed on it.',
     typeName: (name: string) => `Type ${name} to confirm`,
     deleting: 'It is being deleted.',
@@ -278,6 +280,8 @@ export const en = {
     conflict:
       'Somebody else changed it meanwhile; nothing of theirs is lost. Copy what you wrote, discard, and edit what is there now.',
   },
+  accounts,
+  audit,
   phases: {} as Record<string, string>,
   dimensions: {
     OperatingSystem: 'Operating system',

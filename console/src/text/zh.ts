@@ -3,6 +3,7 @@
 import { changing } from './changing.zh';
 import { forms } from './forms.zh';
 import type { Text } from './en';
+import { accounts, audit } from './accounts.zh';
 
 export const zh: Text = {
   ...changing,
@@ -160,7 +161,8 @@ export const zh: Text = {
     gone: '该集群不存在（或已被删除）。',
     kubeconfigHelp: 'kubectl 通过 Groundplane 访问该集群，使用您自己的权限：',
     delete: '删除…',
-    deleteMade: '其机器将恢复到 Groundplane 接管前的状态，集群上运行的一切都会丢失。若变更需要批准，删除也需批准：计划会出现在操作列表中。',
+    deleteMade:
+      '其机器将恢复到 Groundplane 接管前的状态，集群上运行的一切都会丢失。若变更需要批准，删除也需批准：计划会出现在操作列表中。',
     deleteImported: 'Groundplane 将不再管理该集群，集群本身不受影响。',
     typeName: (name) => `输入 ${name} 以确认`,
     deleting: '正在删除。',
@@ -276,6 +278,8 @@ export const zh: Text = {
     discard: '放弃',
     conflict: '其他人已修改该对象，其修改不会丢失。请复制您的内容，放弃后在最新内容上重新编辑。',
   },
+  accounts,
+  audit,
   phases: {
     Pending: '等待中',
     Creating: '创建中',

@@ -48,7 +48,7 @@ def _include(incoming: Incoming) -> str:
     raise StatusError(400, "BadRequest", f"Unable to convert to Table as requested: {why}")
 
 
-def _shape(incoming: Incoming, call: Call, value: bytes) -> bytes | Json:
+def shape(incoming: Incoming, call: Call, value: bytes) -> bytes | Json:
     """Return one object in the form that the caller accepts."""
     wanted = form(incoming.accept)
     if wanted == "object":
@@ -68,7 +68,7 @@ async def get_one(incoming: Incoming) -> Response:
     if asked is not None and asked > current:
         raise revision_too_large(asked, current)
     entry = await fetch(incoming.server.service, call)
-    return answer(_shape(incoming, call, entry.value))
+    return answer(shape(incoming, call, entry.value))
 
 
 async def get_many(incoming: Incoming) -> Response | Stream:
@@ -79,10 +79,10 @@ async def get_many(incoming: Incoming) -> Response | Stream:
         return await _watch(incoming, call, wanted)
     options = listing.parse_options(call, incoming.query)
     found = await listing.listing(incoming.server.service, call, options)
-    return answer(_list(incoming, call, wanted, found))
+    return answer(listed(incoming, call, wanted, found))
 
 
-def _list(incoming: Incoming, call: Call, wanted: Form, found: listing.Listing) -> bytes | Json:
+def listed(incoming: Incoming, call: Call, wanted: Form, found: listing.Listing) -> bytes | Json:
     resource = call.resource
     if wanted == "object":
         # The stored bytes go out as they are; only the envelope is made here.
@@ -179,7 +179,7 @@ def _bookmark(call: Call, event: watching.Event, wanted: Form) -> bytes:
     return msgspec.json.encode(head)
 
 
-async def _document(incoming: Incoming, call: Call, types: tuple[str, ...] = WRITE_TYPES) -> Any:
+async def read_body(incoming: Incoming, call: Call, types: tuple[str, ...] = WRITE_TYPES) -> Any:
     """Return the decoded body, having noted in the call what it gives twice."""
     raw = await incoming.body()
     document = await incoming.decoded(raw, types)
@@ -191,14 +191,14 @@ async def _document(incoming: Incoming, call: Call, types: tuple[str, ...] = WRI
 
 async def post(incoming: Incoming) -> Response:
     call = incoming.call()
-    value = await create(incoming.server.service, call, await _document(incoming, call))
-    return answer(_shape(incoming, call, value), code=201, warnings=call.warnings)
+    value = await create(incoming.server.service, call, await read_body(incoming, call))
+    return answer(shape(incoming, call, value), code=201, warnings=call.warnings)
 
 
 async def put(incoming: Incoming) -> Response:
     call = incoming.call()
-    value, created = await update(incoming.server.service, call, await _document(incoming, call))
-    return answer(_shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)
+    value, created = await update(incoming.server.service, call, await read_body(incoming, call))
+    return answer(shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)
 
 
 def _check_patch_options(incoming: Incoming) -> None:
@@ -217,12 +217,12 @@ async def patch(incoming: Incoming) -> Response:
     if incoming.content_type not in call.resource.patches:
         raise unsupported_media_type(call.resource.patches)
     _check_patch_options(incoming)
-    body = await _document(incoming, call, (*JSON_TYPES[1:], *YAML_TYPES[1:]))
+    body = await read_body(incoming, call, (*JSON_TYPES[1:], *YAML_TYPES[1:]))
     value, created = await patch_object(incoming.server.service, call, incoming.content_type, body)
-    return answer(_shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)
+    return answer(shape(incoming, call, value), code=201 if created else 200, warnings=call.warnings)
 
 
-async def _delete_options(incoming: Incoming) -> DeleteOptions:
+async def delete_options(incoming: Incoming) -> DeleteOptions:
     raw = await incoming.body()
     body: Any = None
     if raw:
@@ -232,18 +232,18 @@ async def _delete_options(incoming: Incoming) -> DeleteOptions:
 
 async def delete_one(incoming: Incoming) -> Response:
     call = incoming.call()
-    options = await _delete_options(incoming)
+    options = await delete_options(incoming)
     obj, gone = await deleting.delete(incoming.server.service, call, options)
     if gone and not call.resource.returns_deleted:
         return answer(deleting.success(call, obj))
     # The old way to ask for what is the background policy now; its answer tells that the object is still there.
-    return answer(_shape(incoming, call, encode(obj)), code=202 if options.orphan is False else 200)
+    return answer(shape(incoming, call, encode(obj)), code=202 if options.orphan is False else 200)
 
 
 async def delete_many(incoming: Incoming) -> Response:
     """Delete everything that the selectors match; what goes away meanwhile is no error."""
     call = incoming.call()
-    options = await _delete_options(incoming)
+    options = await delete_options(incoming)
     chosen = listing.parse_options(call, incoming.query)
     found = await listing.listing(incoming.server.service, call, chosen)
     for entry in found.entries:
@@ -253,7 +253,7 @@ async def delete_many(incoming: Incoming) -> Response:
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
-    return answer(_list(incoming, call, form(incoming.accept), found))
+    return answer(listed(incoming, call, form(incoming.accept), found))
 
 
 async def log(incoming: Incoming) -> Stream:

@@ -205,7 +205,7 @@ class Incoming:
         if problems := names.path_segment(name):
             raise bad_request(f"Name parameter invalid: {quoted(name)}: {'; '.join(problems)}")
         verb = self.verb
-        if verb not in resource.verbs:
+        if verb not in resource.verbs_on(subresource):
             if not resource.refusal:
                 raise no_such_method()
             raise method_not_allowed(verb, group, plural, resource.refusal)

@@ -76,6 +76,7 @@ class Resource:
     has_status: bool = False
     has_log: bool = False
     has_token: bool = False
+    has_password: bool = False
     generation: bool = False
     columns: tuple[Column, ...] = (NAME,)
     fields: Mapping[str, FieldOf] = field(default_factory=lambda: dict(COMMON_FIELDS))
@@ -100,6 +101,10 @@ class Resource:
         object.__setattr__(self, "clean", cleaner(self.schema))
         object.__setattr__(self, "api_version", f"{self.group}/{self.version}" if self.group else self.version)
         object.__setattr__(self, "stored", f"{self.plural}.{self.group}" if self.group else self.plural)
+
+    def verbs_on(self, subresource: str) -> tuple[str, ...]:
+        """Return the verbs on an object, or on the part of it that has one of its own."""
+        return ("update",) if subresource == "password" else self.verbs
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +159,9 @@ def load() -> Resources:
     """Return every resource of the server; made once, for compiling the schemas takes a while."""
     from .access.kinds import access_resources
     from .access.local_files import guard_distribution, guard_operation
+    from .accounts.kinds import account_resources
     from .builtin import builtin_resources
 
     guards: dict[str, Guard] = {"Distribution": guard_distribution, "Operation": guard_operation}
     ours = (of_kind(info, guards.get(info.kind)) for info in KINDS)
-    return Resources((*builtin_resources(), *access_resources(), *ours))
+    return Resources((*builtin_resources(), *access_resources(), *account_resources(), *ours))

@@ -11,9 +11,13 @@ from enum import Enum
 from . import handlers, login, login_oidc, pages, system
 from .access import reviews
 from .access.token_request import request_token
+from .accounts import tokens, users
+from .accounts.kinds import VERSION as ACCESS_VERSION
+from .audit import serving
 from .authn.flows import CALLBACK, LOGIN
 from .http import Handler, Incoming
 from .lasting import Lasting
+from .users import ACCESS_GROUP
 
 
 class Access(Enum):
@@ -86,6 +90,27 @@ REVIEWS: tuple[Row, ...] = (
     _review("authorization.k8s.io/v1/namespaces/{namespace}/localsubjectaccessreviews", reviews.local_subject_access),
 )
 
+
+def _account(method: str, path: str, handler: Handler, subresource: str = "") -> Row:
+    """A resource of which nothing is in the store; verbs that it has not are refused by the rows for all resources."""
+    fixed = (("group", ACCESS_GROUP), ("version", ACCESS_VERSION), ("resource", path.split("/", maxsplit=1)[0]))
+    below = (("subresource", subresource),) if subresource else ()
+    return Row(method, f"/apis/{ACCESS_GROUP}/{ACCESS_VERSION}/{path}", Access.RESOURCE, handler, (*fixed, *below))
+
+
+ACCOUNTS: tuple[Row, ...] = (
+    _account("GET", "users", users.list_users),
+    _account("POST", "users", users.create_user),
+    _account("GET", "users/{name}", users.get_user),
+    _account("DELETE", "users/{name}", users.remove_user),
+    _account("PUT", "users/{name}/password", users.set_password, "password"),
+    _account("GET", "tokens", tokens.list_tokens),
+    _account("POST", "tokens", tokens.create_token),
+    _account("GET", "tokens/{name}", tokens.get_token),
+    _account("DELETE", "tokens/{name}", tokens.revoke_token),
+    _account("GET", "auditevents", serving.list_events),
+)
+
 # A path below the group's root, the methods on it, and parameters that it implies.
 _NAMESPACE = (("resource", "namespaces"), ("subresource", "status"))
 _STATUS = (("subresource", "status"),)
@@ -134,4 +159,4 @@ async def _forward(incoming: Incoming) -> Lasting:
 
 # Of any length, so it is led to by its beginning. What its paths mean, the managed cluster says.
 MANAGED = Row("GET HEAD POST PUT PATCH DELETE", "/clusters/{namespace}/{name}/proxy/{path}", Access.MANAGED, _forward)
-ROUTES: tuple[Row, ...] = (*SYSTEM, *REVIEWS, *RESOURCES)
+ROUTES: tuple[Row, ...] = (*SYSTEM, *REVIEWS, *ACCOUNTS, *RESOURCES)

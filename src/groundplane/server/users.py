@@ -7,6 +7,8 @@ from dataclasses import dataclass
 ADMINISTRATORS = "system:masters"
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
+# The API group in which password users, tokens and the audit log are looked after.
+ACCESS_GROUP = "access.groundplane.dev"
 
 
 @dataclass(frozen=True, slots=True)

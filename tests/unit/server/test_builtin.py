@@ -161,7 +161,7 @@ def undescribed(schema: Any, at: str) -> list[str]:
     return found
 
 
-EXPLAINED = ("configmaps", "events", "namespaces", "secrets", "leases", "customresourcedefinitions")
+EXPLAINED = ("configmaps", "events", "namespaces", "secrets", "leases", "customresourcedefinitions", "users", "tokens")
 
 
 @pytest.mark.parametrize("plural", [*EXPLAINED, *(info.plural for info in KINDS)])

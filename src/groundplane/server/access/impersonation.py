@@ -69,13 +69,18 @@ def _account(user: str) -> tuple[str, str] | None:
     return (namespace, name) if whole else None
 
 
-def _needed(wanted: _Wanted) -> Iterator[Asked]:
-    if (account := _account(wanted.user)) is not None:
+def needed_for(user: str, groups: Iterable[str]) -> Iterator[Asked]:
+    """Yield the rights that it takes to act as this user in these groups."""
+    if (account := _account(user)) is not None:
         yield Asked("impersonate", "", "serviceaccounts", namespace=account[0], name=account[1])
     else:
-        yield Asked("impersonate", "", "users", name=wanted.user)
-    for group in wanted.groups:
+        yield Asked("impersonate", "", "users", name=user)
+    for group in groups:
         yield Asked("impersonate", "", "groups", name=group)
+
+
+def _needed(wanted: _Wanted) -> Iterator[Asked]:
+    yield from needed_for(wanted.user, wanted.groups)
     for key, value in wanted.extra:
         yield Asked("impersonate", _AUTHENTICATION, "userextras", key, name=value)
     if wanted.uid:

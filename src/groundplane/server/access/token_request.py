@@ -37,7 +37,7 @@ async def request_token(incoming: Incoming) -> Response:
     spec, body = await _read(incoming)
     account = decode((await fetch(incoming.server.service, call)).value)
     seconds = _HOUR if spec.expiration_seconds is None else spec.expiration_seconds
-    _check_seconds(seconds)
+    check_seconds(_GROUP, "TokenRequest", seconds)
     if spec.bound_object_ref is not None:
         bound = f"{spec.bound_object_ref.get('apiVersion', '')}, Kind={spec.bound_object_ref.get('kind', '')}"
         raise bad_request(f"cannot bind token for object of type {bound}")
@@ -69,7 +69,8 @@ async def _read(incoming: Incoming) -> tuple[_Spec, Json]:
         raise bad_request(f"the object provided is unrecognized: spec: {error}") from error
 
 
-def _check_seconds(seconds: int) -> None:
+def check_seconds(group: str, kind: str, seconds: int) -> None:
+    """Raise 422 for a life that is shorter or longer than one that a token can have."""
     path = "spec.expirationSeconds"
     causes = []
     if seconds < _SHORTEST:
@@ -77,4 +78,4 @@ def _check_seconds(seconds: int) -> None:
     if seconds > _LONGEST:
         causes.append(invalid(path, seconds, "may not specify a duration larger than 2^32 seconds"))
     if causes:
-        raise invalid_status(_GROUP, "TokenRequest", "", causes)
+        raise invalid_status(group, kind, "", causes)

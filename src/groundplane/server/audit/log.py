@@ -51,6 +51,11 @@ class RotatingFile:
         self._inode = 0
         self._pruned: datetime | None = None
 
+    @property
+    def path(self) -> Path:
+        """The file; those that it was before are beside it."""
+        return self._path
+
     def write(self, content: bytes) -> None:
         """Append, whole or not at all."""
         self._open()
@@ -118,6 +123,11 @@ class AuditLog:
         self._failure = ""
         self.lost = 0
         self.written = 0
+
+    @property
+    def path(self) -> Path:
+        """The file that lines are written to."""
+        return self._file.path
 
     @property
     def refusing(self) -> bool:

@@ -7,6 +7,7 @@ not want costs one look at its rules. Bodies are kept only when a line will show
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 
@@ -35,11 +36,12 @@ class NotRecorded(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Where events go and which."""
+    """Where events go and which. The log is read by one at a time: it takes the processor from everybody else."""
 
     policy: Policy
     log: AuditLog
     name: str = "audit"
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def trouble(self) -> str:

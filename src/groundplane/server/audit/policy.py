@@ -1,8 +1,8 @@
 """The audit policy (audit.k8s.io/v1 Policy): the first rule that matches a request says how much is recorded of it.
 
 Whatever a policy says, nothing that carries credentials is recorded above Metadata: Secrets, tokens, their reviews,
-requests that a managed cluster answers, and requests to paths (such as /login). A mistake in a policy must not write a
-password to a file.
+password users, requests that a managed cluster answers, and requests to paths (such as /login). A mistake in a policy
+must not write a password to a file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from groundplane.base.documents import document as read_document
 from groundplane.base.errors import Refused, one_line
 
 from ..requestinfo import RequestInfo
-from ..users import User
+from ..users import ACCESS_GROUP, User
 
 STAGES = ("RequestReceived", "ResponseStarted", "ResponseComplete", "Panic")
 
@@ -114,6 +114,8 @@ def _most(info: RequestInfo) -> Level:
         or (info.group == "" and resource == "secrets")
         or (info.group == "authentication.k8s.io" and resource.startswith("token"))
         or subresource == "token"
+        # Passwords are sent there, tokens answered, and the log itself is read.
+        or info.group == ACCESS_GROUP
         # Whatever a managed cluster is sent may be a Secret there.
         or info.passed_on
     )

@@ -17,6 +17,7 @@ import argon2
 import msgspec
 from argon2.exceptions import VerificationError
 
+from groundplane.base.clock import Now, rfc3339, utc_now
 from groundplane.base.errors import Denied, Refused
 from groundplane.base.files import NO_FILE, Stamp, locked, private_stamp, write_private
 
@@ -39,6 +40,18 @@ class UserProblem(Refused):
     """A user cannot be added, changed or removed as asked."""
 
 
+class UserExists(UserProblem):
+    """There is a user of this name."""
+
+
+class NoSuchUser(UserProblem):
+    """There is no user of this name."""
+
+
+class UserChanged(UserProblem):
+    """The user is not the one any more that was looked at."""
+
+
 class TooBusy(Refused):
     """More logins are waiting than are let wait."""
 
@@ -49,6 +62,8 @@ class Account(msgspec.Struct, frozen=True):
     name: str
     groups: tuple[str, ...]
     hash: str
+    # "" for those that an earlier version has written.
+    created: str = ""
 
 
 @dataclass(slots=True)
@@ -60,9 +75,10 @@ class _Loaded:
 class Users:
     """The users of one file, which is created with the first."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, now: Now = utc_now) -> None:
         self._path = path
         self._name = str(path)
+        self._now = now
         self._loaded = _Loaded()
 
     def find(self, name: str) -> Account | None:
@@ -75,24 +91,27 @@ class Users:
 
     def add(self, name: str, groups: tuple[str, ...], password: str) -> None:
         """Add a user; raises UserProblem for a bad name or password, or one that is there."""
-        _check_name(name)
-        account = Account(name, groups, hashed(password))
+        if problem := name_problem(name):
+            raise UserProblem(f"cannot add user {name!r}: {problem}")
+        account = Account(name, groups, hashed(password), rfc3339(self._now()))
         with locked(self._path):
             accounts = dict(self._accounts())
             if name in accounts:
-                raise UserProblem(
+                raise UserExists(
                     f"cannot add user {name}: there is one already",
                     remedy="groundplane user passwd changes its password",
                 )
             self._write({**accounts, name: account})
 
-    def change_password(self, name: str, password: str) -> None:
-        """Set another password; sessions under the old one end."""
+    def change_password(self, name: str, password: str, *, seen: Account | None = None) -> None:
+        """Set another password; sessions under the old one end. Raises UserChanged unless the user is as `seen`."""
         fresh = hashed(password)
         with locked(self._path):
             accounts = dict(self._accounts())
             known = self._known(accounts, name)
-            self._write({**accounts, name: Account(name, known.groups, fresh)})
+            if seen not in (None, known):
+                raise UserChanged(f"cannot change the password of {name}: somebody else has changed the user meanwhile")
+            self._write({**accounts, name: msgspec.structs.replace(known, hash=fresh)})
 
     def remove(self, name: str) -> None:
         """Remove a user; the sessions end."""
@@ -104,7 +123,7 @@ class Users:
 
     def _known(self, accounts: dict[str, Account], name: str) -> Account:
         if name not in accounts:
-            raise UserProblem(f"cannot find user {name}: there is none", remedy="groundplane user list shows all")
+            raise NoSuchUser(f"cannot find user {name}: there is none", remedy="groundplane user list shows all")
         return accounts[name]
 
     def _accounts(self) -> dict[str, Account]:
@@ -126,17 +145,26 @@ class Users:
         write_private(self._path, b"".join(msgspec.json.encode(one) + b"\n" for one in accounts.values()))
 
 
-def _check_name(name: str) -> None:
+def name_problem(name: str) -> str:
+    """Return what is wrong with the name of a new user, "" when nothing is."""
     if not name or len(name) > 128 or not name.isprintable() or " " in name or name.startswith("system:"):
-        raise UserProblem(
-            f"cannot add user {name!r}: a name has 1 to 128 printable characters, no space, and no system: before it"
-        )
+        return "a name has 1 to 128 printable characters, no space, and no system: before it"
+    if name in (".", "..") or "/" in name or "%" in name:
+        return "a name is a part of a path in the API: it has no / and no %, and is neither . nor .."
+    return ""
+
+
+def password_problem(password: str) -> str:
+    """Return what is wrong with a new password, "" when nothing is; the password is not in it."""
+    if SHORTEST <= len(password) <= LONGEST:
+        return ""
+    return f"it has to have {SHORTEST} to {LONGEST} characters"
 
 
 def hashed(password: str) -> str:
     """Return the argon2id hash; raises UserProblem for a password that is too short or too long."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise UserProblem(f"cannot use this password: it has to have {SHORTEST} to {LONGEST} characters")
+    if problem := password_problem(password):
+        raise UserProblem(f"cannot use this password: {problem}")
     return _HASHER.hash(password)
 
 
@@ -153,10 +181,11 @@ class PasswordCheck:
         """Return the user when the password is right. Raises TooBusy."""
         account = self._users.find(name)
         digest = account.hash if account is not None else _NOBODY
-        right = await self._run(lambda: _matches(digest, password))
+        right = await self.run(lambda: _matches(digest, password))
         return account if right and account is not None else None
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do what hashes a password. Raises TooBusy."""
         if self._busy >= self._most:
             raise TooBusy("cannot check the password: too many logins are waiting")
         self._busy += 1

@@ -100,7 +100,7 @@ class Sessions:
         self, path: Path, holders: Holders, lifetimes: Lifetimes, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._path = path
-        self._holders = holders
+        self.holders = holders
         self._lifetimes = lifetimes
         self._clock = clock
         self._writing = asyncio.Lock()
@@ -112,12 +112,12 @@ class Sessions:
 
     async def begin_with(self, token: str) -> tuple[str, User] | None:
         """Return the cookie of a new session and whose it is, None when the token is none of the tokens file."""
-        user = self._holders.tokens.authenticate(token)
+        user = self.holders.tokens.authenticate(token)
         return (await self._begin(user.name, token=token_hash(token)), user) if user is not None else None
 
     async def begin_for(self, user: User) -> str:
         """Return the cookie of a new session of a user for whom the issuer vouches."""
-        return await self._begin(user.name, issuer=self._holders.issuer, groups=user.groups)
+        return await self._begin(user.name, issuer=self.holders.issuer, groups=user.groups)
 
     async def _begin(
         self, name: str, *, fingerprint: str = "", token: str = "", issuer: str = "", groups: tuple[str, ...] = ()
@@ -146,12 +146,22 @@ class Sessions:
         if session is None:
             return None
         now = self._clock()
-        user = self._holders.of(session)
+        user = self.holders.of(session)
         if self._over(session, now) or user is None:
             del self._sessions[session.sha256]
             return None
         session.used = now
         return Current(user, session.begun + self._lifetimes.whole)
+
+    def last_used(self) -> dict[str, float]:
+        """Return when each password user who has a session has used it last, in seconds of the epoch."""
+        # A session of another user who had this name before is none of this one's.
+        prints = {account.name: _fingerprint(account) for account in self.holders.users.list()}
+        found: dict[str, float] = {}
+        for session in self._sessions.values():
+            if not session.token and prints.get(session.user) == session.fingerprint:
+                found[session.user] = max(session.used, found.get(session.user, 0.0))
+        return found
 
     async def authenticate(self, asking: Asking) -> User | None:
         """Return the session's user; a session that is over is none. Raises 403 for a write from another site."""

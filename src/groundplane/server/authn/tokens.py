@@ -43,6 +43,8 @@ class Record(msgspec.Struct, frozen=True):
     user: str
     groups: list[str]
     expires: str
+    # "" for those that an earlier version has written.
+    created: str = ""
 
     @property
     def id(self) -> str:
@@ -70,15 +72,22 @@ class Tokens:
         self._name = str(path)
         self._now = now
         self._loaded = _Loaded()
+        self._used: dict[str, float] = {}
 
     def issue_token(self, user: str, groups: tuple[str, ...], ttl: timedelta) -> str:
-        """Return a new token, which is shown only here; expired ones are dropped from the file."""
-        token = secrets.token_urlsafe(32)
-        record = Record(token_hash(token), user, list(groups), rfc3339(self._now() + ttl))
-        with locked(self._path):
-            alive = [known for known in self.records() if parse_rfc3339(known.expires) > self._now()]
-            self._write([*alive, record])
+        """Return a new token, which is shown only here."""
+        token = new_token()
+        self.keep(token, user, groups, ttl)
         return token
+
+    def keep(self, token: str, user: str, groups: tuple[str, ...], ttl: timedelta) -> Record:
+        """Let a new token be good from now on; expired ones are dropped from the file."""
+        now = self._now()
+        record = Record(token_hash(token), user, list(groups), rfc3339(now + ttl), rfc3339(now))
+        with locked(self._path):
+            alive = [known for known in self.records() if parse_rfc3339(known.expires) > now]
+            self._write([*alive, record])
+        return record
 
     def revoke(self, token_id: str) -> Record:
         """Take a token away, at once and for every process; returns what it was."""
@@ -104,9 +113,15 @@ class Tokens:
     def holder(self, sha256: str) -> User | None:
         """Return whose token has this hash, None when there is none or it is over."""
         found = self._known().get(sha256)
-        if found is None or found.until <= self._now().timestamp():
+        now = self._now().timestamp()
+        if found is None or found.until <= now:
             return None
+        self._used[sha256] = now
         return found.user
+
+    def last_used(self, record: Record) -> float | None:
+        """Return when the token was used last in this process, in seconds of the epoch."""
+        return self._used.get(record.sha256)
 
     async def user_of(self, token: str) -> User | None:
         return self.authenticate(token)
@@ -135,6 +150,11 @@ class Tokens:
 def _prepared(record: Record) -> _Known:
     user = User(record.user, (*record.groups, AUTHENTICATED))
     return _Known(user, parse_rfc3339(record.expires).timestamp())
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess, and that nobody has yet."""
+    return secrets.token_urlsafe(32)
 
 
 def token_hash(token: str) -> str:

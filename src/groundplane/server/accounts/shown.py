@@ -1,0 +1,89 @@
+"""What the handlers of users and tokens share: objects read from a request, and files' records shown as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+import msgspec
+from starlette.responses import Response
+
+from groundplane.base.clock import rfc3339
+from groundplane.store.contract import Entry
+
+from .. import handlers, meta
+from ..http import Incoming, answer
+from ..login import Logins
+from ..negotiation import JSON, YAML, form
+from ..service import Call, prepare
+from ..status import Json, bad_request, conflict, no_such_path
+from ..verbs.delete import success
+from ..verbs.listing import Listing, parse_options
+
+BODIES = (JSON, YAML)
+_IDS = UUID("6f0c0f6e-95a6-4f4e-9d0c-5f2c8f1f7a11")
+
+
+def logins_of(incoming: Incoming) -> Logins:
+    """Return what the server signs people in with; 404 when it signs in nobody."""
+    if incoming.server.logins is None:
+        raise no_such_path()
+    return incoming.server.logins
+
+
+def shown(call: Call, name: str, created: str, spec: Json, status: Json) -> Json:
+    """Return a record as an object; its uid is another one when it is made anew under its name."""
+    resource = call.resource
+    metadata = {"name": name, "uid": str(uuid5(_IDS, f"{resource.plural}/{name}/{created}"))}
+    if created:
+        metadata["creationTimestamp"] = created
+    head = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
+    return {**head, "spec": spec, "status": status}
+
+
+def last_used(seconds: float | None) -> Json:
+    """Return the part of a status that says when it was used last."""
+    return {} if seconds is None else {"lastUsed": rfc3339(datetime.fromtimestamp(seconds, UTC))}
+
+
+def answer_list(incoming: Incoming, call: Call, objects: Iterable[Json]) -> Response:
+    """Answer with those that the selectors leave, in the form that the caller takes; always in one piece."""
+    options = parse_options(call, incoming.query)
+    if options.token:
+        raise bad_request("invalid continue token: this list is answered whole")
+    chosen = [obj for obj in objects if options.matches is None or options.matches(obj)]
+    entries = [Entry(call.key._replace(name=obj["metadata"]["name"]), 0, msgspec.json.encode(obj)) for obj in chosen]
+    return answer(handlers.listed(incoming, call, form(incoming.accept), Listing(entries, 0)))
+
+
+def answer_one(incoming: Incoming, call: Call, obj: Json, *, code: int = 200) -> Response:
+    """Answer with one object."""
+    return answer(handlers.shape(incoming, call, msgspec.json.encode(obj)), code=code, warnings=call.warnings)
+
+
+async def wanted(incoming: Incoming, call: Call, *, name: str = "") -> Json:
+    """Return the object that is to be made, checked; `name` is the one that the server gives it."""
+    obj = meta.check_shape(await handlers.read_body(incoming, call, BODIES), call.resource)
+    if name:
+        if obj["metadata"].get("name"):
+            raise bad_request("metadata.name should not be set: it is found out when the object is made")
+        obj["metadata"]["name"] = name
+    obj.pop("status", None)
+    meta.stamp_new(obj, call.resource, "", incoming.server.service.timestamp())
+    return await prepare(incoming.server.service, call, obj, None)
+
+
+async def is_to_go(incoming: Incoming, call: Call, obj: Json) -> bool:
+    """Tell whether a deletion is meant, and not only tried; raises 409 when it is about another one of this name."""
+    options = await handlers.delete_options(incoming)
+    present = obj["metadata"]["uid"]
+    if options.uid not in (None, present):
+        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {present}"
+        raise conflict(call.resource.group, call.resource.plural, call.name, why)
+    return not (options.dry_run or call.options.dry_run)
+
+
+def answer_gone(call: Call, obj: Json) -> Response:
+    """Answer a deletion."""
+    return answer(success(call, obj))
