@@ -35,11 +35,9 @@ export function AddMachines(): ReactNode {
     login: firstLogin(),
   });
   const machines = machinesOf(wanted);
-  const causes = useDryRun(
-    listPath(MACHINES, wanted.namespace),
-    machines[0] ?? machineOf(wanted, 'node-1', '192.0.2.1'),
-  );
   const { submit, run, busy, error, made } = useSubmit(wanted, machines);
+  const asked = machines[0] ?? machineOf(wanted, 'node-1', '192.0.2.1');
+  const causes = useDryRun(listPath(MACHINES, wanted.namespace), busy ? null : asked);
   return (
     <Page title={words.title} above={{ to: '/machines', title: text.machines.title }}>
       <form

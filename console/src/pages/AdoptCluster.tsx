@@ -63,7 +63,7 @@ export function AdoptCluster({ cluster }: { cluster: Cluster }): ReactNode {
           }}
         >
           <Nodes nodes={missing} wanted={wanted} change={setWanted} />
-          <Access cluster={cluster} first={missing[0]} wanted={wanted} change={setWanted} />
+          <Access cluster={cluster} first={busy ? undefined : missing[0]} wanted={wanted} change={setWanted} />
           {error && <ErrorLine error={error} />}
           <Button type="submit" theme="primary" loading={busy} disabled={foreign.length > 0}>
             {words.submit(missing.length)}
@@ -163,15 +163,13 @@ function Nodes({ nodes, wanted, change }: FormProps & { nodes: NodeFacts[] }): R
 
 interface AccessProps extends FormProps {
   cluster: Cluster;
+  /** The node whose Machine is asked about before it is made; none while they are made. */
   first: NodeFacts | undefined;
 }
 
 function Access({ cluster, first, wanted, change }: AccessProps): ReactNode {
   const text = useText();
-  const causes = useDryRun(
-    listPath(MACHINES, namespaceOf(cluster)),
-    machineOf(cluster, first ?? { name: 'node-1', address: '192.0.2.1' }, wanted),
-  );
+  const causes = useDryRun(listPath(MACHINES, namespaceOf(cluster)), first ? machineOf(cluster, first, wanted) : null);
   return (
     <Panel title={text.addMachines.login}>
       <LoginFields

@@ -40,8 +40,8 @@ export function ChangeCluster({ cluster }: { cluster: Cluster }): ReactNode {
   const wish = { ...found, ...changed };
   const patch = patchOf(found, wish);
   const path = objectPath(CLUSTERS, namespaceOf(cluster), nameOf(cluster));
-  const causes = useDryRun(path, patch ?? {}, 'PATCH');
   const { busy, error, run } = useAttempt();
+  const causes = useDryRun(path, busy ? null : (patch ?? {}), 'PATCH');
   const change = (next: Partial<Wish>): void => {
     setChanged({ ...changed, ...next });
   };

@@ -68,7 +68,8 @@ export function CreateCluster(): ReactNode {
   const controlPlanes = chosen.filter((machine) => roles[nameOf(machine)] === 'ControlPlane').length;
   const path = listPath(CLUSTERS, wanted.namespace);
   const cluster = clusterOf(wanted);
-  const found = useDryRun(path, { ...cluster, metadata: { ...cluster.metadata, name: wanted.name || 'unnamed' } });
+  const asked = { ...cluster, metadata: { ...cluster.metadata, name: wanted.name || 'unnamed' } };
+  const found = useDryRun(path, busy ? null : asked);
   const causes = made === JSON.stringify(cluster) ? [] : found;
   const submit = async (): Promise<void> => {
     // What an earlier attempt has made is not made again.

@@ -61,7 +61,7 @@ function Form({ first, there }: FormProps): ReactNode {
   const { busy, error, run } = useAttempt();
   const path = there ? objectPath(FOUNDATIONS, wish.namespace, wish.name) : listPath(FOUNDATIONS, wish.namespace);
   const body = there ? { spec: specOf(wish) } : newOne({ ...wish, name: wish.name || 'unnamed' });
-  const causes = useDryRun(path, body, there ? 'PATCH' : 'POST');
+  const causes = useDryRun(path, busy ? null : body, there ? 'PATCH' : 'POST');
   const submit = async (): Promise<void> => {
     if (there) await merge(path, body);
     else await json(path, { method: 'POST', body: newOne(wish) });

@@ -129,12 +129,13 @@ const QUIET = 400;
 
 /**
  * What the server finds wrong with an object that is not made, or with a merge patch that is not made: asked when nobody
- * has typed for a moment.
+ * has typed for a moment. Without an object nothing is asked, and what was wrong stays.
  */
 export function useDryRun(path: string, object: unknown, method: 'POST' | 'PATCH' = 'POST'): Cause[] {
   const [causes, setCauses] = useState<Cause[]>([]);
-  const body = JSON.stringify(object);
+  const body = object === null ? null : JSON.stringify(object);
   useEffect(() => {
+    if (body === null) return;
     const ending = new AbortController();
     const timer = setTimeout(() => {
       void asked(path, body, method, ending.signal).then((found) => {
