@@ -1,6 +1,7 @@
 // What is in a managed cluster, or in Groundplane itself, kind by kind, in the columns that its API has for it.
 
 import type { ReactNode } from 'react';
+import { useMemo } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { ApiError } from '../api/http';
 import { useTable } from '../api/live';
@@ -95,20 +96,18 @@ function ordered(kinds: Kind[]): Kind[] {
 function Rows({ site, kind }: { site: Site; kind: Kind }): ReactNode {
   const text = useText();
   const { items, columns, ready, error } = useTable(kindPath(site.base, kind, kind.namespaced ? site.namespace : ''));
+  const inside = items.some(namespaceOf);
+  const base = kindLink(site, kind);
+  const shown = useMemo(() => columnsOf(columns, inside, base, text), [columns, inside, base, text]);
   const problem = error && <Problem error={error} what={text.resources.all} member={!site.own} />;
   if (!ready) return problem ?? <Loading />;
-  const link = (row: TableRow): ReactNode => (
-    <Link to={`${kindLink(site, kind)}/${namespaceOf(row) || '-'}/${encodeURIComponent(nameOf(row))}`}>
-      {nameOf(row)}
-    </Link>
-  );
   return (
     <>
       {problem}
       <Table
         label={kind.plural}
         rows={items}
-        columns={shown(columns, items, link, text)}
+        columns={shown}
         rowKey={keyOf}
         empty={<Notice title={text.resources.empty} />}
         exportName={kind.plural}
@@ -117,12 +116,11 @@ function Rows({ site, kind }: { site: Site; kind: Kind }): ReactNode {
   );
 }
 
-function shown(
-  columns: TableColumn[],
-  rows: TableRow[],
-  link: (row: TableRow) => ReactNode,
-  text: Text,
-): Column<TableRow>[] {
+/** The server's columns as ours; with `inside` that of the namespace. */
+function columnsOf(columns: TableColumn[], inside: boolean, base: string, text: Text): Column<TableRow>[] {
+  const link = (row: TableRow): ReactNode => (
+    <Link to={`${base}/${namespaceOf(row) || '-'}/${encodeURIComponent(nameOf(row))}`}>{nameOf(row)}</Link>
+  );
   const cells = columns
     .map((column, index) => ({ column, index }))
     .filter(({ column }) => column.priority === 0 && column.name !== 'Name')
@@ -133,8 +131,8 @@ function shown(
       wide: index > 2,
     }));
   const named: Column<TableRow> = { key: 'Name', title: text.columns.name, value: nameOf, cell: link };
-  const inside: Column<TableRow> = { key: 'namespace', title: text.columns.namespace, value: namespaceOf };
-  return [named, ...(rows.some(namespaceOf) ? [inside] : []), ...cells];
+  const space: Column<TableRow> = { key: 'namespace', title: text.columns.namespace, value: namespaceOf };
+  return [named, ...(inside ? [space] : []), ...cells];
 }
 
 function cell(value: TableRow['cells'][number] | undefined): string | number {

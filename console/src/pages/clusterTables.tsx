@@ -1,16 +1,16 @@
 // What is known of a cluster, as lists: its nodes, where it differs, what is a risk.
 
 import type { ReactNode } from 'react';
-import type { Drift, Finding, NodeFacts } from '../api/kinds';
+import type { Drift, Finding } from '../api/kinds';
+import type { SeenNode } from '../api/nodes';
 import { Notice } from '../parts/Notice';
 import { Status } from '../parts/Status';
 import { Table } from '../parts/Table';
 import { useText } from '../text';
 
-export function NodeTable({ nodes }: { nodes: NodeFacts[] }): ReactNode {
+export function NodeTable({ nodes }: { nodes: SeenNode[] }): ReactNode {
   const text = useText();
   const title = text.columns;
-  const state = (node: NodeFacts): string => (node.ready ? 'Ready' : 'NotReady');
   return (
     <Table
       label={text.cluster.nodes}
@@ -20,12 +20,16 @@ export function NodeTable({ nodes }: { nodes: NodeFacts[] }): ReactNode {
       exportName="nodes"
       columns={[
         { key: 'name', title: title.name, value: (node) => node.name },
-        { key: 'state', title: title.state, value: state, cell: (node) => <Status state={state(node)} /> },
-        { key: 'version', title: title.version, value: (node) => node.kubeletVersion ?? '' },
-        { key: 'runtime', title: title.runtime, value: (node) => node.runtime ?? '' },
-        { key: 'kernel', title: title.kernel, value: (node) => node.kernel ?? '', wide: true },
-        { key: 'os', title: title.os, value: (node) => node.osImage ?? '', wide: true },
-        { key: 'address', title: title.address, value: (node) => node.address ?? '', wide: true },
+        {
+          key: 'state',
+          title: title.state,
+          value: (node) => node.state,
+          cell: ({ state }) => <Status state={state} />,
+        },
+        { key: 'version', title: title.version, value: (node) => node.version },
+        { key: 'runtime', title: title.runtime, value: (node) => node.runtime },
+        { key: 'kernel', title: title.kernel, value: (node) => node.kernel, wide: true },
+        { key: 'os', title: title.os, value: (node) => node.os, wide: true },
       ]}
     />
   );
