@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import api_server, assess, create_cluster, members, migrate, scale, survey
+from bench import api_server, assess, console, create_cluster, members, migrate, scale, survey
 from bench.figures import save, table
 
 BENCHMARKS = {
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "scale": scale.run,
     "create_cluster": create_cluster.run,
     "migrate": migrate.run,
+    "console": console.run,
     "api_server": api_server.run,
 }
 

@@ -107,6 +107,35 @@ test('who has no right is not asked for again', async () => {
   expect(asked).toHaveLength(1);
 });
 
+test('a page that nobody sees lets go of its watch, and goes on from there when it is seen', async () => {
+  answers = [list('5', 'a'), { events: [{ type: 'ADDED', object: object('b', '6') }] }];
+  const live = new LiveList('/x');
+  live.subscribe(() => undefined);
+  expect(await names(live)).toEqual(['a', 'b']);
+  live.setSeen(false);
+  answers = [{ events: [{ type: 'ADDED', object: object('c', '7') }] }];
+  expect(await names(live)).toEqual(['a', 'b']);
+  live.setSeen(true);
+  expect(await names(live)).toEqual(['a', 'b', 'c']);
+  expect(asked.map((path) => new URLSearchParams(path.split('?')[1]).get('resourceVersion'))).toEqual([null, '5', '6']);
+});
+
+test('a list is asked for as a table without managed fields, or by the name of the one that is wanted', async () => {
+  const row = { cells: ['a', 'Ready'], object: object('a', '4') };
+  const table = { metadata: { resourceVersion: '5' }, columnDefinitions: [], rows: [row] };
+  answers = [{ body: table }, { events: [] }, list('5', 'a')];
+  const rows = new LiveList('/x', 'table');
+  rows.subscribe(() => undefined);
+  expect(await names(rows)).toEqual(['a']);
+  const one = new LiveList('/x', 'objects', 'metadata.name=a');
+  one.subscribe(() => undefined);
+  expect(await names(one)).toEqual(['a']);
+  expect(asked.filter((path) => !path.includes('watch'))).toEqual([
+    '/x?omitManagedFields=true',
+    '/x?fieldSelector=metadata.name%3Da',
+  ]);
+});
+
 test('nobody who looks, no watch', async () => {
   answers = [list('5', 'a')];
   const live = new LiveList('/x');

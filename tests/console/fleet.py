@@ -18,7 +18,11 @@ def condition(name: str, status: str = "True", message: str = "") -> dict[str, A
 
 def cluster(name: str, **status: Any) -> dict[str, Any]:
     """A made cluster of two nodes that differs from its Foundation by its runtime."""
-    node = {"name": f"{name}-1", "ready": True, "kubeletVersion": "v1.20.2", "runtime": "docker://20.10.24"}
+    stack = {
+        "osImage": "Debian GNU/Linux 12", "kernel": "6.1.0-25-amd64", "kubelet": "v1.20.2",
+        "runtime": "docker://20.10.24", "count": 1,
+    }  # fmt: skip
+    first, second = {**stack, "ready": 1, "nodes": [f"{name}-1"]}, {**stack, "nodes": [f"{name}-2"]}
     drift = {
         "dimension": "Runtime", "found": "docker", "wanted": "containerd", "severity": "High", "state": "Drift",
         "nodes": {"count": 1, "names": [f"{name}-1"]},
@@ -37,11 +41,11 @@ def cluster(name: str, **status: Any) -> dict[str, Any]:
             "phase": "Ready", "version": "v1.20.2", "distribution": "native", "runtime": "docker", "readyNodes": 1,
             "conditions": [condition("Ready", message="all is well")],
             "facts": {
-                "observedAt": NOW, "reachable": True, "nodes": [node, {**node, "name": f"{name}-2", "ready": False}],
+                "observedAt": NOW, "reachable": True, "stacks": [first, second],
             },
             "assessment": {
                 "factsAt": NOW, "summary": "differs in 1 dimension", "drifting": "Runtime", "risks": "1 high",
-                "drift": [drift], "findings": [finding],
+                "drift": [drift], "findings": [finding], "uniformity": {"nodes": 2},
             },
             **status,
         },

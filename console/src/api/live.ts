@@ -1,19 +1,26 @@
 // Live lists as React sees them: one for each path, shared by all who look, kept a while after the last one left so that
 // going back shows what was there.
 
-import { useSyncExternalStore } from 'react';
+import { useMemo, useSyncExternalStore } from 'react';
 import type { Obj, Resource } from './resources';
 import { keyOf, listPath } from './resources';
-import type { Snapshot, TableRow } from './watch';
+import type { Snapshot, TableColumn, TableRow } from './watch';
 import { LiveList } from './watch';
 
 const lists = new Map<string, LiveList<Obj>>();
 
-function liveList<T extends Obj>(path: string, form: 'objects' | 'table' = 'objects'): LiveList<T> {
-  const key = `${form} ${path}`;
+// A browser opens six connections to one server for all of its tabs together: who is not seen may not hold any of them.
+const seen = (): boolean => document.visibilityState === 'visible';
+document.addEventListener('visibilitychange', () => {
+  for (const list of lists.values()) list.setSeen(seen());
+});
+
+function liveList<T extends Obj>(path: string, form: 'objects' | 'table' = 'objects', fields = ''): LiveList<T> {
+  const key = `${form} ${path} ${fields}`;
   let list = lists.get(key);
   if (!list) {
-    list = new LiveList<Obj>(path, form);
+    list = new LiveList<Obj>(path, form, fields);
+    list.setSeen(seen());
     lists.set(key, list);
   }
   return list as unknown as LiveList<T>;
@@ -24,7 +31,7 @@ export function forgetLists(): void {
   lists.clear();
 }
 
-/** All objects of a resource that the user may see, as they are now. */
+/** All objects of a resource that the user may see, as they are now: for a kind of which there are few. */
 export function useLive<T extends Obj>(resource: Resource<T>, namespace = ''): Snapshot<T> {
   const list = liveList<T>(listPath(resource, namespace));
   return useSyncExternalStore(list.subscribe, list.read);
@@ -42,12 +49,29 @@ export function useLiveAt<T extends Obj>(path: string): Snapshot<T> {
   return useSyncExternalStore(list.subscribe, list.read);
 }
 
-/** One of them; undefined while it is not there. */
+/** What a cell says, by the name of its column; "" when it is empty. */
+export type Cell = (row: TableRow, column: string) => string;
+
+/** All objects of a resource that the user may see, as the server's table shows them. */
+export function useRows(resource: Resource<Obj>, namespace = ''): Snapshot<TableRow> & { cell: Cell } {
+  const rows = useTable(listPath(resource, namespace));
+  const { columns } = rows;
+  const cell = useMemo(() => reader(columns), [columns]);
+  return { ...rows, cell };
+}
+
+function reader(columns: TableColumn[]): Cell {
+  const places = new Map(columns.map(({ name }, place) => [name, place]));
+  return (row, column) => String(row.cells[places.get(column) ?? -1] ?? '');
+}
+
+/** One object; undefined while it is not there. */
 export function useOne<T extends Obj>(
   resource: Resource<T>,
   namespace: string,
   name: string,
 ): Snapshot<T> & { item: T | undefined } {
-  const all = useLive(resource, namespace);
-  return { ...all, item: all.items.find((item) => keyOf(item) === `${namespace}/${name}`) };
+  const list = liveList<T>(listPath(resource, namespace), 'objects', `metadata.name=${name}`);
+  const found = useSyncExternalStore(list.subscribe, list.read);
+  return { ...found, item: found.items.find((item) => keyOf(item) === `${namespace}/${name}`) };
 }

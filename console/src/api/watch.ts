@@ -1,6 +1,6 @@
 // One live copy of a list: listed once, then kept by a watch, listed anew when the server has forgotten where we were.
-// Whoever looks is told at most once a frame, however many events came. A list of kinds that we do not know comes as Tables,
-// in the columns that the server has for them.
+// Whoever looks is told at most once a frame, however many events came. A list comes as Tables, in the columns that the
+// server has for its kind, unless the whole objects are wanted: a fleet's are hundreds of megabytes.
 
 import { ApiError, json, send } from './http';
 import type { Obj } from './resources';
@@ -54,6 +54,7 @@ export class LiveList<T extends Obj> {
   private readonly listeners = new Set<() => void>();
   private snapshot: Snapshot<T> = { items: [], columns: [], ready: false, error: null };
   private ending: AbortController | null = null;
+  private seen = true;
   private frame = 0;
   private wait = FIRST_WAIT;
   /** The version that the copy has; "" before the first list. */
@@ -62,22 +63,34 @@ export class LiveList<T extends Obj> {
   constructor(
     private readonly path: string,
     private readonly form: 'objects' | 'table' = 'objects',
+    /** A field selector; "" for all. */
+    private readonly fields = '',
   ) {}
 
   readonly read = (): Snapshot<T> => this.snapshot;
 
-  /** Keep the copy alive for as long as somebody is subscribed. */
+  /** Keep the copy alive for as long as somebody is subscribed and sees the page. */
   readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
-    if (!this.ending) {
-      this.ending = new AbortController();
-      void this.run(this.ending.signal);
-    }
+    this.start();
     return () => {
       this.listeners.delete(listener);
       if (this.listeners.size === 0) this.stop();
     };
   };
+
+  /** Let go of the connection while nobody can see the page, and go on from there when somebody can. */
+  readonly setSeen = (seen: boolean): void => {
+    this.seen = seen;
+    if (!seen) this.stop();
+    else if (this.listeners.size > 0) this.start();
+  };
+
+  private start(): void {
+    if (this.ending || !this.seen) return;
+    this.ending = new AbortController();
+    void this.run(this.ending.signal);
+  }
 
   private stop(): void {
     this.ending?.abort();
@@ -114,7 +127,7 @@ export class LiveList<T extends Obj> {
   }
 
   private async list(signal: AbortSignal): Promise<void> {
-    const list = await json<ListOf<T> & Table>(this.path, { signal, ...this.accept() });
+    const list = await json<ListOf<T> & Table>(this.address({}), { signal, ...this.accept() });
     this.objects.clear();
     const items = this.form === 'table' ? (rowsOf(list) as unknown as T[]) : list.items;
     for (const item of items) this.objects.set(keyOf(item), item);
@@ -124,10 +137,8 @@ export class LiveList<T extends Obj> {
 
   /** Follow until the watch ends by itself. */
   private async follow(signal: AbortSignal): Promise<void> {
-    const query = new URLSearchParams({ watch: '1', resourceVersion: this.from, allowWatchBookmarks: 'true' });
-    // A path may have selectors of its own.
-    const join = this.path.includes('?') ? '&' : '?';
-    const response = await send(`${this.path}${join}${query.toString()}`, { signal, ...this.accept() });
+    const query = { watch: '1', resourceVersion: this.from, allowWatchBookmarks: 'true' };
+    const response = await send(this.address(query), { signal, ...this.accept() });
     if (this.snapshot.error) this.show({ error: null });
     for await (const line of lines(response, signal)) {
       const event = JSON.parse(line) as Event<T>;
@@ -146,6 +157,16 @@ export class LiveList<T extends Obj> {
     if (type === 'DELETED') this.objects.delete(keyOf(item));
     else this.objects.set(keyOf(item), item);
     this.show({});
+  }
+
+  private address(asked: Record<string, string>): string {
+    const query = new URLSearchParams(asked);
+    if (this.fields) query.set('fieldSelector', this.fields);
+    // They are most of what is known of an object beside its cells, and are never shown.
+    if (this.form === 'table') query.set('omitManagedFields', 'true');
+    if (query.size === 0) return this.path;
+    // A path may have selectors of its own.
+    return `${this.path}${this.path.includes('?') ? '&' : '?'}${query.toString()}`;
   }
 
   private accept(): { accept?: string } {

@@ -4,15 +4,18 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { ask } from '../api/ask';
+import type { ApiError } from '../api/http';
 import { json } from '../api/http';
-import type { Cluster, Condition, Machine, NodeFacts } from '../api/kinds';
-import { useLive } from '../api/live';
+import type { Cluster, Condition, Machine } from '../api/kinds';
+import { useRows, useTable } from '../api/live';
+import { kindPath, member } from '../api/member';
+import { NODES } from '../api/pods';
 import { CLUSTERS, MACHINES, listPath, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { Button } from '../parts/Button';
 import { TextField, useDryRun } from '../parts/Form';
 import type { Login } from '../parts/Login';
 import { LoginFields, firstLogin, keepLogin, sshOf } from '../parts/Login';
-import { ErrorLine, Notice } from '../parts/Notice';
+import { ErrorLine, Loading, Problem } from '../parts/Notice';
 import { Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { useAttempt, useOnce } from '../parts/attempt';
@@ -33,23 +36,26 @@ export function AdoptCluster({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
   const words = text.adopt;
   const namespace = namespaceOf(cluster);
-  const nodes = cluster.status?.facts?.nodes ?? [];
-  const there = useLive(MACHINES, namespace).items;
+  const { nodes, ready, problem } = useNodes(namespace, nameOf(cluster));
+  const { items: there, cell } = useRows(MACHINES, namespace);
   const [wanted, setWanted] = useState<Wanted>({
     login: firstLogin(`${nameOf(cluster)}-ssh`),
     jump: '',
     addresses: {},
   });
   const missing = nodes.filter((node) => !there.some((machine) => nameOf(machine) === node.name));
-  const foreign = there.filter((machine) => isForeign(machine, cluster, nodes));
+  const foreign = there.filter(
+    (machine) => nodes.some(({ name }) => name === nameOf(machine)) && cell(machine, 'Cluster') !== nameOf(cluster),
+  );
   const { submit, busy, asked, error, run } = useAdoption(cluster, wanted, missing);
-  if (nodes.length === 0) return <Notice title={text.cluster.noNodes} next={words.lookFirst} />;
+  if (problem) return <Problem error={problem} what={text.cluster.nodes} member />;
+  if (!ready) return <Loading />;
   return (
     <>
       <Match condition={cluster.status?.conditions?.find(({ type }) => type === 'Adopted')} asked={asked} />
       {foreign.map((machine) => (
         <p key={nameOf(machine)} className="banner">
-          {words.foreign(nameOf(machine), machine.spec?.clusterRef?.name ?? '')}
+          {words.foreign(nameOf(machine), cell(machine, 'Cluster'))}
         </p>
       ))}
       {missing.length === 0 ? (
@@ -75,11 +81,26 @@ export function AdoptCluster({ cluster }: { cluster: Cluster }): ReactNode {
   );
 }
 
-function isForeign(machine: Machine, cluster: Cluster, nodes: NodeFacts[]): boolean {
-  return nodes.some(({ name }) => name === nameOf(machine)) && machine.spec?.clusterRef?.name !== nameOf(cluster);
+/** A Node as far as a Machine is made of it. */
+interface Seen {
+  name: string;
+  address: string;
+  labels: Record<string, string>;
 }
 
-function useAdoption(cluster: Cluster, wanted: Wanted, missing: NodeFacts[]) {
+/** The Nodes of a cluster, as its own API has them now. */
+function useNodes(namespace: string, name: string): { nodes: Seen[]; ready: boolean; problem: ApiError | null } {
+  const { items, columns, ready, error } = useTable(kindPath(member(namespace, name), NODES));
+  const place = columns.findIndex((column) => column.name === 'Internal-IP');
+  const nodes = items.map((row) => ({
+    name: nameOf(row),
+    address: String(row.cells[place] ?? '').replace('<none>', ''),
+    labels: row.metadata?.labels ?? {},
+  }));
+  return { nodes, ready, problem: ready ? null : error };
+}
+
+function useAdoption(cluster: Cluster, wanted: Wanted, missing: Seen[]) {
   const namespace = namespaceOf(cluster);
   const once = useOnce();
   const attempt = useAttempt();
@@ -123,7 +144,7 @@ interface FormProps {
   change: (wanted: Wanted) => void;
 }
 
-function Nodes({ nodes, wanted, change }: FormProps & { nodes: NodeFacts[] }): ReactNode {
+function Nodes({ nodes, wanted, change }: FormProps & { nodes: Seen[] }): ReactNode {
   const text = useText();
   return (
     <Panel title={text.cluster.nodes}>
@@ -164,7 +185,7 @@ function Nodes({ nodes, wanted, change }: FormProps & { nodes: NodeFacts[] }): R
 interface AccessProps extends FormProps {
   cluster: Cluster;
   /** The node whose Machine is asked about before it is made; none while they are made. */
-  first: NodeFacts | undefined;
+  first: Seen | undefined;
 }
 
 function Access({ cluster, first, wanted, change }: AccessProps): ReactNode {
@@ -193,16 +214,16 @@ function Access({ cluster, first, wanted, change }: AccessProps): ReactNode {
   );
 }
 
-function roleOf({ labels = {} }: NodeFacts): 'ControlPlane' | 'Worker' {
+function roleOf({ labels }: Seen): 'ControlPlane' | 'Worker' {
   return PLANES.some((label) => label in labels) ? 'ControlPlane' : 'Worker';
 }
 
-function addressOf(node: NodeFacts, { addresses }: Wanted): string {
-  return addresses[node.name] ?? node.address ?? '';
+function addressOf(node: Seen, { addresses }: Wanted): string {
+  return addresses[node.name] ?? node.address;
 }
 
 /** The Machine of a Node. */
-export function machineOf(cluster: Cluster, node: NodeFacts, wanted: Wanted): Machine {
+export function machineOf(cluster: Cluster, node: Seen, wanted: Wanted): Machine {
   const ssh = sshOf(wanted.login);
   const jump = jumpOf(wanted.jump);
   return {

@@ -7,7 +7,7 @@ import { useSearchParams } from 'react-router';
 import { ask, merge } from '../api/ask';
 import type { Cause } from '../api/http';
 import type { Cluster } from '../api/kinds';
-import { useLive } from '../api/live';
+import { useLive, useRows } from '../api/live';
 import {
   CLUSTERS,
   DISTRIBUTIONS,
@@ -85,11 +85,15 @@ function linked(parameters: URLSearchParams): Partial<Wish> {
   return Object.fromEntries(fields.flatMap((field) => (parameters.has(field) ? [[field, parameters.get(field)]] : [])));
 }
 
+const OPEN = ['Pending', 'AwaitingApproval', 'Running'];
+
 /** What is under way, or waits, or keeps the wish from being planned. */
 function Now({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
-  const { items } = useLive(OPERATIONS, namespaceOf(cluster));
-  const open = items.filter((one) => one.spec.clusterRef.name === nameOf(cluster) && !one.status?.finishedAt);
+  const { items, cell } = useRows(OPERATIONS, namespaceOf(cluster));
+  const open = items.filter(
+    (one) => cell(one, 'Cluster') === nameOf(cluster) && OPEN.includes(cell(one, 'Phase') || 'Pending'),
+  );
   const conditions = cluster.status?.conditions ?? [];
   const hindered = conditions.filter(
     ({ type, status }) => ['SpecValid', 'MachinesReachable', 'PreflightPassed'].includes(type) && status === 'False',
@@ -101,8 +105,8 @@ function Now({ cluster }: { cluster: Cluster }): ReactNode {
         {open.map((operation) => (
           <li key={keyOf(operation)}>
             <ObjectLink kind="operations" object={operation} />
-            <Status state={operation.status?.phase ?? 'Pending'} />
-            <span className="line-text">{operation.spec.plan.summary}</span>
+            <Status state={cell(operation, 'Phase') || 'Pending'} />
+            <span className="line-text">{cell(operation, 'Progress')}</span>
           </li>
         ))}
         {hindered.map(({ type, message }) => (

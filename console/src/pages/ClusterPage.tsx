@@ -1,13 +1,13 @@
 // One cluster, part by part.
 
 import type { ReactNode } from 'react';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import { Button } from '../parts/Button';
 import { ask } from '../api/ask';
 import { json } from '../api/http';
 import type { Cluster } from '../api/kinds';
-import { useLive, useOne } from '../api/live';
+import { useOne, useRows } from '../api/live';
 import { CLUSTERS, OPERATIONS, namespaceOf, nameOf, objectPath } from '../api/resources';
 import type { Can } from '../api/session';
 import { useRights } from '../api/session';
@@ -168,9 +168,10 @@ function About({ cluster }: { cluster: Cluster }): ReactNode {
 
 function Done({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
-  const { items } = useLive(OPERATIONS, namespaceOf(cluster));
-  const mine = items.filter((one) => one.spec.clusterRef.name === nameOf(cluster));
-  return <OperationTable operations={mine} empty={<Notice title={text.cluster.noOperations} />} />;
+  const { items, cell } = useRows(OPERATIONS, namespaceOf(cluster));
+  const name = nameOf(cluster);
+  const mine = useMemo(() => items.filter((one) => cell(one, 'Cluster') === name), [items, cell, name]);
+  return <OperationTable operations={mine} cell={cell} empty={<Notice title={text.cluster.noOperations} />} />;
 }
 
 function Way({ cluster }: { cluster: Cluster }): ReactNode {

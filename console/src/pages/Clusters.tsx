@@ -1,9 +1,10 @@
 import type { ReactNode } from 'react';
-import type { Cluster } from '../api/kinds';
-import { useLive } from '../api/live';
-import { nodesOf } from '../api/nodes';
+import { useMemo } from 'react';
+import type { Cell } from '../api/live';
+import { useRows } from '../api/live';
 import { CLUSTERS, keyOf, nameOf, namespaceOf } from '../api/resources';
 import { useRights } from '../api/session';
+import type { TableRow } from '../api/watch';
 import { LinkButton } from '../parts/Button';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
@@ -18,7 +19,8 @@ import type { Text } from '../text/en';
 export function Clusters(): ReactNode {
   const text = useText();
   const { namespace } = useChoices();
-  const { items, ready, error } = useLive(CLUSTERS, namespace);
+  const { items, cell, ready, error } = useRows(CLUSTERS, namespace);
+  const shown = useMemo(() => columns(text, cell), [text, cell]);
   const can = useRights(namespace || 'default');
   return (
     <Page title={text.clusters.title}>
@@ -28,7 +30,7 @@ export function Clusters(): ReactNode {
         <Table
           label={text.clusters.title}
           rows={items}
-          columns={columns(text)}
+          columns={shown}
           rowKey={keyOf}
           empty={<Notice title={text.clusters.empty} next={text.clusters.next} />}
           exportName="clusters"
@@ -49,31 +51,31 @@ function Ways(): ReactNode {
   );
 }
 
-function columns(text: Text): Column<Cluster>[] {
+function columns(text: Text, cell: Cell): Column<TableRow>[] {
   const { columns: title } = text;
   return [
     { key: 'name', title: title.name, value: nameOf, cell: (row) => <ObjectLink kind="clusters" object={row} /> },
     {
       key: 'state',
       title: title.state,
-      value: (row) => row.status?.phase ?? 'Pending',
-      cell: (row) => <Status state={row.status?.phase ?? 'Pending'} />,
+      value: (row) => cell(row, 'Phase') || 'Pending',
+      cell: (row) => <Status state={cell(row, 'Phase') || 'Pending'} />,
     },
-    { key: 'version', title: title.version, value: (row) => row.status?.version ?? '' },
-    { key: 'runtime', title: title.runtime, value: (row) => row.status?.runtime ?? '' },
+    { key: 'version', title: title.version, value: (row) => cell(row, 'Version') },
+    { key: 'runtime', title: title.runtime, value: (row) => cell(row, 'Runtime') },
     {
       key: 'nodes',
       title: title.nodes,
-      value: (row) => nodesOf(row).length,
-      cell: (row) => `${row.status?.readyNodes ?? 0}/${nodesOf(row).length}`,
+      value: (row) => Number(cell(row, 'Nodes')),
+      cell: (row) => `${cell(row, 'Nodes Ready') || '0'}/${cell(row, 'Nodes') || '0'}`,
     },
-    { key: 'drift', title: title.drift, value: (row) => drifting(row, text), wide: true },
-    { key: 'risks', title: title.risks, value: (row) => row.status?.assessment?.risks ?? '', wide: true },
-    { key: 'foundation', title: title.foundation, value: (row) => row.spec?.foundationRef?.name ?? '', wide: true },
+    { key: 'drift', title: title.drift, value: (row) => drifting(cell(row, 'Drift'), text), wide: true },
+    { key: 'risks', title: title.risks, value: (row) => cell(row, 'Findings'), wide: true },
+    { key: 'foundation', title: title.foundation, value: (row) => cell(row, 'Foundation'), wide: true },
     {
       key: 'provider',
       title: title.provider,
-      value: (row) => (row.spec?.provider === 'Imported' ? text.clusters.imported : text.clusters.made),
+      value: (row) => (cell(row, 'Provider') === 'Imported' ? text.clusters.imported : text.clusters.made),
       wide: true,
     },
     { key: 'namespace', title: title.namespace, value: namespaceOf, wide: true },
@@ -87,7 +89,7 @@ function columns(text: Text): Column<Cluster>[] {
   ];
 }
 
-function drifting(cluster: Cluster, text: Text): string {
-  const names = (cluster.status?.assessment?.drifting ?? '').split(',').filter(Boolean);
+function drifting(dimensions: string, text: Text): string {
+  const names = dimensions.split(',').filter(Boolean);
   return names.map((name) => text.dimensions[name] ?? name).join(', ');
 }

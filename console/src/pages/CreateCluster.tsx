@@ -7,9 +7,12 @@ import { useNavigate } from 'react-router';
 import { YAMLParseError, parse } from 'yaml';
 import type { Cause } from '../api/http';
 import { json } from '../api/http';
-import type { Cluster, Foundation, Machine } from '../api/kinds';
-import { useLive } from '../api/live';
+import type { Cluster, Foundation } from '../api/kinds';
+import type { Cell } from '../api/live';
+import { useLive, useRows } from '../api/live';
+import type { Obj } from '../api/resources';
 import { CLUSTERS, FOUNDATIONS, MACHINES, keyOf, listPath, nameOf, namespaceOf, objectPath } from '../api/resources';
+import type { TableRow } from '../api/watch';
 import { Button } from '../parts/Button';
 import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
@@ -19,7 +22,7 @@ import { useAttempt } from '../parts/attempt';
 import { linkTo } from '../parts/links';
 import { useChoices, useText } from '../text';
 import { room } from './cidr';
-import { machineState } from './Machines';
+import { readyState } from './Machines';
 
 interface Wanted {
   namespace: string;
@@ -61,9 +64,8 @@ export function CreateCluster(): ReactNode {
   const [roles, setRoles] = useState<Roles>({});
   const { busy, error, run } = useAttempt();
   const [made, setMade] = useState('');
-  const free = useLive(MACHINES).items.filter(
-    (machine) => !machine.spec?.clusterRef && namespaceOf(machine) === wanted.namespace,
-  );
+  const { items, cell } = useRows(MACHINES);
+  const free = items.filter((machine) => !cell(machine, 'Cluster') && namespaceOf(machine) === wanted.namespace);
   const chosen = free.filter((machine) => roles[nameOf(machine)]);
   const controlPlanes = chosen.filter((machine) => roles[nameOf(machine)] === 'ControlPlane').length;
   const path = listPath(CLUSTERS, wanted.namespace);
@@ -90,7 +92,7 @@ export function CreateCluster(): ReactNode {
         <Basics wanted={wanted} change={setWanted} wrong={(field) => wrongWith(causes, field)} />
         <Network wanted={wanted} change={setWanted} wrong={(field) => wrongWith(causes, field)} />
         <Panel title={text.machines.title}>
-          <MachineRoles machines={free} roles={roles} change={setRoles} />
+          <MachineRoles machines={free} cell={cell} roles={roles} change={setRoles} />
         </Panel>
         <More wanted={wanted} change={setWanted} />
         <Others causes={causes} />
@@ -166,7 +168,7 @@ function Approval({ wanted, change }: Pick<PartProps, 'wanted' | 'change'>): Rea
   );
 }
 
-async function join(machine: Machine, cluster: string, roles: Roles): Promise<void> {
+async function join(machine: Obj, cluster: string, roles: Roles): Promise<void> {
   await json(objectPath(MACHINES, namespaceOf(machine), nameOf(machine)), {
     method: 'PATCH',
     contentType: 'application/merge-patch+json',
@@ -290,12 +292,13 @@ function Network({ wanted, change, wrong }: PartProps): ReactNode {
 }
 
 interface RolesProps {
-  machines: Machine[];
+  machines: TableRow[];
+  cell: Cell;
   roles: Roles;
   change: (roles: Roles) => void;
 }
 
-function MachineRoles({ machines, roles, change }: RolesProps): ReactNode {
+function MachineRoles({ machines, cell, roles, change }: RolesProps): ReactNode {
   const text = useText();
   const words = text.createCluster;
   if (machines.length === 0) return <p>{words.noMachines}</p>;
@@ -315,10 +318,10 @@ function MachineRoles({ machines, roles, change }: RolesProps): ReactNode {
           <tr key={keyOf(machine)}>
             <th scope="row">{nameOf(machine)}</th>
             <td>
-              <Status state={machineState(machine)} />
+              <Status state={readyState(cell(machine, 'Ready'))} />
             </td>
-            <td>{machine.spec?.address}</td>
-            <td>{machine.status?.facts?.os?.prettyName}</td>
+            <td>{cell(machine, 'Address')}</td>
+            <td>{cell(machine, 'OS')}</td>
             <td>
               <select
                 className="field"

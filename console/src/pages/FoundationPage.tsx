@@ -1,32 +1,42 @@
 // One Foundation: how uniform its clusters are, which of them differ and where, and what it says, to be changed.
 
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
+import { useMemo } from 'react';
 import { useParams } from 'react-router';
+import { json } from '../api/http';
 import type { Cluster, FeatureDecision } from '../api/kinds';
-import { useLive, useOne } from '../api/live';
-import { CLUSTERS, FOUNDATIONS, keyOf, objectPath } from '../api/resources';
+import type { Cell as CellOf } from '../api/live';
+import { useOne, useRows } from '../api/live';
+import { CLUSTERS, FOUNDATIONS, keyOf, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
+import type { TableRow } from '../api/watch';
 import { LinkButton } from '../parts/Button';
 import { Conditions } from '../parts/Conditions';
 import { Meters } from '../parts/Meters';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
-import { ObjectLink, linkTo } from '../parts/links';
+import type { Column } from '../parts/Table';
+import { Table } from '../parts/Table';
 import { Yaml } from '../parts/Yaml';
+import { ObjectLink, linkTo } from '../parts/links';
 import { useText } from '../text';
+import type { Text } from '../text/en';
 import { Events } from './Events';
 import { UniformityOverTime } from './UniformityOverTime';
 import { UnifyPanel } from './UnifyPanel';
 
 const DIMENSIONS = ['OperatingSystem', 'Kernel', 'Settings', 'Distribution', 'Version', 'Runtime', 'Network'];
 
+// What was read of a row that is not seen any more; milliseconds.
+const KEPT = 10_000;
+
 export function FoundationPage(): ReactNode {
   const text = useText();
   const { namespace = '', name = '' } = useParams();
   const { item, ready, error } = useOne(FOUNDATIONS, namespace, name);
   const can = useRights(namespace);
-  const clusters = useLive(CLUSTERS, namespace).items.filter((one) => one.spec?.foundationRef?.name === name);
   if (!item) {
     if (error) return <Problem error={error} what={text.foundations.all} />;
     return ready ? <Notice title={text.foundations.gone} /> : <Loading />;
@@ -53,10 +63,10 @@ export function FoundationPage(): ReactNode {
       </div>
       <UniformityOverTime points={item.status?.history ?? []} />
       <Panel title={text.clusters.title}>
-        <Matrix clusters={clusters} />
+        <Matrix namespace={namespace} foundation={name} />
       </Panel>
       <Features of={item.status?.features ?? []} />
-      <UnifyPanel foundation={item} clusters={clusters} />
+      <UnifyPanel foundation={item} />
       <Panel title={text.events.title}>
         <Events base="" kind="Foundation" namespace={namespace} name={name} />
       </Panel>
@@ -68,36 +78,23 @@ export function FoundationPage(): ReactNode {
 }
 
 /** Each cluster by dimension: where it differs, and to what. */
-function Matrix({ clusters }: { clusters: Cluster[] }): ReactNode {
+function Matrix({ namespace, foundation }: { namespace: string; foundation: string }): ReactNode {
   const text = useText();
-  if (clusters.length === 0) return <p>{text.foundations.noClusters}</p>;
+  const { items, cell } = useRows(CLUSTERS, namespace);
+  const clusters = useMemo(
+    () => items.filter((one) => cell(one, 'Foundation') === foundation),
+    [items, cell, foundation],
+  );
+  const columns = useMemo(() => columnsOf(text, cell), [text, cell]);
   return (
-    <table className="table plain">
-      <thead>
-        <tr>
-          <th scope="col">{text.columns.name}</th>
-          {DIMENSIONS.map((dimension) => (
-            <th key={dimension} scope="col">
-              {text.dimensions[dimension]}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {clusters.map((cluster) => (
-          <tr key={keyOf(cluster)}>
-            <th scope="row">
-              <ObjectLink kind="clusters" object={cluster} />
-            </th>
-            {DIMENSIONS.map((dimension) => (
-              <td key={dimension}>
-                <Cell cluster={cluster} dimension={dimension} />
-              </td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <Table
+      label={text.clusters.title}
+      rows={clusters}
+      columns={columns}
+      rowKey={keyOf}
+      empty={<p>{text.foundations.noClusters}</p>}
+      exportName={foundation}
+    />
   );
 }
 
@@ -137,9 +134,38 @@ function Features({ of }: { of: FeatureDecision[] }): ReactNode {
   );
 }
 
-function Cell({ cluster, dimension }: { cluster: Cluster; dimension: string }): ReactNode {
+function columnsOf(text: Text, cell: CellOf): Column<TableRow>[] {
+  const named: Column<TableRow> = {
+    key: 'name',
+    title: text.columns.name,
+    value: nameOf,
+    cell: (row) => <ObjectLink kind="clusters" object={row} />,
+  };
+  const dimensions = DIMENSIONS.map((dimension): Column<TableRow> => {
+    const differs = (row: TableRow): boolean => cell(row, 'Drift').split(',').includes(dimension);
+    return {
+      key: dimension,
+      title: text.dimensions[dimension] ?? dimension,
+      value: (row) => (differs(row) ? text.fleet.differs : text.columns.uniform),
+      cell: (row) => <Cell of={row} dimension={dimension} differs={differs(row)} />,
+    };
+  });
+  return [named, ...dimensions];
+}
+
+/** What differs is in the object, which is read when its row is seen. */
+function Cell({ of, dimension, differs }: { of: TableRow; dimension: string; differs: boolean }): ReactNode {
   const text = useText();
-  const assessment = cluster.status?.assessment;
+  const path = objectPath(CLUSTERS, namespaceOf(of), nameOf(of));
+  const { data } = useQuery({
+    queryKey: ['cluster', path, of.metadata?.resourceVersion],
+    queryFn: ({ signal }) => json<Cluster>(path, { signal }),
+    staleTime: Infinity,
+    gcTime: KEPT,
+    placeholderData: keepPreviousData,
+  });
+  if (!data) return differs ? <Status state="Medium" word={text.fleet.differs} /> : null;
+  const assessment = data.status?.assessment;
   if (!assessment) return <Status state="Unknown" />;
   const drift = (assessment.drift ?? []).find((one) => one.dimension === dimension);
   if (!drift) return <Status state="Uniform" word={text.columns.uniform} />;

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { merge } from '../api/ask';
 import type { Machine } from '../api/kinds';
-import { useLive } from '../api/live';
+import { useRows } from '../api/live';
 import { CLUSTERS, MACHINES, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { Button } from '../parts/Button';
 import { Choice, TextField } from '../parts/Form';
@@ -88,7 +88,7 @@ interface MembershipProps {
 function Membership({ machine, wanted, set }: MembershipProps): ReactNode {
   const text = useText();
   const words = text.machineFields;
-  const clusters = useLive(CLUSTERS, namespaceOf(machine)).items;
+  const clusters = useRows(CLUSTERS, namespaceOf(machine)).items;
   if (machine.spec?.clusterRef) return <p>{words.belongs(machine.spec.clusterRef.name)}</p>;
   return (
     <>

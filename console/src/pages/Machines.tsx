@@ -1,9 +1,12 @@
 import type { ReactNode } from 'react';
+import { useMemo } from 'react';
 import { Link } from 'react-router';
 import type { Machine } from '../api/kinds';
-import { useLive } from '../api/live';
+import type { Cell } from '../api/live';
+import { useRows } from '../api/live';
 import { MACHINES, keyOf, nameOf, namespaceOf } from '../api/resources';
 import { useRights } from '../api/session';
+import type { TableRow } from '../api/watch';
 import { LinkButton } from '../parts/Button';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
@@ -17,15 +20,20 @@ import type { Text } from '../text/en';
 export function Machines(): ReactNode {
   const text = useText();
   const { namespace } = useChoices();
-  const { items, ready, error } = useLive(MACHINES, namespace);
+  const { items, cell, ready, error } = useRows(MACHINES, namespace);
+  const shown = useMemo(() => columns(text, cell), [text, cell]);
   const can = useRights(namespace || 'default');
   return (
     <Page title={text.machines.title}>
       {error && <Problem error={error} what={text.machines.all} />}
       {!ready && !error && <Loading />}
       {ready && (
-        <MachineTable
-          machines={items}
+        <Table
+          label={text.machines.title}
+          rows={items}
+          columns={shown}
+          rowKey={keyOf}
+          exportName="machines"
           empty={<Notice title={text.machines.empty} next={text.machines.next} />}
           actions={can('create', 'machines') && <LinkButton to="/machines/new">{text.addMachines.open}</LinkButton>}
         />
@@ -34,64 +42,51 @@ export function Machines(): ReactNode {
   );
 }
 
-interface TableProps {
-  machines: Machine[];
-  empty: ReactNode;
-  actions?: ReactNode;
-}
-
-export function MachineTable({ machines, empty, actions }: TableProps): ReactNode {
-  const text = useText();
-  return (
-    <Table
-      label={text.machines.title}
-      rows={machines}
-      columns={columns(text)}
-      rowKey={keyOf}
-      empty={empty}
-      exportName="machines"
-      actions={actions}
-    />
-  );
-}
-
 /** A Machine's state in one word, from its conditions. */
 export function machineState(machine: Machine): string {
-  const ready = machine.status?.conditions?.find(({ type }) => type === 'Ready');
-  if (!ready) return 'Pending';
-  return ready.status === 'True' ? 'Ready' : ready.status === 'False' ? 'NotReady' : 'Unknown';
+  return readyState(machine.status?.conditions?.find(({ type }) => type === 'Ready')?.status ?? '');
 }
 
-function columns(text: Text): Column<Machine>[] {
+/** The same from what the condition Ready says; "" without one. */
+export function readyState(ready: string): string {
+  if (!ready) return 'Pending';
+  return ready === 'True' ? 'Ready' : ready === 'False' ? 'NotReady' : 'Unknown';
+}
+
+function columns(text: Text, cell: Cell): Column<TableRow>[] {
   const { columns: title } = text;
   return [
     { key: 'name', title: title.name, value: nameOf, cell: (row) => <ObjectLink kind="machines" object={row} /> },
-    { key: 'state', title: title.state, value: machineState, cell: (row) => <Status state={machineState(row)} /> },
-    { key: 'address', title: title.address, value: (row) => row.spec?.address ?? '' },
+    {
+      key: 'state',
+      title: title.state,
+      value: (row) => readyState(cell(row, 'Ready')),
+      cell: (row) => <Status state={readyState(cell(row, 'Ready'))} />,
+    },
+    { key: 'address', title: title.address, value: (row) => cell(row, 'Address') },
     {
       key: 'cluster',
       title: title.cluster,
-      value: (row) => row.spec?.clusterRef?.name ?? text.machines.unassigned,
-      cell: (row) => <ClusterOf machine={row} free={text.machines.unassigned} />,
+      value: (row) => cell(row, 'Cluster') || text.machines.unassigned,
+      cell: (row) => <ClusterOf of={row} name={cell(row, 'Cluster')} free={text.machines.unassigned} />,
     },
-    { key: 'role', title: title.role, value: (row) => text.roles[row.spec?.role ?? ''] ?? '' },
-    { key: 'os', title: title.os, value: (row) => row.status?.facts?.os?.prettyName ?? '', wide: true },
-    { key: 'kernel', title: title.kernel, value: (row) => row.status?.facts?.kernel?.release ?? '', wide: true },
-    { key: 'cpus', title: title.cpus, value: (row) => row.status?.facts?.cpus ?? 0, wide: true },
+    { key: 'role', title: title.role, value: (row) => text.roles[cell(row, 'Role')] ?? '' },
+    { key: 'os', title: title.os, value: (row) => cell(row, 'OS'), wide: true },
+    { key: 'kernel', title: title.kernel, value: (row) => cell(row, 'Kernel'), wide: true },
+    { key: 'cpus', title: title.cpus, value: (row) => Number(cell(row, 'CPUs')), wide: true },
     {
       key: 'memory',
       title: title.memory,
-      value: (row) => row.status?.facts?.memory ?? 0,
-      cell: (row) => gib(row.status?.facts?.memory),
+      value: (row) => Number(cell(row, 'Memory')),
+      cell: (row) => gib(Number(cell(row, 'Memory'))),
       wide: true,
     },
     { key: 'namespace', title: title.namespace, value: namespaceOf, wide: true },
   ];
 }
 
-function ClusterOf({ machine, free }: { machine: Machine; free: string }): ReactNode {
-  const name = machine.spec?.clusterRef?.name;
-  return name ? <Link to={linkTo('clusters', namespaceOf(machine), name)}>{name}</Link> : free;
+function ClusterOf({ of, name, free }: { of: TableRow; name: string; free: string }): ReactNode {
+  return name ? <Link to={linkTo('clusters', namespaceOf(of), name)}>{name}</Link> : free;
 }
 
 export function gib(bytes: number | undefined): string {

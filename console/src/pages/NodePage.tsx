@@ -6,22 +6,20 @@ import type { ApiError } from '../api/http';
 import { kindPath, member, selected } from '../api/member';
 import type { Node } from '../api/pods';
 import { NODES, podsOn } from '../api/pods';
-import { useLiveAt, useTable } from '../api/live';
-import { keyOf, nameOf, namespaceOf } from '../api/resources';
+import { useLiveAt } from '../api/live';
 import { useRights } from '../api/session';
 import { Conditions } from '../parts/Conditions';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Facts, Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
-import { Table } from '../parts/Table';
 import { Yaml } from '../parts/Yaml';
 import { linkTo } from '../parts/links';
 import { useText } from '../text';
 import { NodeActions } from './NodeActions';
 import { NodeLabels } from './NodeLabels';
 import { Events } from './Events';
-import { tableColumns } from './tables';
-import { kindLink, useSite } from './site';
+import { KindTable } from './KindTable';
+import { useSite } from './site';
 
 const PODS = { group: '', version: 'v1', plural: 'pods' };
 
@@ -103,22 +101,6 @@ function Found({ node }: { node: Node }): ReactNode {
 }
 
 function Pods({ base, node }: { base: string; node: string }): ReactNode {
-  const text = useText();
-  const site = useSite();
-  const { items, columns, ready, error } = useTable(podsOn(base, node));
-  if (!ready) return error ? <Problem error={error} what={text.resources.all} member /> : <Loading />;
-  return (
-    <Table
-      label={text.node.pods}
-      rows={items}
-      columns={tableColumns(
-        columns,
-        items,
-        (row) => `${kindLink(site, PODS)}/${namespaceOf(row)}/${encodeURIComponent(nameOf(row))}`,
-        text,
-      )}
-      rowKey={keyOf}
-      empty={<Notice title={text.node.noPods} />}
-    />
-  );
+  const words = useText().node;
+  return <KindTable site={useSite()} kind={PODS} path={podsOn(base, node)} label={words.pods} empty={words.noPods} />;
 }

@@ -1,8 +1,10 @@
 import type { ReactNode } from 'react';
+import { useMemo } from 'react';
 import { Link } from 'react-router';
-import type { Operation } from '../api/kinds';
-import { useLive } from '../api/live';
+import type { Cell } from '../api/live';
+import { useRows } from '../api/live';
 import { OPERATIONS, keyOf, nameOf, namespaceOf } from '../api/resources';
+import type { TableRow } from '../api/watch';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import { Status, words } from '../parts/Status';
@@ -16,7 +18,7 @@ import type { Text } from '../text/en';
 export function Operations(): ReactNode {
   const text = useText();
   const { namespace } = useChoices();
-  const { items, ready, error } = useLive(OPERATIONS, namespace);
+  const { items, cell, ready, error } = useRows(OPERATIONS, namespace);
   return (
     <Page title={text.operations.title}>
       {error && <Problem error={error} what={text.operations.all} />}
@@ -24,6 +26,7 @@ export function Operations(): ReactNode {
       {ready && (
         <OperationTable
           operations={items}
+          cell={cell}
           empty={<Notice title={text.operations.empty} next={text.operations.next} />}
         />
       )}
@@ -31,13 +34,21 @@ export function Operations(): ReactNode {
   );
 }
 
-export function OperationTable({ operations, empty }: { operations: Operation[]; empty: ReactNode }): ReactNode {
+interface TableProps {
+  operations: TableRow[];
+  cell: Cell;
+  empty: ReactNode;
+}
+
+export function OperationTable({ operations, cell, empty }: TableProps): ReactNode {
   const text = useText();
+  const shown = useMemo(() => columns(text, cell), [text, cell]);
+  const rows = useMemo(() => newestFirst(operations), [operations]);
   return (
     <Table
       label={text.operations.title}
-      rows={newestFirst(operations)}
-      columns={columns(text)}
+      rows={rows}
+      columns={shown}
       rowKey={keyOf}
       empty={empty}
       exportName="operations"
@@ -46,36 +57,40 @@ export function OperationTable({ operations, empty }: { operations: Operation[];
   );
 }
 
-function newestFirst(operations: Operation[]): Operation[] {
-  const made = (operation: Operation): string => operation.metadata?.creationTimestamp ?? '';
+function newestFirst(operations: TableRow[]): TableRow[] {
+  const made = (operation: TableRow): string => operation.metadata?.creationTimestamp ?? '';
   return [...operations].sort((one, other) => made(other).localeCompare(made(one)));
 }
 
-function columns(text: Text): Column<Operation>[] {
+function columns(text: Text, cell: Cell): Column<TableRow>[] {
   const { columns: title } = text;
-  const started = (row: Operation): string => row.status?.startedAt ?? row.metadata?.creationTimestamp ?? '';
   return [
     { key: 'name', title: title.name, value: nameOf, cell: (row) => <ObjectLink kind="operations" object={row} /> },
     {
       key: 'cluster',
       title: title.cluster,
-      value: (row) => row.spec.clusterRef.name,
-      cell: (row) => <ClusterOf operation={row} />,
+      value: (row) => cell(row, 'Cluster'),
+      cell: (row) => <ClusterOf operation={row} name={cell(row, 'Cluster')} />,
     },
-    { key: 'action', title: title.action, value: (row) => words(row.spec.plan.action) },
+    { key: 'action', title: title.action, value: (row) => words(cell(row, 'Action')) },
     {
       key: 'state',
       title: title.state,
-      value: (row) => row.status?.phase ?? 'Pending',
-      cell: (row) => <Status state={row.status?.phase ?? 'Pending'} />,
+      value: (row) => cell(row, 'Phase') || 'Pending',
+      cell: (row) => <Status state={cell(row, 'Phase') || 'Pending'} />,
     },
-    { key: 'progress', title: title.progress, value: (row) => row.status?.progress ?? '' },
-    { key: 'started', title: title.started, value: started, cell: (row) => <Age of={started(row)} />, wide: true },
+    { key: 'progress', title: title.progress, value: (row) => cell(row, 'Progress') },
+    {
+      key: 'age',
+      title: title.age,
+      value: (row) => row.metadata?.creationTimestamp ?? '',
+      cell: (row) => <Age of={row.metadata?.creationTimestamp} />,
+      wide: true,
+    },
     { key: 'namespace', title: title.namespace, value: namespaceOf, wide: true },
   ];
 }
 
-function ClusterOf({ operation }: { operation: Operation }): ReactNode {
-  const name = operation.spec.clusterRef.name;
+function ClusterOf({ operation, name }: { operation: TableRow; name: string }): ReactNode {
   return <Link to={linkTo('clusters', namespaceOf(operation), name)}>{name}</Link>;
 }

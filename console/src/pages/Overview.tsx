@@ -1,12 +1,14 @@
-// One screen on the fleet: what runs, what needs somebody, how uniform it is and what it stands on.
+// One screen on the fleet: what runs, what needs somebody, how uniform it is and what it stands on. It is made of what the
+// lists show and of the sums that Foundations keep, for a fleet's own objects are too many to be read for a few numbers.
 
 import type { ReactNode } from 'react';
 import { useMemo } from 'react';
 import { Link } from 'react-router';
-import type { Cluster, Foundation, Operation, StackShare } from '../api/kinds';
-import { useLive } from '../api/live';
-import { nodesOf } from '../api/nodes';
+import type { Foundation, StackShare } from '../api/kinds';
+import type { Cell } from '../api/live';
+import { useLive, useRows } from '../api/live';
 import { CLUSTERS, FOUNDATIONS, MACHINES, OPERATIONS, keyOf, nameOf } from '../api/resources';
+import type { TableRow } from '../api/watch';
 import { Meters } from '../parts/Meters';
 import { Loading, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
@@ -15,13 +17,14 @@ import { ObjectLink } from '../parts/links';
 import { useChoices, useText } from '../text';
 
 const MOST_SHOWN = 10;
+const FINE = ['Ready', 'Creating', 'Changing', 'Deleting'];
 
 export function Overview(): ReactNode {
   const text = useText();
   const { namespace } = useChoices();
-  const clusters = useLive(CLUSTERS, namespace);
-  const machines = useLive(MACHINES, namespace);
-  const operations = useLive(OPERATIONS, namespace);
+  const clusters = useRows(CLUSTERS, namespace);
+  const machines = useRows(MACHINES, namespace);
+  const operations = useRows(OPERATIONS, namespace);
   const foundations = useLive(FOUNDATIONS, namespace);
   const all = [clusters, machines, operations, foundations];
   const error = all.find((each) => each.error)?.error;
@@ -32,31 +35,28 @@ export function Overview(): ReactNode {
       </Page>
     );
   }
-  const nodes = sum(clusters.items, (cluster) => nodesOf(cluster).length);
-  const readyNodes = sum(clusters.items, (cluster) => cluster.status?.readyNodes ?? 0);
-  const ready = clusters.items.filter((cluster) => cluster.status?.phase === 'Ready').length;
+  const { items, cell } = clusters;
+  const nodes = sum(items, (cluster) => Number(cell(cluster, 'Nodes')));
+  const readyNodes = sum(items, (cluster) => Number(cell(cluster, 'Nodes Ready')));
+  const ready = items.filter((cluster) => cell(cluster, 'Phase') === 'Ready').length;
+  const apart = items.filter((cluster) => !cell(cluster, 'Foundation')).length;
   return (
     <Page title={text.overview.title}>
       {error && <Problem error={error} what={text.clusters.all} />}
       <div className="cards">
-        <Count
-          to="/clusters"
-          name={text.overview.clusters}
-          count={clusters.items.length}
-          note={text.overview.ready(ready)}
-        />
+        <Count to="/clusters" name={text.overview.clusters} count={items.length} note={text.overview.ready(ready)} />
         <Count to="/machines" name={text.overview.machines} count={machines.items.length} />
         <Count to="/clusters" name={text.overview.nodes} count={nodes} note={text.overview.ready(readyNodes)} />
       </div>
       <div className="columns">
-        <Running operations={operations.items} />
-        <Attention clusters={clusters.items} />
+        <Running operations={operations.items} cell={operations.cell} />
+        <Attention clusters={items} cell={cell} />
       </div>
       <div className="columns">
         {foundations.items.map((foundation) => (
           <Uniformity key={keyOf(foundation)} foundation={foundation} />
         ))}
-        <Stacks clusters={clusters.items} />
+        <Stacks foundations={foundations.items} apart={apart} />
       </div>
     </Page>
   );
@@ -76,9 +76,9 @@ function Count({ to, name, count, note }: { to: string; name: string; count: num
   );
 }
 
-function Running({ operations }: { operations: Operation[] }): ReactNode {
+function Running({ operations, cell }: { operations: TableRow[]; cell: Cell }): ReactNode {
   const text = useText();
-  const open = operations.filter(({ status }) => !status?.finishedAt).slice(0, MOST_SHOWN);
+  const open = operations.filter((operation) => !cell(operation, 'Finished')).slice(0, MOST_SHOWN);
   return (
     <Panel title={text.overview.running}>
       {open.length === 0 && <p>{text.overview.nothingRuns}</p>}
@@ -86,8 +86,8 @@ function Running({ operations }: { operations: Operation[] }): ReactNode {
         {open.map((operation) => (
           <li key={keyOf(operation)}>
             <ObjectLink kind="operations" object={operation} />
-            <Status state={operation.status?.phase ?? 'Pending'} />
-            <span>{operation.status?.progress}</span>
+            <Status state={cell(operation, 'Phase') || 'Pending'} />
+            <span>{cell(operation, 'Progress')}</span>
           </li>
         ))}
       </ul>
@@ -95,9 +95,9 @@ function Running({ operations }: { operations: Operation[] }): ReactNode {
   );
 }
 
-function Attention({ clusters }: { clusters: Cluster[] }): ReactNode {
+function Attention({ clusters, cell }: { clusters: TableRow[]; cell: Cell }): ReactNode {
   const text = useText();
-  const troubled = clusters.filter((cluster) => trouble(cluster) !== '').slice(0, MOST_SHOWN);
+  const troubled = clusters.filter((cluster) => trouble(cluster, cell) !== '').slice(0, MOST_SHOWN);
   return (
     <Panel title={text.overview.attention}>
       {troubled.length === 0 && <p>{text.overview.allWell}</p>}
@@ -105,8 +105,8 @@ function Attention({ clusters }: { clusters: Cluster[] }): ReactNode {
         {troubled.map((cluster) => (
           <li key={keyOf(cluster)}>
             <ObjectLink kind="clusters" object={cluster} />
-            <Status state={cluster.status?.phase ?? 'Pending'} />
-            <span className="line-text">{trouble(cluster)}</span>
+            <Status state={cell(cluster, 'Phase') || 'Pending'} />
+            <span className="line-text">{trouble(cluster, cell)}</span>
           </li>
         ))}
       </ul>
@@ -115,12 +115,10 @@ function Attention({ clusters }: { clusters: Cluster[] }): ReactNode {
 }
 
 /** What a cluster needs somebody for: it is not ready and nothing is under way, or a grave risk; "" when nothing. */
-function trouble(cluster: Cluster): string {
-  const { phase, conditions = [], assessment } = cluster.status ?? {};
-  const grave = assessment?.findings?.find(({ severity }) => severity === 'High')?.message ?? '';
-  if (phase === 'Ready' || phase === 'Creating' || phase === 'Changing' || phase === 'Deleting') return grave;
-  const bad = conditions.find(({ type, status }) => type === 'Ready' && status !== 'True');
-  return bad?.message || grave;
+function trouble(cluster: TableRow, cell: Cell): string {
+  const grave = cell(cluster, 'Findings').includes(' high') ? cell(cluster, 'Gravest') : '';
+  if (FINE.includes(cell(cluster, 'Phase')) || cell(cluster, 'Ready') === 'True') return grave;
+  return cell(cluster, 'Message') || grave;
 }
 
 function Uniformity({ foundation }: { foundation: Foundation }): ReactNode {
@@ -132,11 +130,13 @@ function Uniformity({ foundation }: { foundation: Foundation }): ReactNode {
   );
 }
 
-function Stacks({ clusters }: { clusters: Cluster[] }): ReactNode {
+/** `apart` clusters have no Foundation that counts them. */
+function Stacks({ foundations, apart }: { foundations: Foundation[]; apart: number }): ReactNode {
   const text = useText();
-  const stacks = useMemo(() => counted(clusters), [clusters]);
+  const stacks = useMemo(() => counted(foundations), [foundations]);
   return (
     <Panel title={text.overview.stacks}>
+      {apart > 0 && <p>{text.fleet.apart(apart)}</p>}
       <table className="table plain">
         <thead>
           <tr>
@@ -157,10 +157,10 @@ function Stacks({ clusters }: { clusters: Cluster[] }): ReactNode {
   );
 }
 
-/** The distinct stacks of all clusters with their nodes, largest first. */
-function counted(clusters: Cluster[]): [string, number][] {
+/** The distinct stacks of all Foundations' clusters with their nodes, largest first. */
+function counted(foundations: Foundation[]): [string, number][] {
   const counts = new Map<string, number>();
-  for (const stack of clusters.flatMap((cluster) => cluster.status?.assessment?.stacks ?? [])) {
+  for (const stack of foundations.flatMap(({ status }) => status?.stacks ?? [])) {
     counts.set(named(stack), (counts.get(named(stack)) ?? 0) + (stack.nodes ?? 0));
   }
   return [...counts].sort(([, one], [, other]) => other - one);

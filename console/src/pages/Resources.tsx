@@ -3,19 +3,15 @@
 import type { ReactNode } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { ApiError } from '../api/http';
-import { useTable } from '../api/live';
 import type { Kind } from '../api/member';
 import { kindPath, useKinds } from '../api/member';
-import { keyOf, nameOf, namespaceOf } from '../api/resources';
-import type { TableRow } from '../api/watch';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
-import { Table } from '../parts/Table';
 import { useText } from '../text';
 import type { Text } from '../text/en';
+import { KindTable } from './KindTable';
 import type { KindAddress, Site } from './site';
 import { kindLink, useSite } from './site';
-import { tableColumns } from './tables';
 
 type Group = keyof Text['groups'] & ('workloads' | 'services' | 'config' | 'storage' | 'cluster' | 'others');
 
@@ -62,7 +58,19 @@ export function Resources(): ReactNode {
           </select>
         </label>
       </div>
-      {chosen ? <Rows key={kindKey(chosen)} site={site} kind={chosen} /> : <Notice title={text.resources.notServed} />}
+      {chosen ? (
+        <KindTable
+          key={kindKey(chosen)}
+          site={site}
+          kind={chosen}
+          path={kindPath(site.base, chosen, chosen.namespaced ? site.namespace : '')}
+          label={chosen.plural}
+          empty={text.resources.empty}
+          exportName={chosen.plural}
+        />
+      ) : (
+        <Notice title={text.resources.notServed} />
+      )}
     </>
   );
 }
@@ -120,26 +128,4 @@ export function OwnObjects(): ReactNode {
 
 function kindKey({ group, version, plural }: KindAddress): string {
   return `${group}/${version}/${plural}`;
-}
-
-function Rows({ site, kind }: { site: Site; kind: Kind }): ReactNode {
-  const text = useText();
-  const { items, columns, ready, error } = useTable(kindPath(site.base, kind, kind.namespaced ? site.namespace : ''));
-  const problem = error && <Problem error={error} what={text.resources.all} member={!site.own} />;
-  if (!ready) return problem ?? <Loading />;
-  const address = (row: TableRow): string =>
-    `${kindLink(site, kind)}/${namespaceOf(row) || '-'}/${encodeURIComponent(nameOf(row))}`;
-  return (
-    <>
-      {problem}
-      <Table
-        label={kind.plural}
-        rows={items}
-        columns={tableColumns(columns, items, address, text)}
-        rowKey={keyOf}
-        empty={<Notice title={text.resources.empty} />}
-        exportName={kind.plural}
-      />
-    </>
-  );
 }

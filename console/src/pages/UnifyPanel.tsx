@@ -5,8 +5,9 @@ import { useState } from 'react';
 import { Link } from 'react-router';
 import { merge } from '../api/ask';
 import { ApiError } from '../api/http';
-import type { Cluster, Foundation, UnifyCluster, UnifyWave } from '../api/kinds';
-import { FOUNDATIONS, nameOf, namespaceOf, objectPath } from '../api/resources';
+import type { Foundation, UnifyCluster, UnifyWave } from '../api/kinds';
+import { useRows } from '../api/live';
+import { CLUSTERS, FOUNDATIONS, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
 import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
@@ -23,16 +24,15 @@ const SETTLED = ['Done', 'Blocked', 'Failed', 'Cancelled', 'Gone'];
 
 interface Props {
   foundation: Foundation;
-  clusters: Cluster[];
 }
 
-export function UnifyPanel({ foundation, clusters }: Props): ReactNode {
+export function UnifyPanel({ foundation }: Props): ReactNode {
   const words = useText().unify;
   const status = foundation.status?.unify;
   const known = status?.run !== undefined && status.run === foundation.spec?.unify?.run;
   return (
     <Panel title={words.title}>
-      <Verbs foundation={foundation} clusters={clusters} />
+      <Verbs foundation={foundation} />
       {!status && !underWay(foundation) && <p>{words.none}</p>}
       {underWay(foundation) && !known && <p role="status">{words.begins}</p>}
       {status && (
@@ -121,7 +121,7 @@ function sizeOf({ clusters = [] }: UnifyWave): number {
   return clusters.length;
 }
 
-function Verbs({ foundation, clusters }: Props): ReactNode {
+function Verbs({ foundation }: Props): ReactNode {
   const words = useText().unify;
   const [asking, setAsking] = useState<Verb | null>(null);
   const can = useRights(namespaceOf(foundation));
@@ -143,7 +143,7 @@ function Verbs({ foundation, clusters }: Props): ReactNode {
           {words.verbs[verb].button(nextWave(foundation))}
         </Button>
       ))}
-      {asking === 'start' && <Start foundation={foundation} clusters={clusters} close={close} />}
+      {asking === 'start' && <Start foundation={foundation} close={close} />}
       {asking && asking !== 'start' && <Decide foundation={foundation} verb={asking} close={close} />}
     </div>
   );
@@ -190,11 +190,13 @@ function Decide({ foundation, verb, close }: DecideProps): ReactNode {
   );
 }
 
-function Start({ foundation, clusters, close }: Props & { close: () => void }): ReactNode {
+function Start({ foundation, close }: Props & { close: () => void }): ReactNode {
   const text = useText();
   const words = text.unify;
   const [wish, setWish] = useState(() => runWishOf(foundation.spec?.unify));
-  const drifting = clusters.filter(({ status }) => status?.assessment?.drifting);
+  const { items, cell } = useRows(CLUSTERS, namespaceOf(foundation));
+  const clusters = items.filter((one) => cell(one, 'Foundation') === nameOf(foundation));
+  const drifting = clusters.filter((one) => cell(one, 'Drift') !== '');
   const perform = async (): Promise<void> => {
     await merge(`${pathOf(foundation)}?fieldValidation=Strict`, beginningOf(wish, words.windowWrong));
   };

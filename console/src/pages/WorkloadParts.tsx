@@ -4,20 +4,17 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { ApiError, json } from '../api/http';
-import { useTable } from '../api/live';
 import { kindPath, selected } from '../api/member';
-import { keyOf, nameOf, namespaceOf } from '../api/resources';
+import { nameOf, namespaceOf } from '../api/resources';
 import type { Revision, Workload } from '../api/rollouts';
 import { revisionsOf, selectorText } from '../api/rollouts';
 import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
 import { Loading, Notice, Problem } from '../parts/Notice';
-import { Table } from '../parts/Table';
 import { Age } from '../parts/Time';
 import { useText } from '../text';
-import { kindLink } from './site';
+import { KindTable } from './KindTable';
 import type { Site } from './site';
-import { tableColumns } from './tables';
 
 const PODS = { group: '', version: 'v1', plural: 'pods' };
 
@@ -33,22 +30,7 @@ export function PodsOf({ site, workload }: Pick<Props, 'site' | 'workload'>): Re
   const text = useText();
   const labelSelector = selectorText(workload.spec?.selector);
   const path = selected(kindPath(site.base, PODS, namespaceOf(workload)), { labelSelector });
-  const { items, columns, ready, error } = useTable(path);
-  if (!ready) return error ? <Problem error={error} what={text.resources.all} member /> : <Loading />;
-  return (
-    <Table
-      label={text.node.pods}
-      rows={items}
-      columns={tableColumns(
-        columns,
-        items,
-        (row) => `${kindLink(site, PODS)}/${namespaceOf(row)}/${encodeURIComponent(nameOf(row))}`,
-        text,
-      )}
-      rowKey={keyOf}
-      empty={<Notice title={text.workload.noPods} />}
-    />
-  );
+  return <KindTable site={site} kind={PODS} path={path} label={text.node.pods} empty={text.workload.noPods} />;
 }
 
 export function History({ site, path, plural, workload, mayChange }: Props): ReactNode {

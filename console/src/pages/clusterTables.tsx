@@ -2,7 +2,8 @@
 
 import type { ReactNode } from 'react';
 import { Link } from 'react-router';
-import type { Cluster, Drift, Finding, NodeFacts } from '../api/kinds';
+import type { Cluster, Drift, Finding } from '../api/kinds';
+import type { SeenNode } from '../api/nodes';
 import { nodesOf } from '../api/nodes';
 import { nameOf, namespaceOf } from '../api/resources';
 import { Notice } from '../parts/Notice';
@@ -14,10 +15,9 @@ import { useText } from '../text';
 export function NodeTable({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
   const nodes = nodesOf(cluster);
-  const address = ({ name }: NodeFacts): string =>
+  const address = ({ name }: SeenNode): string =>
     `${linkTo('clusters', namespaceOf(cluster), nameOf(cluster))}/nodes/${encodeURIComponent(name)}`;
   const title = text.columns;
-  const state = (node: NodeFacts): string => (node.ready ? 'Ready' : 'NotReady');
   return (
     <Table
       label={text.cluster.nodes}
@@ -35,19 +35,13 @@ export function NodeTable({ cluster }: { cluster: Cluster }): ReactNode {
         {
           key: 'state',
           title: title.state,
-          value: state,
-          cell: (node) => (
-            <>
-              <Status state={state(node)} />
-              {node.unschedulable && <Status state="Degraded" word={text.node.cordoned} />}
-            </>
-          ),
+          value: (node) => node.state,
+          cell: ({ state }) => <Status state={state} />,
         },
-        { key: 'version', title: title.version, value: (node) => node.kubeletVersion ?? '' },
-        { key: 'runtime', title: title.runtime, value: (node) => node.runtime ?? '' },
-        { key: 'kernel', title: title.kernel, value: (node) => node.kernel ?? '', wide: true },
-        { key: 'os', title: title.os, value: (node) => node.osImage ?? '', wide: true },
-        { key: 'address', title: title.address, value: (node) => node.address ?? '', wide: true },
+        { key: 'version', title: title.version, value: (node) => node.version },
+        { key: 'runtime', title: title.runtime, value: (node) => node.runtime },
+        { key: 'kernel', title: title.kernel, value: (node) => node.kernel, wide: true },
+        { key: 'os', title: title.os, value: (node) => node.os, wide: true },
       ]}
     />
   );

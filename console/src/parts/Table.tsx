@@ -3,7 +3,7 @@
 
 import { useVirtualizer } from '@tanstack/react-virtual';
 import type { ReactNode } from 'react';
-import { useMemo, useRef, useState } from 'react';
+import { memo, useMemo, useRef, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { Button } from './Button';
 import { useText } from '../text';
@@ -24,6 +24,7 @@ export interface Column<T> {
 interface Props<T> {
   label: string;
   rows: T[];
+  /** The same ones as long as they say the same: then a change of one row shows that row anew, and no other. */
   columns: Column<T>[];
   rowKey: (row: T) => string;
   /** What to show when there is nothing at all. */
@@ -156,7 +157,7 @@ function Gap({ height, columns }: { height: number; columns: number }): ReactNod
   );
 }
 
-function Row<T>({ row, index, columns }: { row: T; index: number; columns: Column<T>[] }): ReactNode {
+function OneRow<T>({ row, index, columns }: { row: T; index: number; columns: Column<T>[] }): ReactNode {
   return (
     <tr aria-rowindex={index + 2}>
       {columns.map((column) => (
@@ -167,6 +168,8 @@ function Row<T>({ row, index, columns }: { row: T; index: number; columns: Colum
     </tr>
   );
 }
+
+const Row = memo(OneRow) as typeof OneRow;
 
 interface HeadingProps<T> {
   column: Column<T>;

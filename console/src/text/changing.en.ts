@@ -14,7 +14,6 @@ export const changing = {
     notMatched: 'Not adopted',
     notLooked: 'Not looked at yet',
     asked: 'Its machines are looked at now.',
-    lookFirst: 'Its Nodes are known after a survey that reached it: choose “Look now”.',
     complete: 'Every Node has a Machine.',
     nodesHelp: 'Each of these Nodes gets a Machine of its name. The address is where SSH answers.',
     jump: 'Host to go through',

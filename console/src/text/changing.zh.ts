@@ -25,7 +25,6 @@ export const changing: Part = {
     notMatched: '未接管',
     notLooked: '尚未检查',
     asked: '正在检查机器。',
-    lookFirst: '成功检查集群后才知道有哪些节点：请选择“立即检查”。',
     complete: '每个节点都已有对应的机器。',
     nodesHelp: '将为以下每个节点创建同名机器，地址为 SSH 可连接的地址。',
     jump: '跳板机',

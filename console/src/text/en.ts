@@ -102,6 +102,13 @@ export const en = {
     stacks: 'Stacks',
     provider: 'Origin',
   },
+  fleet: {
+    apart: (count: number) =>
+      count === 1
+        ? 'One cluster has no Foundation and is not counted here.'
+        : `${count} clusters have no Foundation and are not counted here.`,
+    differs: 'differs',
+  },
   overview: {
     title: 'Overview',
     clusters: 'Clusters',

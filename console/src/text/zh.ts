@@ -103,6 +103,10 @@ export const zh: Text = {
     stacks: '技术栈',
     provider: '来源',
   },
+  fleet: {
+    apart: (count) => `有 ${count} 个集群没有指定基座，未计入此处。`,
+    differs: '有差异',
+  },
   overview: {
     title: '概览',
     clusters: '集群',

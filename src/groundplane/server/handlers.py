@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -17,7 +18,7 @@ from groundplane.base.errors import GroundplaneError
 from groundplane.base.gotext import quoted
 from groundplane.store.contract import Sink
 
-from . import table
+from . import shown, table
 from .frames import event_line
 from .http import WRITE_TYPES, Incoming, Stream, answer
 from .negotiation import JSON, JSON_TYPES, YAML_TYPES, Form, encode, form, require_stream
@@ -46,6 +47,23 @@ def _include(incoming: Incoming) -> str:
     rule = "must be 'Metadata', 'Object', 'None', or empty"
     why = f"includeObject: Invalid value: {quoted(given)}: {rule}"
     raise StatusError(400, "BadRequest", f"Unable to convert to Table as requested: {why}")
+
+
+def _reader(incoming: Incoming, call: Call, wanted: Form) -> shown.Reader:
+    """Return how the objects of a list or watch are read for the form in which they go out."""
+    if wanted == "object" or (wanted == "table" and _include(incoming) == "Object"):
+        return decode
+    columns = call.resource.columns if wanted == "table" else ()
+    return shown.reader(call.resource, columns, managed=not flag(incoming.query, "omitManagedFields"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """How the events of a watch go out."""
+
+    form: Form
+    include: str
+    read: shown.Reader
 
 
 def shape(incoming: Incoming, call: Call, value: bytes) -> bytes | Json:
@@ -89,7 +107,8 @@ def listed(incoming: Incoming, call: Call, wanted: Form, found: listing.Listing)
         head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": found.metadata()}
         opening = msgspec.json.encode(head)[:-1]
         return opening + b',"items":[' + b",".join(entry.value for entry in found.entries) + b"]}"
-    objects = [decode(entry.value) for entry in found.entries]
+    read = _reader(incoming, call, wanted)
+    objects = [read(entry.value) for entry in found.entries]
     if wanted == "table":
         now = incoming.server.service.now()
         return table.table(resource.columns, objects, meta=found.metadata(), now=now, include=_include(incoming))
@@ -106,7 +125,7 @@ async def _watch(incoming: Incoming, call: Call, wanted: Form) -> Stream:
     options = watching.parse_options(call, incoming.query)
     direct = _direct(incoming, wanted, options)
     events = watching.batches(incoming.server.service, call, options, incoming.server.stopping, direct)
-    chunks = _chunks(incoming, call, events, (wanted, _include(incoming)))
+    chunks = _chunks(incoming, call, events, _Told(wanted, _include(incoming), _reader(incoming, call, wanted)))
     return Stream(chunks, incoming.server, media_type=JSON)
 
 
@@ -120,7 +139,7 @@ def _direct(incoming: Incoming, wanted: Form, options: watching.WatchOptions) ->
 
 
 async def _chunks(
-    incoming: Incoming, call: Call, events: AsyncGenerator[list[watching.Event], None], how: tuple[Form, str]
+    incoming: Incoming, call: Call, events: AsyncGenerator[list[watching.Event], None], how: _Told
 ) -> AsyncIterator[bytes]:
     numbers = count()
     try:
@@ -148,23 +167,23 @@ def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(waiting)
 
 
-def _line(incoming: Incoming, call: Call, event: watching.Event, how: tuple[Form, str], number: int) -> bytes:
-    value = _bookmark(call, event, how[0]) if event.type == "BOOKMARK" else event.value
-    if how[0] != "object" and event.type != "BOOKMARK":
-        shaped = _event_object(incoming, call, decode(value), how)
-        if number > 0 and how[0] == "table":
+def _line(incoming: Incoming, call: Call, event: watching.Event, how: _Told, number: int) -> bytes:
+    value = _bookmark(call, event, how.form) if event.type == "BOOKMARK" else event.value
+    if how.form != "object" and event.type != "BOOKMARK":
+        shaped = _event_object(incoming, call, how.read(value), how)
+        if number > 0 and how.form == "table":
             # The columns are told once.
             shaped["columnDefinitions"] = None
         value = msgspec.json.encode(shaped)
     return event_line(event.type, value)
 
 
-def _event_object(incoming: Incoming, call: Call, obj: Json, how: tuple[Form, str]) -> Json:
-    if how[0] == "partial":
+def _event_object(incoming: Incoming, call: Call, obj: Json, how: _Told) -> Json:
+    if how.form == "partial":
         return table.partial(obj)
     meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
     now = incoming.server.service.now()
-    return table.table(call.resource.columns, [obj], meta=meta, now=now, include=how[1])
+    return table.table(call.resource.columns, [obj], meta=meta, now=now, include=how.include)
 
 
 def _bookmark(call: Call, event: watching.Event, wanted: Form) -> bytes:

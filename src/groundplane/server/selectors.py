@@ -208,6 +208,12 @@ def _unescaped(value: str) -> str:
     return _ESCAPE.sub(r"\1", value)
 
 
+def only_name(fields: str, known: Mapping[str, Callable[[Json], str]]) -> str:
+    """Return the one name that a field selector lets through, "" when it does not say."""
+    terms = parse_fields(fields, known)
+    return next((value for field, equal, value in terms if field == "metadata.name" and equal), "")
+
+
 def build(labels: str, fields: str, known: Mapping[str, Callable[[Json], str]]) -> Predicate | None:
     """Return the predicate of both selectors, or None when everything matches."""
     requirements = parse_labels(labels)

@@ -26,7 +26,10 @@ _NAME_HELP = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: how it is called and how a cell is made from an object and the present time."""
+    """One column: how it is called and how a cell is made from an object and the present time.
+
+    `path` is the one place where `cell` looks; "" when there are others.
+    """
 
     name: str
     type: str
@@ -34,6 +37,7 @@ class Column:
     priority: int = 0
     description: str = ""
     format: str = ""
+    path: str = ""
 
     def definition(self) -> Json:
         """Return the TableColumnDefinition."""
@@ -46,8 +50,20 @@ class Column:
         }
 
 
-NAME = Column("Name", "string", lambda obj, _: obj["metadata"]["name"], description=_NAME_HELP, format="name")
-AGE = Column("Age", "string", lambda obj, now: age(obj["metadata"].get("creationTimestamp"), now))
+NAME = Column(
+    "Name",
+    "string",
+    lambda obj, _: obj["metadata"]["name"],
+    description=_NAME_HELP,
+    format="name",
+    path=".metadata.name",
+)
+AGE = Column(
+    "Age",
+    "string",
+    lambda obj, now: age(obj["metadata"].get("creationTimestamp"), now),
+    path=".metadata.creationTimestamp",
+)
 
 
 def from_printer(column: PrinterColumn) -> Column:
@@ -65,22 +81,28 @@ def from_printer(column: PrinterColumn) -> Column:
         return found[0]
 
     description = f"Custom resource definition column (in JSONPath format): {column.path}"
-    return Column(column.name, column.type, cell, column.priority, description)
+    return Column(column.name, column.type, cell, column.priority, description, path=column.path)
 
 
 def compile_path(path: str) -> Callable[[Json], list[Any]]:
     """Compile the part of Kubernetes' JSONPath that printer columns use: fields, [n], [*] and [?(@.a=="b")]."""
-    steps = list(_STEP.finditer(path))
-    if "".join(step.group(0) for step in steps) != path:
-        raise ValueError(f"cannot read JSON path {path!r}")
+    found = steps(path)
 
     def find(obj: Json) -> list[Any]:
         values: list[Any] = [obj]
-        for step in steps:
-            values = [found for value in values for found in _follow(value, step)]
+        for step in found:
+            values = [one for value in values for one in _follow(value, step)]
         return values
 
     return find
+
+
+def steps(path: str) -> list[re.Match[str]]:
+    """Return the steps of a path: each matched a field, the key and value that choose entries, or an index."""
+    found = list(_STEP.finditer(path))
+    if "".join(step.group(0) for step in found) != path:
+        raise ValueError(f"cannot read JSON path {path!r}")
+    return found
 
 
 def _follow(value: Any, step: re.Match[str]) -> list[Any]:

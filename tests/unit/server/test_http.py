@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import timedelta
 
@@ -129,6 +130,35 @@ async def test_tables_and_partial_objects_are_negotiated(start: Start) -> None:
             assert answer.json()["kind"] == kind
         full = await running.http.get(f"{FOUNDATIONS}?includeObject=Object", headers={"accept": wanted.format("Table")})
         assert full.json()["rows"][0]["object"]["spec"]["kubernetes"]["version"] == "v1.20.2"
+
+
+async def test_managed_fields_are_left_out_of_tables_and_partial_objects_where_that_is_asked_for(start: Start) -> None:
+    async with start() as running:
+        await running.http.post(FOUNDATIONS, json=FOUNDATION)
+        for form, query in itertools.product(("Table", "PartialObjectMetadataList"), ("", "?omitManagedFields=true")):
+            accept = {"accept": f"application/json;as={form};g=meta.k8s.io;v=v1"}
+            answer = (await running.http.get(f"{FOUNDATIONS}{query}", headers=accept)).json()
+            found = answer["rows"][0]["object"] if form == "Table" else answer["items"][0]
+            assert (found["metadata"]["name"], "managedFields" in found["metadata"]) == ("f", not query)
+
+
+async def test_a_list_of_one_name_has_that_one_alone_and_is_followed_from_there(start: Start) -> None:
+    async with start() as running:
+        await running.http.post(FOUNDATIONS, json=FOUNDATION)
+        await running.http.post(FOUNDATIONS, json={**FOUNDATION, "metadata": {"name": "g", "labels": {"a": "b"}}})
+
+        async def names(query: str) -> list[str]:
+            items = (await running.http.get(f"{FOUNDATIONS}?fieldSelector=metadata.name%3D{query}")).json()["items"]
+            return [item["metadata"]["name"] for item in items]
+
+        assert await names("f") == ["f"]
+        assert await names("none") == []
+        assert await names("g&labelSelector=a%3Db") == ["g"]
+        assert await names("f&labelSelector=a%3Db") == []
+        assert await names("f,metadata.name%3Dg") == []
+        assert await names("f&limit=1") == ["f"]
+        listed = (await running.http.get(f"{FOUNDATIONS}?fieldSelector=metadata.name%3Df")).json()["metadata"]
+        assert listed == {"resourceVersion": str(await running.service.store.revision())}
 
 
 async def test_pages_show_one_snapshot(start: Start) -> None:

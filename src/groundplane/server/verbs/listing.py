@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from groundplane.api.cause import Cause, forbidden, not_supported
-from groundplane.store.contract import Compacted, Entry, Key
+from groundplane.store.contract import Compacted, Entry, Key, NotThere
 
 from .. import selectors
 from ..query import number, revision
@@ -32,9 +32,13 @@ _INCONSISTENT = (
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """Options of list and watch, checked. `revision` is None when the caller named none."""
+    """Options of list and watch, checked. `revision` is None when the caller named none.
+
+    `name`: no object of another name can match.
+    """
 
     matches: Predicate | None = None
+    name: str = ""
     limit: int = 0
     token: str = ""
     revision: int | None = None
@@ -76,7 +80,8 @@ def parse_watch_options(call: Call, query: Mapping[str, str]) -> ListOptions:
 
 def _options(call: Call, query: Mapping[str, str]) -> ListOptions:
     resource = call.resource
-    matches = selectors.build(query.get("labelSelector", ""), query.get("fieldSelector", ""), resource.fields)
+    fields = query.get("fieldSelector", "")
+    matches = selectors.build(query.get("labelSelector", ""), fields, resource.fields)
     token, text = query.get("continue", ""), query.get("resourceVersion", "")
     if token:
         _read_token(token, call)
@@ -84,7 +89,8 @@ def _options(call: Call, query: Mapping[str, str]) -> ListOptions:
             raise bad_request("specifying resource version is not allowed when using continue")
     asked = revision(text)
     number(query, "timeoutSeconds")
-    return ListOptions(matches, number(query, "limit"), token, asked, query.get("resourceVersionMatch", ""))
+    name = selectors.only_name(fields, resource.fields)
+    return ListOptions(matches, name, number(query, "limit"), token, asked, query.get("resourceVersionMatch", ""))
 
 
 # apimachinery/pkg/apis/meta/internalversion/validation: the rules and texts of the next two functions.
@@ -133,6 +139,8 @@ async def listing(service: Service, call: Call, options: ListOptions) -> Listing
     """Return the matching entries of one snapshot."""
     namespace = call.namespace or None
     at, after = await _start(service, call, options)
+    if options.name and not at and after is None and (call.namespace or not call.resource.namespaced):
+        return await _one(service, call, options)
     found: list[Entry] = []
     while True:
         wanted = options.limit - len(found) if options.limit else 0
@@ -150,6 +158,19 @@ async def listing(service: Service, call: Call, options: ListOptions) -> Listing
                 return Listing(found, at)
             # With a selector nobody knows how many of the rest would match.
             return Listing(found, at, _token(at, after), page.remaining if matches is None else None)
+
+
+async def _one(service: Service, call: Call, options: ListOptions) -> Listing:
+    """Return the one object that can match, or none, without looking at the others."""
+    current = await service.store.revision()
+    key = Key(call.resource.stored, call.namespace if call.resource.namespaced else "", options.name)
+    try:
+        entry = await service.store.get(key)
+    except NotThere:
+        return Listing([], current)
+    matches = options.matches is None or options.matches(decode(entry.value))
+    # It may have been written since.
+    return Listing([entry] if matches else [], max(current, entry.revision))
 
 
 async def _start(service: Service, call: Call, options: ListOptions) -> tuple[int, Key | None]:
