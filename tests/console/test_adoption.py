@@ -40,7 +40,7 @@ def tenant(behind: Behind, request: pytest.FixtureRequest) -> str:
     status = cluster.pop("status")
     done = http.post(path(name, "clusters"), json=cluster)
     assert done.status_code == 201, done.text
-    report(behind, name, **status)
+    report(behind, name, **status, kubeconfigRef={"name": "theirs-kubeconfig"})
     return name
 
 

@@ -27,7 +27,6 @@ PAGES = {
     "machines": "/machines",
     "machine": "/machines/default/m1",
     "change": "/clusters/default/made/change",
-    "adopt": "/clusters/default/shop/adopt",
     "cluster-events": "/clusters/default/shop/events",
     "foundations": "/foundations",
     "foundation": "/foundations/default/production",

@@ -84,6 +84,7 @@ function Change({ path, content, object, done }: ChangeProps): ReactNode {
       {error?.code === 409 && <p className="banner">{text.yaml.conflict}</p>}
       {error && <ErrorLine error={error} />}
       <Editor label={text.cluster.yaml} content={content} change={setWritten} kinds={kinds} />
+      {kinds && <p className="field-help">{text.yaml.fields}</p>}
       <div className="table-bar">
         <Button theme="primary" loading={busy} onClick={() => void run(save)}>
           {text.yaml.save}

@@ -30,6 +30,8 @@ export function Editor({ label, content, change, kinds = null }: Props): ReactNo
   }, [kinds]);
   useEffect(() => {
     if (!place.current) return;
+    // One function for as long as the editor is there: CodeMirror knows its offers by who makes them.
+    const source = (at: CompletionContext): CompletionResult | null => offered(at, known.current);
     const view = new EditorView({
       parent: place.current,
       state: EditorState.create({
@@ -37,7 +39,7 @@ export function Editor({ label, content, change, kinds = null }: Props): ReactNo
         extensions: [
           basicSetup,
           yaml(),
-          EditorState.languageData.of(() => [{ autocomplete: (at: CompletionContext) => offered(at, known.current) }]),
+          EditorState.languageData.of(() => [{ autocomplete: source }]),
           EditorView.cspNonce.of(nonce),
           EditorView.contentAttributes.of({ 'aria-label': label }),
           EditorView.updateListener.of((update) => {

@@ -284,6 +284,7 @@ export const en = {
     edit: 'Edit',
     save: 'Save',
     discard: 'Discard',
+    fields: 'Ctrl+Space shows the fields that may stand here, with what they mean.',
     conflict:
       'Somebody else changed it meanwhile; nothing of theirs is lost. Copy what you wrote, discard, and edit what is there now.',
   },

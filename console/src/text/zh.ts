@@ -280,6 +280,7 @@ export const zh: Text = {
     edit: '编辑',
     save: '保存',
     discard: '放弃',
+    fields: '按 Ctrl+空格 显示此处可用的字段及其含义。',
     conflict: '其他人已修改该对象，其修改不会丢失。请复制您的内容，放弃后在最新内容上重新编辑。',
   },
   accounts,
