@@ -34,9 +34,10 @@ test: ## every test, on real parts, in two processes
 
 test-long: ## the tests that take many minutes each, one after another
 	@scripts/setup.sh lab
+	@scripts/console.sh
 	@$(PY) -m groundplane_lab artifacts
 	@GROUNDPLANE_LONG=1 $(PY) -m pytest tests/lab_operations/test_upgrade.py tests/e2e/test_migrate.py \
-		tests/e2e/test_plain_life.py
+		tests/e2e/test_plain_life.py tests/e2e/test_life_by_browser.py
 
 check: console ## linters, types, layers, generated files
 	@cd console && $(NODE) npm run --silent check && $(NODE) npm test --silent

@@ -11,14 +11,21 @@ const lists = new Map<string, LiveList<Obj>>();
 
 // A browser opens six connections to one server for all of its tabs together: who is not seen may not hold any of them.
 const seen = (): boolean => document.visibilityState === 'visible';
-document.addEventListener('visibilitychange', () => {
-  for (const list of lists.values()) list.setSeen(seen());
-});
+let told = false;
+
+function tellLists(): void {
+  if (told) return;
+  told = true;
+  document.addEventListener('visibilitychange', () => {
+    for (const list of lists.values()) list.setSeen(seen());
+  });
+}
 
 function liveList<T extends Obj>(path: string, form: 'objects' | 'table' = 'objects', fields = ''): LiveList<T> {
   const key = `${form} ${path} ${fields}`;
   let list = lists.get(key);
   if (!list) {
+    tellLists();
     list = new LiveList<Obj>(path, form, fields);
     list.setSeen(seen());
     lists.set(key, list);
