@@ -1,5 +1,5 @@
-// A list: search, order, export, and only the rows that can be seen are in the page. The search is in the address, so that
-// a reload or a link shows the same.
+// A list: search, order, columns, export, and only the rows that can be seen are in the page. The search and the columns are
+// in the address, so that a reload or a link shows the same.
 
 import { useVirtualizer } from '@tanstack/react-virtual';
 import type { ReactNode } from 'react';
@@ -7,6 +7,8 @@ import { memo, useMemo, useRef, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { Button } from './Button';
 import { useText } from '../text';
+import type { Order } from './arrange';
+import { arranged } from './arrange';
 import { saveCsv } from './csv';
 import { Notice } from './Notice';
 
@@ -35,11 +37,6 @@ interface Props<T> {
   kept?: boolean;
 }
 
-interface Order {
-  key: string;
-  down: boolean;
-}
-
 const ROW_HEIGHT = 44;
 
 export function Table<T>({
@@ -56,7 +53,9 @@ export function Table<T>({
   const [parameters, setParameters] = useSearchParams();
   const [order, setOrder] = useState<Order>({ key: kept ? '' : (columns[0]?.key ?? ''), down: false });
   const search = parameters.get('q') ?? '';
+  const hidden = parameters.get('hide') ?? '';
   const shown = useMemo(() => arranged(rows, columns, search, order), [rows, columns, search, order]);
+  const seen = useMemo(() => columns.filter(({ key }) => !hidden.split(',').includes(key)), [columns, hidden]);
   if (rows.length === 0) {
     return (
       <>
@@ -65,41 +64,111 @@ export function Table<T>({
       </>
     );
   }
-  const find = (value: string): void => {
-    setParameters(value ? { q: value } : {}, { replace: true });
+  const set = (name: 'q' | 'hide', value: string): void => {
+    const next = new URLSearchParams(parameters);
+    if (value) next.set(name, value);
+    else next.delete(name);
+    setParameters(next, { replace: true });
   };
   return (
     <>
-      <div className="table-bar">
-        {actions}
-        <span className="table-space" />
-        <input
-          className="field table-search"
-          type="search"
-          value={search}
-          placeholder={text.list.searchHelp}
-          aria-label={text.list.search}
-          onChange={(event) => {
-            find(event.target.value);
-          }}
-        />
-        {exportName !== undefined && (
-          <Button
-            variant="outline"
-            onClick={() => {
-              saveCsv(exportName, columns, shown);
-            }}
-          >
-            {text.list.export}
-          </Button>
-        )}
-      </div>
-      <Rows label={label} rows={shown} columns={columns} rowKey={rowKey} order={order} setOrder={setOrder} />
+      <Bar
+        actions={actions}
+        search={search}
+        hidden={hidden}
+        set={set}
+        columns={columns}
+        save={
+          exportName === undefined
+            ? null
+            : () => {
+                saveCsv(exportName, seen, shown);
+              }
+        }
+      />
+      <Rows label={label} rows={shown} columns={seen} rowKey={rowKey} order={order} setOrder={setOrder} />
       {shown.length === 0 && <Notice title={text.list.nothingFound} />}
       <p className="table-count" role="status">
         {text.list.count(shown.length, rows.length)}
       </p>
     </>
+  );
+}
+
+interface BarProps<T> {
+  actions: ReactNode;
+  search: string;
+  hidden: string;
+  set: (name: 'q' | 'hide', value: string) => void;
+  columns: Column<T>[];
+  /** Saves the list as a file; null where that makes no sense, and columns are not chosen there. */
+  save: (() => void) | null;
+}
+
+function Bar<T>({ actions, search, hidden, set, columns, save }: BarProps<T>): ReactNode {
+  const text = useText();
+  return (
+    <div className="table-bar">
+      {actions}
+      <span className="table-space" />
+      <input
+        className="field table-search"
+        type="search"
+        value={search}
+        placeholder={text.list.searchHelp}
+        aria-label={text.list.search}
+        onChange={(event) => {
+          set('q', event.target.value);
+        }}
+      />
+      {save && (
+        <>
+          <ColumnChoice
+            columns={columns}
+            hidden={hidden}
+            change={(keys) => {
+              set('hide', keys);
+            }}
+          />
+          <Button variant="outline" onClick={save}>
+            {text.list.export}
+          </Button>
+        </>
+      )}
+    </div>
+  );
+}
+
+interface ChoiceProps<T> {
+  columns: Column<T>[];
+  /** The keys of the columns that are not shown, with commas. */
+  hidden: string;
+  change: (hidden: string) => void;
+}
+
+/** Which columns are shown; the first one, which names the row, always is. */
+function ColumnChoice<T>({ columns, hidden, change }: ChoiceProps<T>): ReactNode {
+  const text = useText();
+  const keys = hidden.split(',').filter(Boolean);
+  return (
+    <details className="column-choice">
+      <summary className="t-button t-button--variant-outline">{text.list.columns}</summary>
+      <fieldset>
+        <legend className="hidden">{text.list.columns}</legend>
+        {columns.slice(1).map(({ key, title }) => (
+          <label key={key}>
+            <input
+              type="checkbox"
+              checked={!keys.includes(key)}
+              onChange={({ target }) => {
+                change((target.checked ? keys.filter((one) => one !== key) : [...keys, key]).join(','));
+              }}
+            />
+            {title}
+          </label>
+        ))}
+      </fieldset>
+    </details>
   );
 }
 
@@ -196,22 +265,4 @@ function Heading<T>({ column, order, setOrder }: HeadingProps<T>): ReactNode {
       </button>
     </th>
   );
-}
-
-function arranged<T>(rows: T[], columns: Column<T>[], search: string, order: Order): T[] {
-  const wanted = search.trim().toLowerCase();
-  const found = wanted
-    ? rows.filter((row) => columns.some((column) => String(column.value(row)).toLowerCase().includes(wanted)))
-    : [...rows];
-  const column = columns.find(({ key }) => key === order.key);
-  if (!column) return found;
-  const sign = order.down ? -1 : 1;
-  return found.sort((one, other) => sign * compared(column.value(one), column.value(other)));
-}
-
-const collator = new Intl.Collator(undefined, { numeric: true });
-
-function compared(one: string | number, other: string | number): number {
-  if (typeof one === 'number' && typeof other === 'number') return one - other;
-  return collator.compare(String(one), String(other));
 }

@@ -69,7 +69,8 @@ export const en = {
   },
   list: {
     search: 'Search',
-    searchHelp: 'Name, or any shown word',
+    searchHelp: 'Any word, or column:word',
+    columns: 'Columns',
     count: (shown: number, all: number) => (shown === all ? `${all} in all` : `${shown} of ${all}`),
     export: 'Export CSV',
     nothingFound: 'Nothing matches the search.',

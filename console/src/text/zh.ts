@@ -70,7 +70,8 @@ export const zh: Text = {
   },
   list: {
     search: '搜索',
-    searchHelp: '名称或表中任意文字',
+    searchHelp: '任意文字，或 列名:文字',
+    columns: '显示列',
     count: (shown, all) => (shown === all ? `共 ${all} 项` : `${shown} / ${all} 项`),
     export: '导出 CSV',
     nothingFound: '没有符合搜索条件的内容。',
