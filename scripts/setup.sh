@@ -63,5 +63,6 @@ if [ "${1:-}" = lab ]; then
     apt_install "real sshd, machines and image tools for the lab and the tests" \
         ca-certificates openssh-server openssh-client iproute2 iptables procps xz-utils curl busybox
     command -v chromium >/dev/null 2>&1 || apt_install "a real browser for the tests of the console" chromium
+    apt_install "a font with Chinese characters, for pictures of the console" fonts-wqy-microhei
     .venv/bin/python -m groundplane_lab prerequisites
 fi

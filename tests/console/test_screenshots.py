@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import Site, Visitor
 from .test_pages import PAGES, shop
@@ -13,7 +14,18 @@ from .test_pages import PAGES, shop
 __all__ = ["shop"]
 
 FOLDER = Path(__file__).parents[2] / "docs" / "console"
-MORE = {"add-machines": "/machines/new", "create-cluster": "/clusters/new", "import-cluster": "/clusters/import"}
+MORE = {
+    "add-machines": "/machines/new",
+    "create-cluster": "/clusters/new",
+    "import-cluster": "/clusters/import",
+    "users": "/accounts/users",
+    "tokens": "/accounts/tokens",
+    "new-token": "/accounts/tokens/new",
+    "audit": "/audit",
+}
+
+
+LOADING = {"en": "Loading…", "zh": "加载中…"}
 
 
 @pytest.mark.skipif("GROUNDPLANE_SCREENSHOTS" not in os.environ, reason="pictures are made when they are asked for")
@@ -29,5 +41,7 @@ def test_pictures(visitor: Visitor, shop: Site, language: str, locale: str) -> N
     for name, path in {**PAGES, **MORE}.items():
         visit.open(path)
         visit.page.locator("main h1").wait_for()
+        # What is loaded when a page is looked at, such as its YAML, has come.
+        expect(visit.page.get_by_text(LOADING[language])).to_have_count(0)
         visit.page.screenshot(path=folder / f"{name}.png")
     assert visit.said_badly() == []
