@@ -5,10 +5,16 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { RouterProvider } from 'react-router';
+import { ApiError, UNREACHABLE } from './api/http';
 import { router } from './router';
 import { Choose } from './text';
 
-const client = new QueryClient({ defaultOptions: { queries: { retry: false, refetchOnWindowFocus: false } } });
+/** What was not answered at all is asked for again, a little later each time; an answer, whatever it says, is one. */
+function again(count: number, error: Error): boolean {
+  return error instanceof ApiError && error.code === UNREACHABLE && count < 5;
+}
+
+const client = new QueryClient({ defaultOptions: { queries: { retry: again, refetchOnWindowFocus: false } } });
 const root = document.getElementById('root');
 if (!root) throw new Error('the page has no root');
 createRoot(root).render(

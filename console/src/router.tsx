@@ -31,8 +31,21 @@ function Broken(): ReactNode {
   return <Notice title={useText().broken} />;
 }
 
+const ATTEMPTS = 3;
+const BETWEEN = 500;
+
+/** A page that is loaded when it is first looked at; a network that changes meanwhile, as laptops' do, costs another attempt. */
 function page<K extends string>(load: () => Promise<Record<K, ComponentType>>, name: K) {
-  return async (): Promise<{ Component: ComponentType }> => ({ Component: (await load())[name] });
+  return async (): Promise<{ Component: ComponentType }> => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return { Component: (await load())[name] };
+      } catch (error) {
+        if (!(error instanceof TypeError) || attempt === ATTEMPTS) throw error;
+        await new Promise((resolve) => setTimeout(resolve, BETWEEN));
+      }
+    }
+  };
 }
 
 export const router = createBrowserRouter(

@@ -6,7 +6,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+# What Chromium says of every request under way when an address of this host comes or goes, such as a lab's.
+NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
+_ATTEMPTS = 5
 
 
 @contextmanager
@@ -21,3 +25,15 @@ def chromium() -> Iterator[Browser]:
             yield opened
         finally:
             opened.close()
+
+
+def go(page: Page, url: str) -> None:
+    """Open an address, again if another test made a network meanwhile."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            page.goto(url)
+        except Error as error:
+            if NETWORK_CHANGED not in error.message or attempt == _ATTEMPTS:
+                raise
+        else:
+            return
