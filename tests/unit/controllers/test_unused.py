@@ -21,7 +21,7 @@ from .test_adoption import PLANE, TUNED, WORKER, Adopted, adopted, settle
 from .test_growing import NEW, spare
 from .test_imported import message, reasons
 from .test_leaving import TARGET
-from .test_removal import made, machines
+from .test_removal import machines, made
 from .world import NAMESPACE, world
 
 KEY = "default/shop"
@@ -49,7 +49,7 @@ def operation(machine: str = "w-9", **status: Any) -> Operation:
     return Operation(metadata=ObjectMeta(name="shop-join-1"), spec=spec, status=OperationStatus(**status))
 
 
-def scope_of(one: Machine, *operations: Operation, provider: Any = "SSH", lost: str = "") -> ClusterScope:
+def scope_of(one: Machine, *operations: Operation, provider: Any = "Machines", lost: str = "") -> ClusterScope:
     status = ClusterStatus(operation_ref=NameReference(name=lost) if lost else None)
     cluster = Cluster(
         metadata=ObjectMeta(name="shop", namespace="default"), spec=ClusterSpec(provider=provider), status=status
@@ -189,6 +189,8 @@ async def begun(found: Adopted) -> None:
 async def test_what_may_bear_something_of_ours_waits_and_says_what_to_type(tmp_path: Path) -> None:
     async with adopted(tmp_path) as found:
         await begun(found)
+        said = await message(found.site, "Adopted")
+        assert "one host is one Machine" not in said
         assert {NEW, "spare"} <= set(await machines(found.site))
         await found.site.annotate(Machine, NEW, ANNOTATION_ABANDON, "true")
         await settle(found.site)

@@ -111,7 +111,10 @@ def _member_causes(cluster: Cluster, machine: Machine, world: World) -> Iterator
 
 
 def claims(machine: Machine, world: World) -> Iterator[Cause]:
-    """No other Machine is the same host as one that stays. Marks of other clusters are the preflight's, which looks at fresh facts."""
+    """No other Machine is the same host as one that stays.
+
+    Marks of other clusters are the preflight's, which looks at fresh facts.
+    """
     name, facts = machine.metadata.name, machine.status.facts
     if machine.spec.role is None:
         yield required(f"machines[{name}].spec.role", "a member of a Cluster is ControlPlane or Worker")
