@@ -225,6 +225,8 @@ def _verb(count: int) -> str:
 
 
 def _notes(view: View, dead: Sequence[str], alive: Sequence[str]) -> Iterator[str]:
+    if view.target.origin == "Adopted" and alive:
+        yield f"{', '.join(alive)} is cleared and runs no part of the cluster any more; {_GIVE_UP} instead; {_KEEP}"
     if dead:
         yield (
             f"given up and not asked any more: {', '.join(dead)}; pods there are deleted by force, so see that the"

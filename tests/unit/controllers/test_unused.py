@@ -213,6 +213,42 @@ async def test_of_a_deletion_that_waits_the_condition_says_so(tmp_path: Path) ->
         assert await machines(found.site) == [PLANE, WORKER]
 
 
+async def test_a_deletion_is_taken_back_as_the_documents_say(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await held(found)
+        await delete(found, WORKER)
+        removal = await found.site.only_operation("Remove")
+        notes = removal.spec.plan.notes
+        assert any("to give the cluster up unchanged, delete the Cluster instead" in note for note in notes)
+        await found.site.end(removal, "Cancelled", started=False)
+        await settle(found.site)
+        assert WORKER in await machines(found.site)
+        await found.site.patch(Machine, WORKER, metadata={"finalizers": None})
+        await settle(found.site)
+        assert await machines(found.site) == [PLANE]
+        assert (await reasons(found.site))["Adopted"] == ("False", "NodesWithoutMachine")
+        await found.site.add(found.site.machine(found.hosts[WORKER], "prod", "Worker"))
+        await settle(found.site)
+        assert (await reasons(found.site))["Adopted"] == ("True", "Matched")
+        await found.site.only_operation("Remove")
+        assert len(await found.site.operations()) == 2
+
+
+async def test_where_nothing_was_changed_cancelling_lets_the_machine_go_and_its_node_stay(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(settings=TUNED)
+        await delete(found, WORKER)
+        superseded = await found.site.only_operation("Change")
+        assert superseded.spec.cancel == "Requested"
+        await found.site.end(superseded, "Cancelled", started=False)
+        await settle(found.site)
+        await found.site.end(await found.site.only_operation("Remove"), "Cancelled", started=False)
+        for _ in range(2):
+            await settle(found.site)
+        assert await machines(found.site) == [PLANE]
+        await found.site.only_operation("Remove")
+
+
 async def test_a_machine_waits_while_its_cluster_does_not_answer_and_it_is_said_why(tmp_path: Path) -> None:
     async with world(tmp_path) as site:
         await made(site)
