@@ -61,7 +61,10 @@ def down(name: str, everything: bool) -> None:
 @lab.command()
 def status() -> None:
     """Show every lab and its machines."""
-    for name in labs.names():
+    names = labs.names()
+    if not names:
+        click.echo("no lab")
+    for name in names:
         found = find(name)
         if found is None:
             click.echo(f"{name}\tincomplete: an earlier run was cut off; bring it up again or take it down")
@@ -73,7 +76,10 @@ def status() -> None:
 
 @lab.command()
 def artifacts() -> None:
-    """Make the Kubernetes binaries and images available, and print the folders of both distributions."""
+    """Make the Kubernetes binaries and images available, and print the folders of both distributions.
+
+    In each is a distribution.yaml: apply it, and machines of the lab can become clusters and join them.
+    """
     click.echo(str(ensure_artifacts()))
     click.echo(str(ensure_stamped()))
 

@@ -85,6 +85,14 @@ def test_status_shows_every_machine(lab: Lab) -> None:
         assert f"{lab.name}\t{machine.name}\t{machine.address}\trunning" in result.output
 
 
+def test_status_says_so_when_there_is_no_lab(tmp_path: Path) -> None:
+    # In a namespace of its own, where no engine answers: the labs of this host are not seen.
+    hidden = ["unshare", "--mount", "sh", "-ec", 'mount -t tmpfs none /run && exec "$0" -m groundplane_lab status']
+    env = {**os.environ, "GROUNDPLANE_CACHE": str(tmp_path)}
+    done = subprocess.run([*hidden, sys.executable], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "no lab\n"), done.stderr
+
+
 def test_an_engine_that_the_lab_did_not_start_is_never_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROUNDPLANE_CACHE", str(tmp_path))
     victim = subprocess.Popen(["cat"], stdin=subprocess.PIPE)

@@ -53,7 +53,7 @@ class MachineRow:
 
 @dataclass(frozen=True, slots=True)
 class PhaseTime:
-    """How long all steps of one kind took together, from the first start to the last end, in seconds."""
+    """How long steps of one kind were at work, in seconds: what ran side by side counts once, what lay between not."""
 
     step: str
     title: str
@@ -124,7 +124,7 @@ def phase_times(operation: Operation, now: datetime) -> list[PhaseTime]:
     states = {status.name: status for status in operation.status.steps}
     for planned in operation.spec.plan.steps:
         status = states.get(planned.name)
-        if status is not None and status.started_at:
+        if status is not None and status.started_at and status.state != "Pending":
             order.setdefault(planned.step, []).append((planned, status))
     return [_phase(key, members, now) for key, members in order.items()]
 
@@ -158,7 +158,8 @@ def duration(seconds: float) -> str:
 
 def _row(planned: PlannedStep, status: StepStatus | None, now: datetime) -> StepRow:
     found = status or StepStatus(name=planned.name, state="Pending")
-    spent = _elapsed(found.started_at, found.finished_at, now)
+    # Of one that waits to be run again after a restart, the start of the first run is kept.
+    spent = _elapsed(found.started_at, found.finished_at, now) if found.state != "Pending" else None
     machine = planned.machine or CLUSTER_WIDE
     return StepRow(planned.name, planned.title, machine, found.state, spent, found.message)
 
@@ -169,7 +170,9 @@ def _with_status(operation: Operation, now: datetime) -> list[tuple[StepRow, Ste
 
 
 def _is_news(previous: StepRow | None, row: StepRow) -> bool:
-    """A new state always is; within a state only a new message of a step that runs."""
+    """A new state is, but that a step waits again; within a state only a new message of a step that runs."""
+    if row.state == "Pending":
+        return False
     if row.state != (previous.state if previous else "Pending"):
         return True
     return row.state == "Running" and row.message not in ("", previous.message if previous else "")
@@ -186,9 +189,15 @@ def _time_of(row: StepRow, status: StepStatus) -> str:
 
 
 def _phase(key: str, members: list[tuple[PlannedStep, StepStatus]], now: datetime) -> PhaseTime:
-    start = min(parse_rfc3339(status.started_at) for _, status in members)
-    end = max(parse_rfc3339(status.finished_at) if status.finished_at else now for _, status in members)
-    return PhaseTime(key, members[0][0].title, len(members), max(0.0, (end - start).total_seconds()))
+    spans = sorted(
+        (parse_rfc3339(status.started_at), parse_rfc3339(status.finished_at) if status.finished_at else now)
+        for _, status in members
+    )
+    seconds, reached = 0.0, spans[0][0]
+    for start, end in spans:
+        seconds += max(0.0, (end - max(start, reached)).total_seconds())
+        reached = max(reached, end)
+    return PhaseTime(key, members[0][0].title, len(members), seconds)
 
 
 def _elapsed(start: str, end: str, now: datetime) -> float | None:

@@ -51,7 +51,9 @@ def match(machines: Mapping[str, Machine], facts: Mapping[str, MachineFacts], ad
     for name in sorted(machines):
         if name in facts:
             found += _machine(machines[name], facts[name], adoptee)
-    found += _same_hosts({name: facts[name] for name in sorted(machines) if name in facts})
+    # A Machine that is deleted takes part in nothing: it only has to be the Node that is to be taken out.
+    staying = [name for name in sorted(machines) if not machines[name].metadata.deletion_timestamp]
+    found += _same_hosts({name: facts[name] for name in staying if name in facts})
     found += _roles(machines, newcomers(machines, facts, adoptee))
     found += _without_machine(machines, adoptee)
     return found

@@ -25,7 +25,9 @@ from .view import STATIC_PODS, View
 
 ROUTES = "routes"
 _KEEP = f"to keep the machine, take the finalizer {FINALIZER_IN_USE} off it and apply it again"
-_DELETE = f"{_KEEP}; to take the whole cluster off its machines, delete the Cluster"
+_DELETE = "to take the whole cluster off its machines, delete the Cluster"
+# Of a cluster that was there before, the Cluster is all that goes.
+_GIVE_UP = "to give the cluster up unchanged, delete the Cluster"
 
 
 def plan_remove(
@@ -100,7 +102,7 @@ def _require_allowed(view: View, dead: Sequence[str], alive: Sequence[str]) -> N
     if gone and not stay:
         raise Refused(
             f"cannot take {', '.join(gone)} out of cluster {target.name}: no control plane would be left",
-            remedy=_DELETE,
+            remedy=f"{_KEEP}; {_GIVE_UP if target.origin == 'Adopted' else _DELETE}",
         )
     addresses = {view.spec(name).spec.address: name for name in gone}
     if target.endpoint.provider == "None" and target.endpoint.host in addresses:
@@ -223,6 +225,8 @@ def _verb(count: int) -> str:
 
 
 def _notes(view: View, dead: Sequence[str], alive: Sequence[str]) -> Iterator[str]:
+    if view.target.origin == "Adopted" and alive:
+        yield f"{', '.join(alive)} is cleared and runs no part of the cluster any more; {_GIVE_UP} instead; {_KEEP}"
     if dead:
         yield (
             f"given up and not asked any more: {', '.join(dead)}; pods there are deleted by force, so see that the"

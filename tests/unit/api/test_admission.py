@@ -183,6 +183,20 @@ def test_an_imported_cluster_is_refused_naming_field_and_rule(spec: dict[str, An
     assert words in cause.message
 
 
+@pytest.mark.parametrize("known", ["", "0c5f"])
+def test_what_is_not_for_an_imported_cluster_is_refused_once_and_never_by_making_it_anew(known: str) -> None:
+    before = msgspec.structs.replace(imported(), status=ClusterStatus(cluster_id=known))
+    for spec in (
+        {"network": {"podCIDR": "10.1.0.0/16", "manifest": "kind: X"}},
+        {"controlPlane": {"endpoint": {"host": "10.0.0.1"}}},
+        {"components": {"etcd": {"args": {"a": "b"}}}},
+        {"addons": {"dns": "None"}},
+    ):
+        cause = only(admit(imported(**spec), before, EMPTY))
+        assert "did not make this cluster" in cause.message
+        assert "delete the Cluster" not in cause.message
+
+
 def test_machines_may_point_to_an_imported_cluster_whatever_networks_it_has() -> None:
     cluster = imported()
     member = machine("shop-1", "10.244.0.11", spec={"clusterRef": {"name": cluster.metadata.name}})

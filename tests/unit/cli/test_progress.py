@@ -110,9 +110,25 @@ def test_a_failure_ends_with_the_phase_and_says_all_of_it() -> None:
     assert progress.trouble(failed, NOW) == [f"Install containerd on shop-2 failed: {FAILED.message}"]
 
 
-def test_phase_times_run_from_the_first_start_to_the_last_end() -> None:
+def test_phase_times_leave_out_what_lay_between_and_count_what_ran_side_by_side_once() -> None:
     times = progress.phase_times(make("Failed", DONE, FAILED), NOW)
-    assert [(time.step, time.machines, time.seconds) for time in times] == [("runtime", 2, 80.0)]
+    assert [(time.step, time.machines, time.seconds) for time in times] == [("runtime", 2, 25.0)]
+    beside = replace(FAILED, started_at="2026-11-22T12:00:03Z", finished_at="2026-11-22T12:00:09Z")
+    assert [time.seconds for time in progress.phase_times(make("Failed", DONE, beside), NOW)] == [9.0]
+
+
+def test_a_step_that_waits_again_after_a_restart_is_no_news_and_took_no_time() -> None:
+    again = StepStatus(name="runtime/shop-2", state="Pending", started_at="2026-11-22T12:01:00Z")
+    before, after = make("Running", DONE, RUNS), make("Running", DONE, again)
+    assert progress.changes(before, after, NOW) == []
+    assert [time.machines for time in progress.phase_times(after, NOW)] == [1]
+    assert [row.seconds for row in progress.steps(after, NOW)] == [5.0, None, None, None]
+    done = StepStatus(
+        name="runtime/shop-2", state="Unchanged", started_at="2026-11-22T12:01:20Z", finished_at="2026-11-22T12:01:20Z"
+    )
+    assert progress.changes(after, make("Running", DONE, done), NOW) == [
+        "2026-11-22T12:01:20Z shop-2: Install containerd: Unchanged in 0.0s"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -95,11 +95,21 @@ def test_a_machine_that_is_silent_is_waited_for_until_a_person_gives_it_up() -> 
 
 
 def test_the_last_control_plane_and_the_one_whose_address_everybody_knows_stay() -> None:
-    with pytest.raises(Refused, match="no control plane would be left"):
+    with pytest.raises(Refused, match="no control plane would be left") as caught:
         plan_of(grown(1, 1), "cp-1")
+    assert "to take the whole cluster off its machines, delete the Cluster" in caught.value.remedy
     with pytest.raises(Refused, match=r"reach the cluster by its address 198\.18\.1\.11"):
         plan_of(finished(desired(3, 0)), "cp-1")
     assert plan_of(finished(desired(3, 0)), "cp-2").steps
+
+
+def test_of_a_cluster_that_was_there_before_nobody_is_told_to_take_it_apart() -> None:
+    fleet = grown(1, 1)
+    fleet.wish = with_target(fleet.wish, origin="Adopted")
+    with pytest.raises(Refused, match="no control plane would be left") as caught:
+        plan_of(fleet, "cp-1")
+    assert caught.value.remedy.endswith("to give the cluster up unchanged, delete the Cluster")
+    assert "off its machines" not in caught.value.remedy
 
 
 def test_a_control_plane_that_etcd_needs_stays() -> None:

@@ -46,9 +46,11 @@ def admit_cluster(cluster: Cluster, old: Cluster | None, world: World) -> Verdic
     """Judge a Cluster that is created, or changed from `old`."""
     spec = cluster.spec
     verdict = Verdict(metadata_causes(cluster.metadata.name, cluster.metadata.generate_name))
-    if old is not None:
+    # Of a cluster that Groundplane did not make, such fields are refused whenever they are set.
+    if old is not None and not old.spec.provider == spec.provider == "Imported":
         verdict.extend(_immutable(spec, old.spec))
         verdict.extend(_built(spec, old))
+    if old is not None:
         verdict.add(_new_handlers(cluster, old, world))
     for cause in kubeconfig_causes(cluster):
         verdict.add(cause)

@@ -18,6 +18,7 @@ from ..cluster import Cluster
 from ..distribution import Distribution
 from ..foundation import Foundation
 from ..machine import Machine
+from ..meta import FINALIZER_IN_USE
 from . import values
 from .cluster import inside, network_causes, node_prefix
 from .contract import World
@@ -110,12 +111,17 @@ def _member_causes(cluster: Cluster, machine: Machine, world: World) -> Iterator
 
 
 def claims(machine: Machine, world: World) -> Iterator[Cause]:
-    """No other Machine is the same host. Marks of other clusters are the preflight's, which looks at fresh facts."""
+    """No other Machine is the same host as one that stays.
+
+    Marks of other clusters are the preflight's, which looks at fresh facts.
+    """
     name, facts = machine.metadata.name, machine.status.facts
     if machine.spec.role is None:
         yield required(f"machines[{name}].spec.role", "a member of a Cluster is ControlPlane or Worker")
+    if machine.metadata.deletion_timestamp:
+        return
     for other in world.machines:
-        if same_object(other, machine):
+        if same_object(other, machine) or _let_go(other):
             continue
         if reached_at(other) == reached_at(machine):
             rule = f"Machine {key_of(other)} has this address{_claimed_by(other)}; one host is one Machine"
@@ -123,6 +129,12 @@ def claims(machine: Machine, world: World) -> Iterator[Cause]:
         elif facts is not None and _same_host(machine, other):
             rule = f"is the host of Machine {key_of(other)} too{_claimed_by(other)}; one host is one Machine"
             yield duplicate(f"machines[{name}].status.facts.machineId", facts.machine_id, rule)
+
+
+def _let_go(machine: Machine) -> bool:
+    """Tell whether a deleted Machine is held by no Cluster: whoever else keeps it, nothing is done to its host."""
+    meta = machine.metadata
+    return bool(meta.deletion_timestamp) and FINALIZER_IN_USE not in meta.finalizers
 
 
 def _same_host(left: Machine, right: Machine) -> bool:

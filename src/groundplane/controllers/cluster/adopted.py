@@ -47,9 +47,10 @@ from .inspecting import OpenDoor, inspect, with_warnings
 from .leaving import given_up, have_left, leaving
 from .operations import make_operation
 from .planning import Proposal, RequestRefused, asks_of_nodes, give_up, next_request, noted, propose_beside
-from .scope import ClusterScope, basis, ground_of, load, wanted_distribution
+from .scope import ClusterScope, basis, belongs, ground_of, load, wanted_distribution
 from .settling import Settling
 from .status import StatusDraft
+from .unused import remedy, unused, why
 
 
 class Memberships:
@@ -159,12 +160,12 @@ class Adoption:
         draft.members(facts.nodes)
         if scope.superseded is not None:
             await give_up(self._objects, scope.superseded)
+        if left := have_left(scope) | unused(scope, facts):
+            await holds.release_left(self._objects, scope, left)
+            return Advanced(draft.finish(), pending=True)
         if scope.active is not None:
             draft.working(scope.active)
             return Advanced(draft.finish())
-        if left := have_left(scope):
-            await holds.release_left(self._objects, scope, left)
-            return Advanced(draft.finish(), pending=True)
         surveyed = await self._access.survey([m for m in scope.machines if not given_up(m)])
         problems = [*_unreached(surveyed.errors), *_claimed(scope)]
         adoptee = Adoptee(_key(scope), facts, authorities_of(found.authority))
@@ -175,6 +176,7 @@ class Adoption:
         staying = {m.metadata.name: m for m in scope.machines if not m.metadata.deletion_timestamp}
         joining = newcomers(staying, surveyed.facts, adoptee)
         unproven = [name for name in _unproven(scope) if name in surveyed.facts and name not in joining]
+        problems = [_of_leaving(problem, scope, facts) for problem in problems]
         draft.adopted(problems, joining)
         if errors(problems):
             draft.concluded(None if scope.stale else scope.answer)
@@ -375,9 +377,21 @@ def _unreached(found: Mapping[str, GroundplaneError]) -> Iterator[Problem]:
         yield Problem(name, "survey", f"machine {name}: {error.message}", remedy)
 
 
+def _of_leaving(problem: Problem, scope: ClusterScope, observed: ClusterFacts) -> Problem:
+    """Return the problem; of a deleted Machine it says why that is not simply let go, and what to type."""
+    machine = next((m for m in scope.machines if m.metadata.name == problem.machine), None)
+    if machine is None or not machine.metadata.deletion_timestamp:
+        return problem
+    message = f"{problem.message}; its deletion waits, for {why(machine, scope, observed)}"
+    return replace(problem, message=message, remedy=f"{problem.remedy}; {remedy(problem.machine)}")
+
+
 def _claimed(scope: ClusterScope) -> Iterator[Problem]:
+    """Name the Machines that are one host. What is deleted is not compared: it takes no part in anything any more."""
+    staying = [m for m in scope.world.machines if not m.metadata.deletion_timestamp or not belongs(m, scope.cluster)]
+    world = replace(scope.world, machines=staying)
     for machine in scope.machines:
-        for cause in claims(machine, scope.world):
+        for cause in () if machine.metadata.deletion_timestamp else claims(machine, world):
             name = machine.metadata.name
             yield Problem(name, "claimed", f"machine {name}: {cause.message}", "delete one of the two")
 

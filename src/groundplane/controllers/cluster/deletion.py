@@ -110,10 +110,13 @@ class Deletion:
 
 def may_be_on_machines(scope: ClusterScope) -> bool:
     """Tell whether something of the Cluster may be on a machine: an Operation started, or one is not there any more."""
+    return is_lost(scope) or any(operation.status.started_at for operation in scope.operations)
+
+
+def is_lost(scope: ClusterScope) -> bool:
+    """Tell whether the Operation that the Cluster's status names is not there any more."""
     reference = scope.cluster.status.operation_ref
-    names = {operation.metadata.name for operation in scope.operations}
-    lost = reference is not None and reference.name not in names
-    return lost or any(operation.status.started_at for operation in scope.operations)
+    return reference is not None and reference.name not in {one.metadata.name for one in scope.operations}
 
 
 def _target(scope: ClusterScope) -> ClusterTarget | None:

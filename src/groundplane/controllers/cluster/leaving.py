@@ -6,7 +6,7 @@ deletion has succeeded, or when there is nothing of the cluster on it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from groundplane.api.facts import ClusterFacts, MachineFacts
 from groundplane.api.machine import Machine
@@ -55,13 +55,6 @@ async def facts_for(access: Access, scope: ClusterScope, known: Mapping[str, Mac
 
 def _asked(scope: ClusterScope) -> list[Machine]:
     return [machine for machine in scope.machines if not given_up(machine)]
-
-
-def remedy_for(scope: ClusterScope, errors: Collection[str]) -> str:
-    """Return what a person can do about a deleted machine that does not answer; "" when all of these are to stay."""
-    if not set(errors) & set(leaving(scope)):
-        return ""
-    return f'a machine that is gone for good is given up with the annotation {ANNOTATION_ABANDON}: "true"'
 
 
 def settled(machine: Machine, key: str, observed: ClusterFacts) -> MachineFacts | None:

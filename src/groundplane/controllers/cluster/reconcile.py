@@ -31,12 +31,13 @@ from ..members import Members, Seen
 from ..objects import Objects
 from . import deletion, holds
 from .inspecting import inspect, with_warnings
-from .leaving import facts_for, have_left, remedy_for, vouched
+from .leaving import facts_for, have_left, leaving, vouched
 from .operations import make_operation
 from .planning import Proposal, RequestRefused, give_up, next_request, propose, without_leaving
 from .scope import ClusterScope, load
 from .settling import SETTLE, Settling
 from .status import StatusDraft
+from .unused import unused, waiting
 
 OBSERVE_EVERY = 60.0
 RETRY_BLOCKED = 30.0
@@ -98,6 +99,9 @@ class ClusterReconciler:
 
     async def _reconcile(self, scope: ClusterScope, draft: StatusDraft) -> Again:
         await holds.hold(self._objects, scope)
+        if left := have_left(scope) | await self._unused(scope):
+            await holds.release_left(self._objects, scope, left)
+            return Again(SETTLE)
         valid = self._valid(scope, draft)
         if scope.superseded is not None:
             await give_up(self._objects, scope.superseded)
@@ -109,9 +113,6 @@ class ClusterReconciler:
             return Again(OBSERVE_EVERY)
         if not valid:
             return await self._blocked(scope, draft)
-        if left := have_left(scope):
-            await holds.release_left(self._objects, scope, left)
-            return Again(SETTLE)
         if scope.open or next_request(scope):
             if not self._settling.settled(scope):
                 return Again(SETTLE)
@@ -120,6 +121,10 @@ class ClusterReconciler:
                 return again
         draft.settled(None if scope.stale else scope.answer, await self._observe(scope, draft))
         return Again(OBSERVE_EVERY)
+
+    async def _unused(self, scope: ClusterScope) -> set[str]:
+        """Return the deleted machines on which there is nothing of the cluster."""
+        return unused(scope, (await self._members.observe(scope.cluster)).facts) if leaving(scope) else set()
 
     async def _observe(self, scope: ClusterScope, draft: StatusDraft) -> Seen:
         """Look at the nodes, and at everything when that is due."""
@@ -183,7 +188,7 @@ class ClusterReconciler:
             raise Refused(f"cannot plan cluster {scope.cluster.metadata.name}: it has no distribution")
         surveyed = await facts_for(self._access, scope, known)
         if surveyed.errors:
-            draft.unreachable(surveyed.errors, remedy=remedy_for(scope, surveyed.errors))
+            draft.unreachable(surveyed.errors, remedy=waiting(surveyed.errors, scope, observed))
             return None
         target = resolve(scope.cluster, scope.foundation, scope.distribution, scope.machines)
         wish = Desired(target=target, machines={m.metadata.name: m for m in scope.machines})
