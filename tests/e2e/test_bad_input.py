@@ -57,7 +57,7 @@ def test_logins_that_fail_are_told_by_host_with_the_remedy(world: World) -> None
     login = "(check spec.ssh.user and the Secret named in spec.ssh.secretRef)"
     assert f"cannot log in to {first} as admin: the machine did not accept the password {login}" in message
     assert f"cannot trust {second}: its host key is " in message
-    assert "(if the machine was reinstalled, set spec.ssh.hostKey to its new key; " in message
+    assert "(if the machine was reinstalled, set spec.ssh.hostKey to its new key, " in message
     assert f"cannot become root on {third} as nosudo: sudo refused: " in message
     assert "(allow the user sudo for all commands, or give its password as sudo-password in the Secret " in message
     expected = dict(zip((m.name for m in machines), ("HostDenied", "HostKeyMismatch", "HostDenied"), strict=True))
@@ -80,7 +80,7 @@ def test_passwords_and_sudo_users_make_a_survey(world: World) -> None:
     for machine in world.lab.machines:
         world.engine.kubectl("wait", "--for=condition=Ready", f"machine/{machine.name}", "--timeout=60s")
     seen = world.engine.get("machine", world.lab.machines[0].name)["status"]
-    assert seen["hostKey"] == world.lab.machines[0].host_key
+    assert seen["hostKey"] == f"[{world.lab.machines[0].address}]:22 {world.lab.machines[0].host_key}"
     assert seen["facts"]["os"]["id"] == "debian"
 
 
