@@ -90,7 +90,7 @@ def test_a_host_that_is_down_is_named_and_the_work_starts_when_it_is_up(world: W
     world.apply(world.manifests(change={"approval": "Manual"}))
     message = blocked(world, "MachinesReachable")
     assert f"cannot connect to {down} (" in message
-    assert "(see that the machine is up, that its address is right, and that sshd answers there; " in message
+    assert "(see that the machine is up, that its address is right, and that sshd answers there – " in message
     assert world.lab.machines[0].name not in message
     start(world.lab, down)
     wait_for("an Operation", lambda: world.operation("Create"), seconds=120)
