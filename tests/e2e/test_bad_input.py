@@ -110,7 +110,7 @@ def test_preflight_lists_every_problem_at_once_with_its_remedy_and_touches_nothi
     world.apply(world.manifests())
     message = blocked(world, "PreflightPassed")
     assert f"machine {first}: port 6443 is taken by socat (stop socat, or choose another machine)" in message
-    leave = "(take it out of that cluster first; Groundplane leaves it untouched)"
+    leave = "(take it out of that cluster first – Groundplane leaves it untouched)"
     assert f"machine {second}: is already a node of the cluster at https://10.1.2.3:6443 {leave}" in message
     assert f"machine {third}: belongs to cluster default/other {leave}" in message
     assert world.operations() == []
