@@ -57,7 +57,7 @@ def test_logins_that_fail_are_told_by_host_with_the_remedy(world: World) -> None
     login = "(check spec.ssh.user and the Secret named in spec.ssh.secretRef)"
     assert f"cannot log in to {first} as admin: the machine did not accept the password {login}" in message
     assert f"cannot trust {second}: its host key is " in message
-    assert "(if the machine was reinstalled, set spec.ssh.hostKey to its new key; " in message
+    assert "(if the machine was reinstalled, set spec.ssh.hostKey to its new key, " in message
     assert f"cannot become root on {third} as nosudo: sudo refused: " in message
     assert "(allow the user sudo for all commands, or give its password as sudo-password in the Secret " in message
     expected = dict(zip((m.name for m in machines), ("HostDenied", "HostKeyMismatch", "HostDenied"), strict=True))
@@ -80,7 +80,7 @@ def test_passwords_and_sudo_users_make_a_survey(world: World) -> None:
     for machine in world.lab.machines:
         world.engine.kubectl("wait", "--for=condition=Ready", f"machine/{machine.name}", "--timeout=60s")
     seen = world.engine.get("machine", world.lab.machines[0].name)["status"]
-    assert seen["hostKey"] == world.lab.machines[0].host_key
+    assert seen["hostKey"] == f"[{world.lab.machines[0].address}]:22 {world.lab.machines[0].host_key}"
     assert seen["facts"]["os"]["id"] == "debian"
 
 
@@ -90,7 +90,7 @@ def test_a_host_that_is_down_is_named_and_the_work_starts_when_it_is_up(world: W
     world.apply(world.manifests(change={"approval": "Manual"}))
     message = blocked(world, "MachinesReachable")
     assert f"cannot connect to {down} (" in message
-    assert "(see that the machine is up, that its address is right, and that sshd answers there; " in message
+    assert "(see that the machine is up, that its address is right, and that sshd answers there – " in message
     assert world.lab.machines[0].name not in message
     start(world.lab, down)
     wait_for("an Operation", lambda: world.operation("Create"), seconds=120)
@@ -110,7 +110,7 @@ def test_preflight_lists_every_problem_at_once_with_its_remedy_and_touches_nothi
     world.apply(world.manifests())
     message = blocked(world, "PreflightPassed")
     assert f"machine {first}: port 6443 is taken by socat (stop socat, or choose another machine)" in message
-    leave = "(take it out of that cluster first; Groundplane leaves it untouched)"
+    leave = "(take it out of that cluster first – Groundplane leaves it untouched)"
     assert f"machine {second}: is already a node of the cluster at https://10.1.2.3:6443 {leave}" in message
     assert f"machine {third}: belongs to cluster default/other {leave}" in message
     assert world.operations() == []

@@ -839,7 +839,7 @@ export interface Taint {
 export interface MachineStatus {
   /** generation of the spec that this status is about */
   observedGeneration?: number;
-  /** host key that was trusted on first use */
+  /** host key that was trusted on first use, as "[address]:port key"; forgotten when the address, the port or the jump host is another one */
   hostKey?: string;
   /** host key of `spec.ssh.jump` that was trusted on first use, as "[address]:port key" */
   jumpHostKey?: string;

@@ -58,7 +58,13 @@ class MachineSpec(Struct, frozen=True):
 
 class MachineStatus(Struct, frozen=True):
     observed_generation: Annotated[int, says("generation of the spec that this status is about")] = 0
-    host_key: Annotated[str, says("host key that was trusted on first use")] = ""
+    host_key: Annotated[
+        str,
+        says(
+            'host key that was trusted on first use, as "[address]:port key"; forgotten when the address, the port or '
+            "the jump host is another one"
+        ),
+    ] = ""
     jump_host_key: Annotated[
         str, says('host key of `spec.ssh.jump` that was trusted on first use, as "[address]:port key"')
     ] = ""

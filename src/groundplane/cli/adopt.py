@@ -32,9 +32,14 @@ class _Flags(TypedDict):
 @click.option("--secret", default="", help="Secret (type groundplane.dev/ssh) that is there already, instead of a key.")
 @click.option("--user", default="root", show_default=True, help="User to log in as; any other than root needs sudo.")
 @click.option("--port", type=click.IntRange(1, 65535), default=22, show_default=True, help="Port of the SSH servers.")
-@click.option("--jump", default="", metavar="[USER@]HOST[:PORT]", help="Host to go through, with the same login.")
+@click.option(
+    "--jump",
+    default="",
+    metavar="[USER@]HOST[:PORT]",
+    help="Host to go through, with the same login; none: no such host.",
+)
 @click.option("--address", multiple=True, metavar="NODE=IP", help="Address of a node for SSH, if not its InternalIP.")
-@click.option("--dry-run", is_flag=True, help="Show the Machines, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be created and changed, and write nothing.")
 @click.option("--timeout", default="5m", show_default=True, help="How long to wait for the answer.")
 @pass_target
 def adopt(target: Target, *, name: str, timeout: str, **flags: Unpack[_Flags]) -> None:

@@ -27,7 +27,7 @@ from groundplane.base.files import private_stamp
 from groundplane.base.settings import read_settings
 from groundplane.base.words import counted
 from groundplane.client.contract import Object
-from groundplane.client.errors import NotFound
+from groundplane.client.errors import Forbidden, NotFound
 from groundplane.client.typed import SECRETS
 from groundplane.clusters.api import KubernetesDoor
 from groundplane.clusters.reading import items, text
@@ -80,7 +80,7 @@ def wish_of(  # noqa: PLR0913 - the flags of the command
     """Return the wish that flags express; raises Refused for a key file that cannot be used."""
     return Wish(
         secret=secret or f"{cluster}-ssh",
-        key=_key_of(ssh_key) if ssh_key else b"",
+        key=_key_of(ssh_key, cluster) if ssh_key else b"",
         given=bool(ssh_key or secret),
         user=user,
         port=port,
@@ -90,35 +90,51 @@ def wish_of(  # noqa: PLR0913 - the flags of the command
     )
 
 
-def _key_of(path: Path) -> bytes:
+def _key_of(path: Path, cluster: str) -> bytes:
     """Read a private key that nobody else may read, and that needs no passphrase."""
-    private_stamp(str(path))
     try:
         content = path.read_bytes()
     except OSError as exc:
         raise Refused(f"cannot read {path}: {exc.strerror}") from exc
+    if _is_public(content):
+        beside = path.with_suffix("") if path.suffix == ".pub" else "FILE"
+        raise Refused(
+            f"cannot use {path}: it is the public key", remedy=f"name the private key beside it: --ssh-key {beside}"
+        )
+    private_stamp(str(path))
     try:
         asyncssh.import_private_key(content)
     except asyncssh.KeyImportError:
         # The error may quote what it read.
-        raise _unusable(path, content) from None
+        raise _unusable(path, content, cluster) from None
     return content
 
 
-def _unusable(path: Path, content: bytes) -> Refused:
+def _is_public(content: bytes) -> bool:
+    # The library reads the public key out of a private one, too.
+    if b"PRIVATE KEY" in content:
+        return False
+    try:
+        asyncssh.import_public_key(content)
+    except asyncssh.KeyImportError:
+        return False
+    return True
+
+
+def _unusable(path: Path, content: bytes, cluster: str) -> Refused:
     """Return why a key cannot be used: only an encrypted one minds which passphrase it is tried with."""
     try:
         asyncssh.import_private_key(content, "-")
     except asyncssh.KeyEncryptionError:
-        return Refused(
-            f"cannot use {path}: it is encrypted",
-            remedy=f"make a Secret of type {SECRET_SSH} with ssh-privatekey and passphrase, and name it with --secret",
-        )
+        made = _creation(f"{cluster}-ssh", f"--from-file=ssh-privatekey={path} --from-literal=passphrase=…")
+        return Refused(f"cannot use {path}: it is encrypted", remedy=f"{made}; then adopt with --secret {cluster}-ssh")
     except asyncssh.KeyImportError:
         pass
-    return Refused(
-        f"cannot use {path}: it is no private key of SSH", remedy="name the private key, not the .pub beside it"
-    )
+    return Refused(f"cannot use {path}: it is no private key of SSH", remedy="name a file as ssh-keygen makes it")
+
+
+def _creation(secret: str, content: str) -> str:
+    return f"kubectl create secret generic {secret} --type={SECRET_SSH} {content}"
 
 
 def _jump(given: str) -> dict[str, Any]:
@@ -126,7 +142,8 @@ def _jump(given: str) -> dict[str, Any]:
     host, colon, port = rest.partition(":")
     if not host or (at and not user) or (colon and not port.isdecimal()):
         raise click.BadParameter(f"{given!r} is not [USER@]HOST[:PORT]", param_hint="--jump")
-    return {"address": host, **({"user": user} if user else {}), **({"port": int(port)} if port else {})}
+    # All of it is said, so that nothing is left of a jump host that was there before.
+    return {"address": host, "user": user or "root", "port": int(port or 22)}
 
 
 def _address(given: str) -> tuple[str, str]:
@@ -149,14 +166,16 @@ async def adopt_cluster(api: Api, name: str, wish: Wish, *, patience: float) -> 
     machines = [_machine(api.namespace, name, node, wish) for node in nodes]
     there = {one["metadata"]["name"]: one for one in (await api.client.list(MACHINE, namespace=api.namespace)).items}
     _refuse(name, nodes, there, wish)
+    login = await _login(api, cluster, wish)
     if wish.dry_run:
-        _say(f"{display(CLUSTER, name)} would get {counted(len(machines), 'Machine')}; nothing is written", machines)
+        _preview(name, machines, there, wish, login)
         return
-    if wish.key:
-        await _keep_secret(api, cluster, wish)
+    if login is not None:
+        await _keep_secret(api, wish, login)
     done = [await _keep(api, machine, there.get(machine["metadata"]["name"]), wish) for machine in machines]
+    replaced = login is not None and login.replaces
     condition = await _answer(api, name, len(machines), patience)
-    _report(name, machines, done, condition)
+    _report(name, machines, _with_login(done, replaced=replaced), condition, wish.secret if replaced else "")
 
 
 async def _kubeconfig(api: Api, cluster: Object) -> bytes:
@@ -209,6 +228,8 @@ def _refuse(cluster: str, nodes: Sequence[NodeFacts], there: Mapping[str, Object
             f"{f'cluster {whose}' if whose else 'no cluster'}",
             remedy="delete that Machine, or adopt the cluster in another namespace",
         )
+    if wish.jump and not wish.given:
+        raise click.UsageError("--jump is part of a login: give --ssh-key FILE, or --secret NAME, with it")
     if not wish.given and names - set(there):
         raise click.UsageError("say how to log in to the nodes: --ssh-key FILE, or --secret NAME")
 
@@ -217,26 +238,78 @@ def _cluster_of(machine: Object) -> str:
     return str((machine.get("spec", {}).get("clusterRef") or {}).get("name", ""))
 
 
-async def _keep_secret(api: Api, cluster: Object, wish: Wish) -> None:
-    """Write the Secret of the key; one of the name that is not ours is left alone."""
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """A Secret that is to be written. `version`: that of the one with another key which is there; "" of none."""
+
+    body: Object = field(repr=False)
+    version: str = ""
+
+    @property
+    def replaces(self) -> bool:
+        return bool(self.version)
+
+
+async def _login(api: Api, cluster: Object, wish: Wish) -> _Login | None:
+    """Return the Secret to write, None when it is as it should be; raises Refused for one that cannot be used."""
     name, label = wish.secret, cluster["metadata"]["name"]
+    if not wish.key:
+        if wish.given:
+            await _require_secret(api, label, name)
+        return None
     data = {"ssh-privatekey": base64.b64encode(wish.key).decode()}
+    metadata = {"name": name, "namespace": api.namespace, "labels": {LABEL_CLUSTER: label}}
+    body = {"apiVersion": "v1", "kind": "Secret", "type": SECRET_SSH, "metadata": metadata, "data": data}
     try:
         present = await api.client.get(SECRETS, api.namespace, name)
     except NotFound:
-        metadata = {"name": name, "namespace": api.namespace, "labels": {LABEL_CLUSTER: label}}
-        body = {"apiVersion": "v1", "kind": "Secret", "type": SECRET_SSH, "metadata": metadata, "data": data}
-        await api.client.create(SECRETS, body)
-        return
+        return _Login(body)
     ours = present["metadata"].get("labels", {}).get(LABEL_CLUSTER) == label
     if present.get("type") != SECRET_SSH or not ours:
         raise Refused(
             f"cannot keep the key: Secret {api.namespace}/{name} is there already and is not of an adoption",
             remedy=f"use it with --secret {name}, or rename it",
         )
-    if present.get("data") != data:
-        version = present["metadata"]["resourceVersion"]
-        await api.client.patch(SECRETS, api.namespace, name, {"metadata": {"resourceVersion": version}, "data": data})
+    return _Login(body, present["metadata"]["resourceVersion"]) if present.get("data") != data else None
+
+
+async def _require_secret(api: Api, cluster: str, name: str) -> None:
+    """Raise Refused when there is no such Secret; whoever may not read it is believed."""
+    try:
+        await api.client.get(SECRETS, api.namespace, name)
+    except NotFound:
+        raise Refused(
+            f"cannot adopt cluster {cluster}: there is no Secret {api.namespace}/{name}",
+            remedy=f"make it first: {_creation(name, f'-n {api.namespace} --from-file=ssh-privatekey=FILE')}",
+        ) from None
+    except Forbidden:
+        return
+
+
+async def _keep_secret(api: Api, wish: Wish, login: _Login) -> None:
+    if not login.replaces:
+        await api.client.create(SECRETS, login.body)
+        return
+    patch = {"metadata": {"resourceVersion": login.version}, "data": login.body["data"]}
+    await api.client.patch(SECRETS, api.namespace, wish.secret, patch)
+
+
+def _patch(machine: Object, wish: Wish) -> Object:
+    """Return what the flags say of a Machine that is there.
+
+    It keeps its login, unless one is given now: that is then the whole of it, without a jump host when none is named.
+    """
+    spec = machine["spec"]
+    if not wish.given:
+        return {key: spec[key] for key in ("address", "role")}
+    return {**spec, "ssh": {"jump": None, **spec["ssh"]}}
+
+
+def _differs(there: Any, patch: Any) -> bool:
+    """Tell whether a merge patch would change what is there."""
+    if isinstance(patch, Mapping):
+        return any(_differs((there or {}).get(key), value) for key, value in patch.items())
+    return bool(there != patch)
 
 
 async def _keep(api: Api, machine: Object, there: Object | None, wish: Wish) -> str:
@@ -244,11 +317,32 @@ async def _keep(api: Api, machine: Object, there: Object | None, wish: Wish) -> 
     if there is None:
         await api.client.create(MACHINE, machine)
         return "created"
-    # A Machine that is there keeps its login, unless one is given now; what else it has is left.
-    spec = machine["spec"] if wish.given else {key: machine["spec"][key] for key in ("address", "role")}
     name, before = machine["metadata"]["name"], there["metadata"]["resourceVersion"]
-    after = await api.client.patch(MACHINE, api.namespace, name, {"spec": spec})
+    after = await api.client.patch(MACHINE, api.namespace, name, {"spec": _patch(machine, wish)})
     return "as it was" if after["metadata"]["resourceVersion"] == before else "changed"
+
+
+def _with_login(done: Sequence[str], *, replaced: bool) -> list[str]:
+    """Return what was done to each Machine: one whose Secret has another key now has changed, too."""
+    return ["changed" if replaced and word == "as it was" else word for word in done]
+
+
+def _preview(
+    name: str, machines: Sequence[Object], there: Mapping[str, Object], wish: Wish, login: _Login | None
+) -> None:
+    """Say what would be created and changed."""
+    replaced = login is not None and login.replaces
+    words = []
+    for machine in machines:
+        present = there.get(machine["metadata"]["name"])
+        alike = present is not None and not _differs(present["spec"], _patch(machine, wish))
+        words.append("as it was" if alike else "created" if present is None else "changed")
+    words = _with_login(words, replaced=replaced)
+    would = {"created": "would be created", "changed": "would be changed", "as it was": "as it was"}
+    heading = f"{display(CLUSTER, name)}: {counted(len(machines), 'Machine')} for its Nodes ({_counts(words, would)})"
+    _say(f"{heading}; nothing is written", machines, ("change", words))
+    if replaced:
+        click.echo(f"the key in Secret {wish.secret} would be replaced")
 
 
 async def _answer(api: Api, name: str, machines: int, patience: float) -> Condition:
@@ -275,12 +369,13 @@ def _judged(document: Object, asked: str, machines: int) -> Condition | None:
     return reached or (find_condition(status.conditions, "Adopted") if status.machines >= machines else None)
 
 
-def _report(name: str, machines: Sequence[Object], done: Sequence[str], condition: Condition) -> None:
-    counts = ", ".join(f"{done.count(word)} {word}" for word in ("created", "changed", "as it was") if word in done)
-    heading = f"{display(CLUSTER, name)}: {counted(len(machines), 'Machine')} for its Nodes ({counts})"
-    problems = [] if condition.status == "True" else condition.message.split("; ")
-    matches = [_match(machine["metadata"]["name"], condition, problems) for machine in machines]
-    _say(heading, machines, matches)
+def _report(name: str, machines: Sequence[Object], done: Sequence[str], condition: Condition, replaced: str) -> None:
+    """Say what was done and what matched. `replaced`: the Secret whose key is another one now."""
+    heading = f"{display(CLUSTER, name)}: {counted(len(machines), 'Machine')} for its Nodes ({_counts(done)})"
+    problems = _problems(condition)
+    _say(heading, machines, ("match", [_match(one["metadata"]["name"], condition, problems) for one in machines]))
+    if replaced:
+        click.echo(f"their login is changed: Secret {replaced} has another key now")
     if condition.status == "True":
         click.echo(f"adopted: {condition.message}")
         click.echo("nothing was changed on the machines and in the cluster")
@@ -289,24 +384,40 @@ def _report(name: str, machines: Sequence[Object], done: Sequence[str], conditio
     for problem in problems:
         click.echo(f"  - {problem}")
     click.echo("nothing was changed on the machines and in the cluster")
+    many = f": {counted(len(problems), 'mismatch', 'mismatches')}" if condition.type == "Adopted" else ""
     raise OperationFailed(
-        f"cluster {name} is not adopted ({condition.reason}): {counted(len(problems), 'mismatch', 'mismatches')}",
+        f"cluster {name} is not adopted ({condition.reason}){many}",
         remedy=f"mend what is named above; it is looked at again by itself: groundplane plan {name}",
     )
+
+
+def _counts(words: Sequence[str], told: Mapping[str, str] | None = None) -> str:
+    every = told or {word: word for word in ("created", "changed", "as it was")}
+    return ", ".join(f"{words.count(word)} {said}" for word, said in every.items() if word in words)
+
+
+def _problems(condition: Condition) -> list[str]:
+    """Return what stands against the adoption, one by one: of a cluster that was not reached there is one reason."""
+    if condition.status == "True":
+        return []
+    return condition.message.split("; ") if condition.type == "Adopted" else [condition.message]
 
 
 def _match(machine: str, condition: Condition, problems: Sequence[str]) -> str:
     if condition.status == "True":
         return "matched"
-    return "refused" if any(problem.startswith(f"machine {machine}:") for problem in problems) else "nothing said"
+    if condition.type != "Adopted":
+        return "not compared"
+    return "refused" if any(problem.startswith(f"machine {machine}:") for problem in problems) else "no mismatch"
 
 
-def _say(heading: str, machines: Sequence[Object], matches: Sequence[str] = ()) -> None:
+def _say(heading: str, machines: Sequence[Object], last: tuple[str, Sequence[str]]) -> None:
+    """Print the Machines, with what is to be said of each in the last column."""
     click.echo(heading)
-    columns = ("node", "address", "role", "match") if matches else ("node", "address", "role")
+    column, words = last
     rows = [
-        (one["metadata"]["name"], one["spec"]["address"], one["spec"]["role"], *matches[place : place + 1])
-        for place, one in enumerate(machines)
+        (one["metadata"]["name"], one["spec"]["address"], one["spec"]["role"], word)
+        for one, word in zip(machines, words, strict=True)
     ]
-    for line in Table(columns).lines(rows, heading=True):
+    for line in Table(("node", "address", "role", column)).lines(rows, heading=True):
         click.echo(f"  {line}")

@@ -43,11 +43,18 @@ def import_clusters(
     API; the kubeconfig and context given here are the clusters'.
     """
     from groundplane.kube.kubeconfig import Kubeconfig
+    from groundplane.server.names import subdomain
 
-    from .importing import Wish, import_all
+    from .importing import Wish, import_all, label_of
 
     if all_contexts and (context or flags["name"]):
         raise click.UsageError("--all-contexts imports every context; leave --context and --name out")
+    if flags["name"] and subdomain(flags["name"]):
+        raise click.BadParameter(
+            f"{flags['name']!r} is no name of a Cluster: lower-case letters, digits, '-' and '.', such as "
+            f"{label_of(flags['name'])}",
+            param_hint="--name",
+        )
     config = Kubeconfig.load([file])
     contexts = config.contexts if all_contexts else [context or config.current_context]
     if not contexts:

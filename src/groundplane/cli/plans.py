@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from groundplane.api.cluster import Cluster
-from groundplane.api.meta import is_true
+from groundplane.api.meta import find_condition
 from groundplane.api.operation import Operation, Plan, PlannedChange, PlannedStep
+from groundplane.plan.path import MANAGED
 
 from .progress import CLUSTER_WIDE
 
@@ -68,6 +69,9 @@ def _change(change: PlannedChange) -> str:
 
 _IMPORTED = "it is imported: Groundplane reads it and changes nothing on it"
 _ADOPTED = "it is adopted: nothing but what its spec asks for is changed, and only after approval"
+_MISMATCHED = "it has Machines, but nothing is changed until the mismatch is mended"
+# Conditions whose message lists problems, apart by "; ", which none of them has within it.
+_LISTS = ("SpecValid", "MachinesReachable", "PreflightPassed", "Adopted")
 
 
 def without_operation(cluster: Cluster) -> list[str]:
@@ -77,9 +81,8 @@ def without_operation(cluster: Cluster) -> list[str]:
         return [f"cluster {name}: its newest change has not been looked at yet; ask again in a moment"]
     unmet = [condition for condition in status.conditions if condition.status == "False" and condition.message]
     problems = [one for one in unmet if cluster.spec.provider != "Imported" or one.reason != "Done"]
-    whose = _ADOPTED if is_true(status.conditions, "Adopted") else _IMPORTED
     if cluster.spec.provider == "Imported" and not problems:
-        return [f"cluster {name} is {status.phase or 'Pending'}; {whose}", *_where_to_read(cluster)]
+        return [f"cluster {name} is {status.phase or 'Pending'}; {_whose(cluster)}", *_where_to_read(cluster)]
     if not problems:
         return [f"cluster {name} is {status.phase or 'Pending'}: there is nothing to do"]
     lines = [f"cluster {name} is {status.phase or 'Pending'}; there is no open operation:"]
@@ -87,9 +90,35 @@ def without_operation(cluster: Cluster) -> list[str]:
     for condition in problems:
         if condition.message not in seen:
             lines.append(f"{condition.type} ({condition.reason}):")
-            lines.extend(f"  - {part}" for part in condition.message.split("; "))
+            parts = condition.message.split("; ") if condition.type in _LISTS else [condition.message]
+            lines.extend(f"  - {part}" for part in parts)
         seen.add(condition.message)
-    return [*lines, whose, *_where_to_read(cluster)] if cluster.spec.provider == "Imported" else lines
+    return [*lines, _whose(cluster), *_where_to_read(cluster)] if cluster.spec.provider == "Imported" else lines
+
+
+def _whose(cluster: Cluster) -> str:
+    """Return what Groundplane does with an imported cluster, and what has to be done before what its spec asks for."""
+    matched = find_condition(cluster.status.conditions, "Adopted")
+    if matched is not None:
+        return _ADOPTED if matched.status == "True" else _MISMATCHED
+    wanted, name = ", ".join(_wanted(cluster)), cluster.metadata.name
+    if not wanted:
+        return _IMPORTED
+    if cluster.status.distribution in MANAGED:
+        return f"{wanted}; it is {cluster.status.distribution}, which is changed with its provider's own tools"
+    return f"{wanted}; the cluster is not adopted yet: groundplane adopt cluster/{name} --ssh-key FILE"
+
+
+def _wanted(cluster: Cluster) -> list[str]:
+    """Return what the spec asks of the nodes, in words."""
+    spec = cluster.spec
+    named = {
+        "runtime": spec.runtime.name if spec.runtime else "",
+        "kubernetes.version": spec.kubernetes.version,
+        "kubernetes.distribution": spec.kubernetes.distribution,
+    }
+    settings = ["spec.settings asks for settings of the nodes"] if spec.settings else []
+    return [*(f"spec.{field} asks for {value}" for field, value in named.items() if value), *settings]
 
 
 def _where_to_read(cluster: Cluster) -> list[str]:

@@ -74,6 +74,7 @@ class Target:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Api]:
         """Open a session; closed when the block is left."""
+        from groundplane.client.errors import NotListening
         from groundplane.client.http import HttpClient
         from groundplane.kube.transport import Transport
 
@@ -82,6 +83,8 @@ class Target:
         try:
             async with HttpClient(access) as client:
                 yield Api(client, transport, self.namespace or access.namespace)
+        except NotListening as error:
+            raise NotListening(error.message, remedy=_how_to_start(access.server)) from error
         finally:
             await transport.close()
 
@@ -90,6 +93,12 @@ class Target:
         import asyncio
 
         return asyncio.run(work)
+
+
+def _how_to_start(server: str) -> str:
+    from groundplane.kube.kubeconfig import is_here
+
+    return "start it: groundplane up --detach" if is_here(server) else f"see that Groundplane runs at {server}"
 
 
 pass_target = click.make_pass_decorator(Target)

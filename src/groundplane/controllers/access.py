@@ -55,9 +55,9 @@ class Access:
 
     def __init__(self, objects: Objects, *, now: Now) -> None:
         self._objects = objects
-        self._seen: dict[str, str] = {}
+        self._seen: dict[str, dict[str, str]] = {}
         self._known: dict[ObjectKey, _Known] = {}
-        self._pool = HostPool(on_host_key=self._seen.__setitem__)
+        self._pool = HostPool(on_host_key=self._trust)
         self._now = now
 
     async def close(self) -> None:
@@ -111,27 +111,43 @@ class Access:
             errors={name: answer for name, answer in by_name.items() if isinstance(answer, GroundplaneError)},
         )
 
-    def seen_host_key(self, machine: Machine) -> str:
-        """Return the host key that the pool trusted on first use, or ""."""
-        return self._seen.get(_host_name(_key(machine)), "")
+    def trusted_host_key(self, machine: Machine) -> str:
+        """Return the host key that is trusted since its first use, as "[address]:port key", or "".
+
+        It is that of the place: a Machine that is somewhere else by now is trusted on first use again.
+        """
+        place = _place_of(machine)
+        key = self._seen_at(_host_name(_key(machine)), place) or _key_at(place, machine.status.host_key)
+        return f"{place} {key}" if key else ""
 
     def seen_jump_host_key(self, machine: Machine) -> str:
         """Return the jump host and its key that was trusted on first use as "[address]:port key", or ""."""
-        jump, key = machine.spec.ssh.jump, self._seen.get(_jump_name(_key(machine)), "")
-        return _pin(jump) + key if jump is not None and key else ""
+        jump = machine.spec.ssh.jump
+        if jump is None:
+            return ""
+        place = _place(jump.address, jump.port, None)
+        key = self._seen_at(_jump_name(_key(machine)), place)
+        return f"{place} {key}" if key else ""
+
+    def _seen_at(self, name: str, place: str) -> str:
+        return self._seen.get(name, {}).get(place, "")
+
+    def _trust(self, access: HostAccess, key: str) -> None:
+        """Remember a host key that the pool trusted on first use, for the place that showed it."""
+        self._seen.setdefault(access.name, {})[_place(access.address, access.port, access.jump)] = key
 
     async def _access(self, machine: Machine) -> HostAccess:
         ssh = machine.spec.ssh
         jump = None
         if ssh.jump is not None:
             # A key is pinned for the jump host that showed it; another one is trusted on first use again.
-            pin, pinned = _pin(ssh.jump), machine.status.jump_host_key
+            place = _place(ssh.jump.address, ssh.jump.port, None)
             jump = HostAccess(
                 name=_jump_name(_key(machine)),
                 address=ssh.jump.address,
                 port=ssh.jump.port,
                 user=ssh.jump.user,
-                host_key=ssh.jump.host_key or (pinned.removeprefix(pin) if pinned.startswith(pin) else ""),
+                host_key=ssh.jump.host_key or _key_at(place, machine.status.jump_host_key),
                 key_field="spec.ssh.jump.hostKey",
                 **await self._credentials(machine, ssh.jump.secret_ref),
             )
@@ -141,7 +157,7 @@ class Access:
             port=ssh.port,
             user=ssh.user,
             sudo=ssh.sudo == "Auto",
-            host_key=ssh.host_key or machine.status.host_key,
+            host_key=ssh.host_key or _key_at(_place_of(machine), machine.status.host_key),
             jump=jump,
             **await self._credentials(machine, ssh.secret_ref),
         )
@@ -190,8 +206,20 @@ def _jump_name(key: ObjectKey) -> str:
     return f"jump host of {_host_name(key)}"
 
 
-def _pin(jump: JumpHost) -> str:
-    return f"[{jump.address}]:{jump.port} "
+def _place_of(machine: Machine) -> str:
+    return _place(machine.spec.address, machine.spec.ssh.port, machine.spec.ssh.jump)
+
+
+def _place(address: str, port: int, jump: JumpHost | HostAccess | None) -> str:
+    """Return where a host shows its key: behind another jump host, the same address may be another host."""
+    through = f" through [{jump.address}]:{jump.port}" if jump is not None else ""
+    return f"[{address}]:{port}{through}"
+
+
+def _key_at(place: str, pinned: str) -> str:
+    """Return the key of "place key" when it was pinned there; one that has no place, of before, holds anywhere."""
+    words = pinned.split()
+    return " ".join(words[-2:]) if " ".join(words[:-2]) in ("", place) else ""
 
 
 def _host_name(key: ObjectKey) -> str:

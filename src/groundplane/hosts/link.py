@@ -66,7 +66,7 @@ class Terms:
     keepalive: float
     dials: asyncio.Semaphore
     handshakes: asyncio.Semaphore
-    on_host_key: Callable[[str, str], None]
+    on_host_key: Callable[[HostAccess, str], None]
 
 
 class Link:
@@ -166,7 +166,7 @@ class Link:
             raise HostUnreachable(f"cannot connect to {place}: {_reason(exc)}", remedy=_SEE_THAT_IT_IS_UP) from exc
         if not self.pinned:
             self.pinned = verifier.seen
-            self._terms.on_host_key(self.access.name, verifier.seen)
+            self._terms.on_host_key(self.access, verifier.seen)
         return connection
 
     async def _logged_in(self, verifier: _Verifier) -> asyncssh.SSHClientConnection:
@@ -223,8 +223,8 @@ class Link:
         return HostKeyMismatch(
             f"cannot trust {self.access.place}: its host key is {fingerprint(seen)}, "
             f"but the pinned one is {fingerprint(self.pinned)}",
-            remedy=f"if the machine was reinstalled, set {self.access.key_field} to its new key; if not, someone may "
-            "be answering in its place",
+            remedy=f'if the machine was reinstalled, set {self.access.key_field} to its new key, "{seen}"; if not, '
+            "someone may be answering in its place",
         )
 
     def _denied(self) -> HostDenied:

@@ -44,14 +44,14 @@ class Limits:
 USUAL_LIMITS = Limits()
 
 
-def _ignore(name: str, line: str) -> None:
+def _ignore(access: HostAccess, line: str) -> None:
     """Take a first-seen host key and keep no note of it outside the pool."""
 
 
 class HostPool:
     """Connections to machines.
 
-    `limits` bound what happens at once. `on_host_key(name, key)` is told each host key that was trusted on first use;
+    `limits` bound what happens at once. `on_host_key(access, key)` is told each host key that was trusted on first use;
     from then on the pool accepts only that key. Times are seconds; a peer that is silent for about three `keepalive`
     is taken for dead.
     """
@@ -62,7 +62,7 @@ class HostPool:
         limits: Limits = USUAL_LIMITS,
         connect_timeout: float = 15,
         keepalive: float = 10,
-        on_host_key: Callable[[str, str], None] = _ignore,
+        on_host_key: Callable[[HostAccess, str], None] = _ignore,
     ) -> None:
         self.slots = asyncio.Semaphore(limits.commands)
         self._terms = Terms(

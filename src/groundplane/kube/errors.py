@@ -8,6 +8,7 @@
                  ├── Forbidden        you may not
                  └── Untrusted        the server's certificate is not the expected one
     Unavailable  └── ServerUnavailable    not reachable, overloaded, failing inside
+                     ├── NotListening     takes no connections at its address
                      ├── HungUp           takes the connection and ends it without an answer
                      └── TooManyRequests  also a PodDisruptionBudget that forbids an eviction now
 
@@ -82,6 +83,10 @@ class ServerUnavailable(Unavailable):
     def __init__(self, message: str, *, retry_after: float = 0.0, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.retry_after = retry_after
+
+
+class NotListening(ServerUnavailable):
+    """Nothing takes connections at the server's address."""
 
 
 class HungUp(ServerUnavailable):

@@ -7,6 +7,7 @@ a write may have been done. Knows no kinds.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import ssl
@@ -26,7 +27,7 @@ from groundplane.base.documents import printable
 from groundplane.base.keepalive import KEEPALIVE
 
 from .backend import close_when_cancelled
-from .errors import HungUp, PluginFailed, ServerUnavailable, Unauthorized, Untrusted, error_from_status
+from .errors import HungUp, NotListening, PluginFailed, ServerUnavailable, Unauthorized, Untrusted, error_from_status
 from .kubeconfig import Access, KubeconfigInvalid, is_here
 from .login import Credentials, Login
 
@@ -292,20 +293,29 @@ class _Mapped:
                     f"{self._what} showed a certificate that is not trusted: {refusal.verify_message}",
                     remedy=_CERTIFICATE_REMEDIES.get(refusal.verify_code, _ANOTHER_CA),
                 ) from error
-            kind = HungUp if _hung_up(error) else ServerUnavailable
+            system = _system_error(error)
+            refused = system is not None and system.errno == errno.ECONNREFUSED
+            kind = HungUp if _hung_up(error) else NotListening if refused else ServerUnavailable
             raise kind(f"{self._what} cannot be reached: {_cause(error)}") from error
 
 
 def _cause(error: BaseException) -> str:
     """Return what the system said, such as "Connection refused", where the wire's own words hide it."""
+    found = _system_error(error)
+    if found is None:
+        return str(error) or type(error).__name__
+    # asyncio words a refused connection its own way; names that cannot be found have numbers of their own.
+    return os.strerror(found.errno) if found.errno and found.errno > 0 else str(found.strerror)
+
+
+def _system_error(error: BaseException) -> OSError | None:
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, OSError) and found.strerror and not isinstance(found, ssl.SSLError):
-            # asyncio words a refused connection its own way; names that cannot be found have numbers of their own.
-            return os.strerror(found.errno) if found.errno and found.errno > 0 else found.strerror
+            return found
         inner = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else None
         found = inner or found.__cause__ or found.__context__
-    return str(error) or type(error).__name__
+    return None
 
 
 def tls_context(access: Access, credentials: Credentials) -> ssl.SSLContext:

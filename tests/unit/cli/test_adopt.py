@@ -42,13 +42,16 @@ def key(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def prod(cli: Cli, tmp_path: Path) -> Iterator[Member]:
+def prod(cli: Cli, server: Server, namespace: str, tmp_path: Path) -> Iterator[Member]:
     """An imported cluster of three nodes, one with a host's full name."""
     nodes = [at("n1", "192.0.2.1", plane=True), at("n2.example.com", "192.0.2.2"), at("n3", "192.0.2.3")]
     with running(member := Member(uid(), nodes=nodes)):
         outcome = cli("import", "--kubeconfig", config(tmp_path, prod=member.url))
         assert outcome.code == 0, outcome.err
         yield member
+    # One host is one Machine, in all namespaces.
+    for name in machines(server, namespace):
+        assert cli("delete", f"machine/{name}").code == 0
 
 
 @contextmanager
@@ -125,7 +128,8 @@ def test_what_does_not_match_is_said_with_its_remedy(
     assert outcome.code == Exit.FAILED
     assert "  - machine n3: it is another host (correct spec.address)\n" in outcome.out
     rows = {line.split()[0]: line.split()[-1] for line in outcome.out.splitlines() if line.startswith("  n")}
-    assert rows == {"n1": "refused", "n2.example.com": "said", "n3": "refused"}
+    assert rows == {"n1": "refused", "n2.example.com": "mismatch", "n3": "refused"}
+    assert "no mismatch" in outcome.out
     assert "cluster prod is not adopted (NotMatched): 2 mismatches" in outcome.err
 
 
@@ -134,7 +138,7 @@ def test_a_dry_run_shows_the_machines_and_writes_nothing(
 ) -> None:
     outcome = cli("adopt", "prod", "--ssh-key", str(key), "--dry-run")
     assert outcome.code == 0, outcome.err
-    assert "would get 3 Machines; nothing is written" in outcome.out
+    assert "3 Machines for its Nodes (3 would be created); nothing is written" in outcome.out
     assert "n2.example.com" in outcome.out
     assert machines(server, namespace) == {}
     secrets = server.do(lambda client: client.list(SECRETS, namespace=namespace)).items
@@ -149,15 +153,65 @@ def test_a_dry_run_shows_the_machines_and_writes_nothing(
         (("--secret", "a", "--address", "n9=192.0.2.9"), Exit.REFUSED, "it has no Node n9"),
         (("--secret", "a", "--address", "n3"), Exit.USAGE, "is not NODE=IPv4-ADDRESS"),
         (("--secret", "a", "--jump", "@x"), Exit.USAGE, "[USER@]HOST[:PORT]"),
+        (("--jump", "x"), Exit.USAGE, "--jump is part of a login"),
+        (("--secret", "nope"), Exit.REFUSED, "there is no Secret"),
+        (("--secret", "nope", "--dry-run"), Exit.REFUSED, "--type=groundplane.dev/ssh"),
     ],
 )
 def test_what_the_flags_lack_is_said_before_anything_is_written(
-    cli: Cli, prod: Member, key: Path, *, flags: tuple[str, ...], code: Exit, words: str
+    cli: Cli, server: Server, namespace: str, prod: Member, key: Path, *, flags: tuple[str, ...], code: Exit, words: str
 ) -> None:
     outcome = cli("adopt", "prod", *(flag.format(key=key) for flag in flags))
     assert outcome.code == code
     assert words in outcome.err
+    assert machines(server, namespace) == {}
     assert {request.method for request in prod.requests} == {"GET"}
+
+
+def test_a_login_that_is_given_anew_is_the_whole_of_it(
+    cli: Cli, server: Server, namespace: str, prod: Member, key: Path
+) -> None:
+    with controller(server, namespace, status="True", reason="Matched", message="3 Machines matched"):
+        cli("adopt", "prod", "--ssh-key", str(key), "--jump", "op@wrong:2222")
+        before = cli("adopt", "prod", "--ssh-key", str(key), "--jump", "right", "--dry-run")
+        assert "(3 would be changed); nothing is written" in before.out
+        cli("adopt", "prod", "--ssh-key", str(key), "--jump", "right")
+        jump = machines(server, namespace)["n3"]["ssh"]["jump"]
+        assert (jump["address"], jump.get("user", "root"), jump.get("port", 22)) == ("right", "root", 22)
+        same = cli("adopt", "prod", "--ssh-key", str(key), "--jump", "right", "--dry-run")
+        assert "(3 as it was); nothing is written" in same.out
+        assert "(3 as it was)" in cli("adopt", "prod").out
+        assert "jump" in machines(server, namespace)["n3"]["ssh"], "the login was not given anew"
+        gone = cli("adopt", "prod", "--ssh-key", str(key))
+        assert "(3 changed)" in gone.out
+        assert machines(server, namespace)["n3"]["ssh"].get("jump") is None
+        assert "(3 as it was)" in cli("adopt", "prod", "--ssh-key", str(key)).out
+
+
+def test_another_key_is_a_changed_login(cli: Cli, server: Server, namespace: str, prod: Member, key: Path) -> None:
+    with controller(server, namespace, status="True", reason="Matched", message="3 Machines matched"):
+        assert "another key" not in cli("adopt", "prod", "--ssh-key", str(key)).out
+        key.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
+        before = cli("adopt", "prod", "--ssh-key", str(key), "--dry-run")
+        assert "(3 would be changed)" in before.out
+        assert "the key in Secret prod-ssh would be replaced" in before.out
+        outcome = cli("adopt", "prod", "--ssh-key", str(key))
+        assert "(3 changed)" in outcome.out
+        assert "their login is changed: Secret prod-ssh has another key now" in outcome.out
+        kept = server.do(lambda client: client.get(SECRETS, namespace, "prod-ssh"))
+        assert base64.b64decode(kept["data"]["ssh-privatekey"]) == key.read_bytes()
+
+
+def test_of_a_cluster_that_is_not_reached_nothing_was_compared(
+    cli: Cli, server: Server, namespace: str, prod: Member, key: Path
+) -> None:
+    message = "no answer (see that it is up; it is tried again); nothing is known of it yet"
+    with controller(server, namespace, type="Reachable", status="False", reason="Unreachable", message=message):
+        outcome = cli("adopt", "cluster/prod", "--ssh-key", str(key))
+    assert outcome.code == Exit.FAILED
+    assert f"  - {message}\n" in outcome.out
+    assert outcome.out.count("not compared") == 3
+    assert "mismatch" not in outcome.err
 
 
 def test_a_node_without_an_address_is_named(cli: Cli, namespace: str, prod: Member, key: Path) -> None:
@@ -191,6 +245,25 @@ def test_a_cluster_that_groundplane_made_is_refused(cli: Cli, server: Server, na
     assert "Groundplane made it from its Machines" in outcome.err
 
 
+def test_a_key_that_cannot_be_used_is_refused_with_what_to_type(cli: Cli, namespace: str, key: Path) -> None:
+    private = asyncssh.generate_private_key("ssh-ed25519")
+    key.write_bytes(private.export_private_key(passphrase="secret"))
+    outcome = cli("adopt", "cluster/prod", "--ssh-key", str(key))
+    assert "kubectl create secret generic prod-ssh --type=groundplane.dev/ssh" in outcome.err
+    assert (
+        f"--from-file=ssh-privatekey={key} --from-literal=passphrase=…; then adopt with --secret prod-ssh"
+        in outcome.err
+    )
+    public = key.with_suffix(".pub")
+    public.write_bytes(private.export_public_key())
+    public.chmod(0o644)
+    outcome = cli("adopt", "prod", "--ssh-key", str(public))
+    assert outcome.code == Exit.REFUSED
+    assert "it is the public key" in outcome.err
+    assert f"--ssh-key {key}" in outcome.err
+    assert "chmod" not in outcome.err
+
+
 def test_a_key_that_others_may_read_or_that_is_none_is_refused(cli: Cli, namespace: str, key: Path) -> None:
     key.chmod(0o644)
     outcome = cli("adopt", "prod", "--ssh-key", str(key))
@@ -206,6 +279,8 @@ def test_a_key_that_others_may_read_or_that_is_none_is_refused(cli: Cli, namespa
     outcome = cli("adopt", "prod", "--ssh-key", str(key))
     assert outcome.code == Exit.REFUSED
     assert "name the private key" in outcome.err
+    key.write_bytes(b"nothing of the kind")
+    assert "it is no private key of SSH" in cli("adopt", "prod", "--ssh-key", str(key)).err
 
 
 def test_a_secret_that_is_not_of_an_adoption_is_left_alone(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,7 @@ from groundplane.api.meta import NameReference, ObjectMeta
 from groundplane.api.operation import Operation, OperationSpec, Plan, PlannedChange, PlannedStep
 from groundplane.api.target import resolve
 from groundplane.base.logbook import Logbook
+from groundplane.cli.exits import Exit
 from groundplane.cli.kinds import CLUSTER, DISTRIBUTION, OPERATION, OURS
 from groundplane.client.contract import Resource
 from groundplane.client.http import HttpClient
@@ -509,6 +511,20 @@ def test_a_bundle_is_made_of_a_distribution_of_the_api(
     assert imported.code == 0, imported.err
     applied = cli("apply", "-f", str(tmp_path / "d.yaml"), "--force-conflicts")
     assert applied.code == 0, applied.err
+
+
+def test_a_groundplane_that_does_not_run_is_answered_with_how_to_start_it(tmp_path: Path, server: Server) -> None:
+    for url, remedy in (
+        ("https://127.0.0.1:1", "remedy: start it: groundplane up --detach\n"),
+        ("https://127.0.0.2:1", "remedy: see that Groundplane runs at https://127.0.0.2:1\n"),
+    ):
+        file = tmp_path / "k"
+        file.write_bytes(render_kubeconfig(replace(server.access, server=url), name="gone"))
+        file.chmod(0o600)
+        outcome = run_cli(["--kubeconfig", str(file), "get", "clusters"])
+        assert outcome.code == Exit.UNAVAILABLE
+        assert f"{url} cannot be reached: Connection refused" in outcome.err
+        assert outcome.err.endswith(remedy)
 
 
 @pytest.mark.parametrize("command", [("plan", "nope"), ("survey", "nope"), ("get", "cluster", "nope")])

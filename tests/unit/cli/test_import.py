@@ -190,6 +190,14 @@ def test_credentials_are_renewed_on_demand_and_only_for_the_same_cluster(
         assert token() == "newer"
 
 
+def test_a_name_that_no_cluster_can_have_is_said_of_the_flag_and_once(cli: Cli, tmp_path: Path) -> None:
+    outcome = cli("import", "--kubeconfig", config(tmp_path, prod="https://127.0.0.1:1"), "--name", "Prod_EU")
+    assert outcome.code == Exit.USAGE
+    assert "--name: 'Prod_EU' is no name of a Cluster" in outcome.err
+    assert "such as prod-eu" in outcome.err
+    assert "kubeconfig" not in outcome.err.partition("--name")[2]
+
+
 def test_a_secret_of_a_person_is_not_taken(cli: Cli, server: Server, namespace: str, tmp_path: Path) -> None:
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "prod-kubeconfig", "namespace": namespace}}
     server.do(lambda client: client.create(SECRETS, body))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from groundplane.api.cluster import Cluster, ClusterSpec, ClusterStatus
+from groundplane.api.cluster import Cluster, ClusterSpec, ClusterStatus, KubernetesOverride
 from groundplane.api.distribution import Distribution, DistributionSpec, Release
+from groundplane.api.foundation import RuntimeChoice
 from groundplane.api.machine import Machine, MachineSpec
 from groundplane.api.meta import Condition, NameReference, ObjectMeta
 from groundplane.api.operation import (
@@ -198,6 +200,36 @@ def test_an_imported_cluster_has_no_operation_and_is_told_where_to_read_what_dif
     first, then = plans.without_operation(cluster)
     assert first == "cluster eu is Ready; it is imported: Groundplane reads it and changes nothing on it"
     assert then.startswith("next: groundplane explain cluster/eu, groundplane plan --foundation production ")
+
+
+def imported_as(*conditions: Condition, distribution: str = "native", **spec: Any) -> list[str]:
+    """What `plan` says of an imported cluster whose spec asks for something."""
+    status = ClusterStatus(phase="Ready", distribution=distribution, conditions=list(conditions))
+    wish = ClusterSpec(provider="Imported", **spec)
+    return plans.without_operation(Cluster(metadata=ObjectMeta(name="prod"), spec=wish, status=status))
+
+
+def test_a_wish_of_a_cluster_that_is_not_adopted_is_told_what_comes_first() -> None:
+    containerd, newer = RuntimeChoice(name="containerd"), KubernetesOverride(version="v1.30.1")
+    assert imported_as(runtime=containerd)[0] == (
+        "cluster prod is Ready; spec.runtime asks for containerd; "
+        "the cluster is not adopted yet: groundplane adopt cluster/prod --ssh-key FILE"
+    )
+    both = imported_as(runtime=containerd, kubernetes=newer)[0]
+    assert "spec.runtime asks for containerd, spec.kubernetes.version asks for v1.30.1" in both
+    assert "own tools" in imported_as(runtime=containerd, distribution="eks")[0]
+    message = "no answer (wait; it is tried again)"
+    lost = Condition(type="Reachable", status="False", reason="Unreachable", message=message)
+    assert f"  - {message}" in imported_as(lost)
+    assert any("not adopted yet" in line for line in imported_as(lost, runtime=containerd))
+
+
+def test_one_mismatch_of_an_adopted_cluster_keeps_everything_from_being_changed() -> None:
+    message = "machine n1: no answer (start it); machine n2: it is another host (correct spec.address)"
+    found = Condition(type="Adopted", status="False", reason="NotMatched", message=message)
+    told = imported_as(found)
+    assert "  - machine n2: it is another host (correct spec.address)" in told
+    assert "it has Machines, but nothing is changed until the mismatch is mended" in told
 
 
 @pytest.mark.parametrize(

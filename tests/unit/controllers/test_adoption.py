@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.machine import Machine
-from groundplane.api.meta import FINALIZER_CLUSTER, FINALIZER_IN_USE, Condition, find_condition
+from groundplane.api.meta import ANNOTATION_SURVEY, FINALIZER_CLUSTER, FINALIZER_IN_USE, Condition, find_condition
 from groundplane.api.operation import Operation
 from groundplane.client.contract import Object
 from groundplane.client.informer import Name, ObjectChange
@@ -244,6 +244,54 @@ async def test_a_wish_becomes_one_operation_that_waits_for_a_person(tmp_path: Pa
         assert (await reasons(found.site))["Progressing"] == ("True", "AwaitingApproval")
         await look(found.site)
         await found.site.only_operation("Change")
+
+
+async def test_a_look_that_is_asked_for_is_about_what_is_written_now_whatever_is_under_way(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(settings=TUNED)
+        operation = await found.site.only_operation("Change")
+        right = found.hosts[WORKER].address
+        for number, (approval, address, fits) in enumerate(
+            [("Pending", "198.18.9.77", False), ("Pending", right, True), ("Approved", "198.18.9.77", False)]
+        ):
+            await found.site.patch(Operation, operation.metadata.name, spec={"approval": approval})
+            await found.site.patch(Machine, WORKER, spec={"address": address})
+            await found.site.annotate(Cluster, "prod", ANNOTATION_SURVEY, str(number))
+            await look(found.site)
+            assert (await found.status()).survey_answered == str(number)
+            wanted = ("True", "Matched") if fits else ("False", "MachinesUnreachable")
+            assert (await reasons(found.site))["Adopted"] == wanted, (approval, address)
+        assert "machine shop-2" in await message(found.site, "Adopted")
+
+
+async def test_each_problem_is_one_part_of_the_message(tmp_path: Path) -> None:
+    async with adopted(tmp_path, PLANE, WORKER, "shop-3") as found:
+        found.hosts["shop-3"].identity = WORKER
+        await look(found.site)
+        parts = (await message(found.site, "Adopted")).split("; ")
+        assert all(part.startswith("machine shop-") and part.endswith(")") for part in parts), parts
+
+
+async def test_a_machine_that_left_before_it_joined_is_not_counted_as_matched(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        host = await found.site.site.add("shop-3", "198.18.9.30")
+        host.captured = FRESH
+        await found.site.add(found.site.machine(host, "prod", "Worker"))
+        await found.site.patch(Machine, "shop-3", metadata={"finalizers": [FINALIZER_IN_USE]})
+        await found.tell("shop-3")
+        await look(found.site)
+        assert (await message(found.site, "Adopted")).startswith("2 Machines matched")
+        await found.site.delete(Machine, "shop-3")
+        await look(found.site)
+        assert (await message(found.site, "Adopted")).startswith("2 Machines matched")
+
+
+async def test_no_event_is_without_words(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(settings=TUNED)
+        told = await found.site.told("Surveyed")
+        assert told
+        assert all(event["message"] for event in told)
 
 
 async def test_a_failed_operation_is_not_repeated_before_somebody_asks(tmp_path: Path) -> None:

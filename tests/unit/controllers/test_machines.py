@@ -51,7 +51,8 @@ async def test_the_first_host_key_is_pinned_in_the_status_and_told_once(tmp_path
             await site.look(Machine, "shop-1")
             site.clock.advance(SURVEY_EVERY.total_seconds() + 1)
         machine = await site.get(Machine, "shop-1")
-        assert machine.status.host_key.startswith("ssh-ed25519 ")
+        place = f"[198.18.9.11]:22 through [localhost]:{site.site.port}"
+        assert machine.status.host_key.startswith(f"{place} ssh-ed25519 ")
         assert machine.status.facts is not None
         assert machine.status.facts.network.hostname == "shop-1"
         told = await site.told("HostKeyPinned")
@@ -110,6 +111,58 @@ async def test_the_first_key_of_a_jump_host_is_pinned_and_another_is_refused_aft
         async with restarted(site) as access:
             elsewhere = await access.look(pinned_to(seen, f"[elsewhere]:22 {other}"))
             assert elsewhere.network.hostname == "shop-1"
+
+
+async def test_a_key_that_was_trusted_at_another_address_is_forgotten(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        wrong = await site.site.add("shop-9", "198.18.9.99")
+        await site.patch(Machine, "shop-1", spec={"address": wrong.address})
+        await site.look(Machine, "shop-1")
+        assert (await site.get(Machine, "shop-1")).status.host_key.startswith("[198.18.9.99]:22 through ")
+        await site.patch(Machine, "shop-1", spec={"address": host.address})
+        moved = await site.get(Machine, "shop-1")
+        async with restarted(site) as access:
+            assert (await access.look(moved)).network.hostname == "shop-1", "what was pinned elsewhere says nothing"
+        await site.look(Machine, "shop-1")
+        machine = await site.get(Machine, "shop-1")
+        assert machine.status.facts is not None
+        assert machine.status.facts.network.hostname == "shop-1"
+        assert machine.status.host_key.startswith("[198.18.9.11]:22 through ")
+        assert len(await site.told("HostKeyPinned")) == 2
+
+
+async def test_a_key_of_the_spec_holds_at_every_address(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        host = await alone(site)
+        await site.look(Machine, "shop-1")
+        trusted = " ".join((await site.get(Machine, "shop-1")).status.host_key.split()[-2:])
+        wrong = await site.site.add("shop-9", "198.18.9.99")
+        await site.patch(Machine, "shop-1", spec={"address": wrong.address, "ssh": {"hostKey": trusted}})
+        await site.look(Machine, "shop-1")
+        assert (await site.condition(Machine, "shop-1", "Reachable")).reason == "HostKeyMismatch"
+        await site.patch(Machine, "shop-1", spec={"address": host.address})
+        await site.look(Machine, "shop-1")
+        assert (await site.condition(Machine, "shop-1", "Reachable")).status == "True"
+
+
+async def test_a_key_that_an_earlier_version_pinned_holds_and_gets_its_place(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await alone(site)
+        await site.look(Machine, "shop-1")
+        machine = await site.get(Machine, "shop-1")
+        pinned = machine.status.host_key
+        plain = msgspec.structs.replace(machine.status, host_key=" ".join(pinned.split()[-2:]))
+        await site.objects.write_status(machine, plain)
+        old = await site.get(Machine, "shop-1")
+        async with restarted(site) as access:
+            assert access.trusted_host_key(old) == pinned
+            other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+            with pytest.raises(HostKeyMismatch):
+                await access.look(msgspec.structs.replace(old, status=msgspec.structs.replace(plain, host_key=other)))
+        site.clock.advance(SURVEY_EVERY.total_seconds() + 1)
+        await site.look(Machine, "shop-1")
+        assert (await site.get(Machine, "shop-1")).status.host_key == pinned
 
 
 async def test_a_machine_that_is_made_again_after_a_reinstallation_is_trusted_anew(tmp_path: Path) -> None:

@@ -247,7 +247,8 @@ async def test_another_host_key_than_the_pinned_one_is_never_talked_to(sshd: Ssh
         assert asyncssh.import_public_key(line).get_fingerprint() in str(caught.value)
     assert "Accepted" not in (sshd.folder / "log").read_text()
     assert "cannot trust shop-1" in caught.value.message
-    assert "set spec.ssh.hostKey to its new key" in caught.value.remedy
+    shown = " ".join(sshd.host_key.split()[:2])
+    assert f'set spec.ssh.hostKey to its new key, "{shown}"' in caught.value.remedy, "as the field takes it"
 
 
 async def test_a_pinned_key_of_another_type_is_a_mismatch_too(access: HostAccess) -> None:
@@ -259,7 +260,7 @@ async def test_a_pinned_key_of_another_type_is_a_mismatch_too(access: HostAccess
 
 async def test_the_first_host_key_is_reported_and_pinned_at_once(sshd: Sshd, access: HostAccess) -> None:
     seen: list[tuple[str, str]] = []
-    async with HostPool(on_host_key=lambda name, line: seen.append((name, line))) as pool:
+    async with HostPool(on_host_key=lambda access, line: seen.append((access.name, line))) as pool:
         host = pool.connect(replace(access, host_key=""))
         await asyncio.gather(host.run(["true"]), host.run(["true"]))
         assert seen == [("shop-1", " ".join(sshd.host_key.split()[:2]))]

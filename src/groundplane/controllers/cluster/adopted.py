@@ -3,6 +3,8 @@
     survey the machines → hold them against the Nodes → say so (condition Adopted) → an Operation at work? say how it
     goes → something new to plan? plan, make an Operation that waits for a person
 
+While an Operation is carried out, its machines are left alone unless a person asks for a look.
+
 Machines that are no Nodes yet join it, once nothing is to be done on the nodes that are there.
 
 To adopt writes nothing: not on a machine, and not in the cluster. Before the first Operation that may is made, the
@@ -21,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from groundplane.api.cluster import Cluster, ClusterStatus
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_RENEW
+from groundplane.api.meta import ANNOTATION_RENEW, ANNOTATION_SURVEY
 from groundplane.api.target import ClusterTarget, Desired, Found, resolve_adopted, resolve_grown
 from groundplane.api.validation.shared import runnable
 from groundplane.api.validation.together import claims
@@ -165,20 +167,15 @@ class Adoption:
             return Advanced(draft.finish(), pending=True)
         if scope.active is not None:
             draft.working(scope.active)
-            return Advanced(draft.finish())
-        surveyed = await self._access.survey([m for m in scope.machines if not given_up(m)])
-        problems = [*_unreached(surveyed.errors), *_claimed(scope)]
-        adoptee = Adoptee(_key(scope), facts, authorities_of(found.authority))
-        ours = {name for name in leaving(scope) if _carries_mark(surveyed.facts.get(name), adoptee.key)}
-        matched = match({m.metadata.name: m for m in scope.machines}, surveyed.facts, adoptee)
-        # A removal that was cut off has taken away what would prove that such a machine was a Node.
-        problems += [problem for problem in matched if problem.machine not in ours]
-        staying = {m.metadata.name: m for m in scope.machines if not m.metadata.deletion_timestamp}
-        joining = newcomers(staying, surveyed.facts, adoptee)
-        unproven = [name for name in _unproven(scope) if name in surveyed.facts and name not in joining]
-        problems = [_of_leaving(problem, scope, facts) for problem in problems]
-        draft.adopted(problems, joining)
-        if errors(problems):
+            # Whoever waits for an approval, or asks for a look, is told what is true now.
+            if not (scope.active.spec.approval == "Pending" or _asked_to_look(scope.cluster)):
+                return Advanced(draft.finish())
+            fits = (await self._matched(scope, draft, found)).fits
+            return Advanced(draft.finish(), pending=not fits)
+        matched = await self._matched(scope, draft, found)
+        machines, joining = matched.machines, matched.joining
+        unproven = [name for name in _unproven(scope) if name in machines and name not in joining]
+        if not matched.fits:
             draft.concluded(None if scope.stale else scope.answer)
             return Advanced(draft.finish(), pending=True)
         wished = asks_of_nodes(scope) or bool(leaving(scope) or joining or unproven)
@@ -187,11 +184,30 @@ class Adoption:
         ):
             if (joining or leaving(scope)) and not self._settling.settled(scope):
                 return Advanced(draft.finish(), settling=True)
-            return await self._plan(scope, draft, _Seen(surveyed.facts, facts, joining, unproven), open_door)
+            return await self._plan(scope, draft, _Seen(machines, facts, joining, unproven), open_door)
         self._settling.forget(scope)
         draft.clear()
         draft.concluded(None if scope.stale else scope.answer)
         return Advanced(draft.finish(), unprotect=holds.marked(scope.cluster) and not may_be_on_machines(scope))
+
+    async def _matched(self, scope: ClusterScope, draft: StatusDraft, found: Answered) -> _Matched:
+        """Look at the machines, and say in the draft whether they are the Nodes."""
+        surveyed = await self._access.survey([m for m in scope.machines if not given_up(m)])
+        adoptee = Adoptee(_key(scope), found.facts, authorities_of(found.authority))
+        ours = {name for name in leaving(scope) if _carries_mark(surveyed.facts.get(name), adoptee.key)}
+        matched = match({m.metadata.name: m for m in scope.machines}, surveyed.facts, adoptee)
+        # A removal that was cut off has taken away what would prove that such a machine was a Node.
+        problems = [
+            *_unreached(surveyed.errors),
+            *_claimed(scope),
+            *(problem for problem in matched if problem.machine not in ours),
+        ]
+        staying = {m.metadata.name: m for m in scope.machines if not m.metadata.deletion_timestamp}
+        joining = newcomers(staying, surveyed.facts, adoptee)
+        there = [name for name in surveyed.facts if name not in joining and adoptee.node(name) is not None]
+        problems = [_of_leaving(problem, scope, found.facts) for problem in problems]
+        draft.adopted(problems, len(there), joining)
+        return _Matched(surveyed.facts, joining, fits=not errors(problems))
 
     async def delete(self, scope: ClusterScope) -> tuple[Again, ClusterStatus] | None:
         """Let the cluster go, which runs on; None when the finalizer is gone and there is no status to write."""
@@ -256,6 +272,15 @@ class Adoption:
         cluster = msgspec.structs.replace(scope.cluster, status=status)
         conditions = Conditions(status.conditions, generation=cluster.metadata.generation, now=self._now())
         return StatusDraft(replace(scope, cluster=cluster), conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """How the Machines were held against the Nodes: `joining` are those that are no Nodes yet, by name."""
+
+    machines: Mapping[str, MachineFacts]
+    joining: Sequence[str]
+    fits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +388,10 @@ def _in_its_turn(scope: ClusterScope) -> ClusterScope:
     return replace(scope, distribution=wanted_distribution(scope, foundation))
 
 
+def _asked_to_look(cluster: Cluster) -> bool:
+    return cluster.metadata.annotations.get(ANNOTATION_SURVEY, "") not in ("", cluster.status.survey_answered)
+
+
 def _carries_mark(facts: MachineFacts | None, key: str) -> bool:
     return facts is not None and facts.kubeadm.owner == key
 
@@ -382,8 +411,8 @@ def _of_leaving(problem: Problem, scope: ClusterScope, observed: ClusterFacts) -
     machine = next((m for m in scope.machines if m.metadata.name == problem.machine), None)
     if machine is None or not machine.metadata.deletion_timestamp:
         return problem
-    message = f"{problem.message}; its deletion waits, for {why(machine, scope, observed)}"
-    return replace(problem, message=message, remedy=f"{problem.remedy}; {remedy(problem.machine)}")
+    message = f"{problem.message} – its deletion waits, for {why(machine, scope, observed)}"
+    return replace(problem, message=message, remedy=f"{problem.remedy} – {remedy(problem.machine)}")
 
 
 def _claimed(scope: ClusterScope) -> Iterator[Problem]:

@@ -257,7 +257,8 @@ class ImportedReconciler:
             if before.get(condition.type) != (condition.status, condition.reason):
                 bad = condition.status == "False" and condition.reason not in _NO_WARNING
                 tell = self._events.warning if bad else self._events.normal
-                await tell("Cluster", cluster.metadata, condition.reason, condition.message[:1024])
+                message = condition.message or f"{condition.type} is {condition.status}"
+                await tell("Cluster", cluster.metadata, condition.reason, message[:1024])
 
 
 async def _within(seconds: float, work: Awaitable[T], server: str) -> T:

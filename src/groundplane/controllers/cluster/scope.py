@@ -163,15 +163,16 @@ def ground_of(scope: ClusterScope) -> str:
 
 async def load(objects: Objects, namespace: str, name: str) -> ClusterScope | None:
     """Read everything about a Cluster; None when it is gone."""
+    # First, so that the answer to a look that is asked for is never about older Machines than the question.
+    cluster = await objects.find(Cluster, namespace, name)
+    if cluster is None:
+        return None
     world = World(
         clusters=await objects.cluster_specs(),
         machines=await objects.all(Machine),
         foundations=await objects.all(Foundation),
         distributions=await objects.all(Distribution),
     )
-    cluster = await objects.find(Cluster, namespace, name)
-    if cluster is None:
-        return None
     foundation, distribution = basis(world, cluster)
     labelled = await objects.all(Operation, namespace=namespace, label_selector=f"{LABEL_CLUSTER}={name}")
     # Those of an earlier Cluster of this name go with their owner, but not at once.

@@ -47,21 +47,21 @@ class StatusDraft:
     def validated(self, verdict: Verdict) -> None:
         """Take over what validation says of the whole."""
         if verdict.causes:
-            message = "; ".join(f"{cause.field}: {cause.message}" for cause in verdict.causes)
+            message = _listed(f"{cause.field}: {cause.message}" for cause in verdict.causes)
             self._blocked("SpecValid", "Invalid", message)
             return
-        self._conditions.set("SpecValid", "True", "Valid", "; ".join(verdict.warnings))
+        self._conditions.set("SpecValid", "True", "Valid", _listed(verdict.warnings))
 
     def unreachable(self, errors: Mapping[str, GroundplaneError], *, remedy: str = "") -> None:
         """Name every machine that cannot be looked at."""
-        message = "; ".join(f"{name}: {error}" for name, error in sorted(errors.items()))
-        self._blocked("MachinesReachable", "Unreachable", f"{message}; {remedy}" if remedy else message)
+        told = [f"{name}: {error}" for name, error in sorted(errors.items())]
+        self._blocked("MachinesReachable", "Unreachable", _listed([*told, remedy] if remedy else told))
 
     def preflight(self, problems: Iterable[Problem]) -> None:
         """Name every problem at once, each with its remedy; reached only when all machines answered."""
-        self._conditions.set("MachinesReachable", "True", "Surveyed")
+        self._conditions.set("MachinesReachable", "True", "Surveyed", "every machine that was asked answered")
         listed = list(problems)
-        message = "; ".join(f"{p.message} ({p.remedy})" for p in listed)
+        message = _listed(f"{p.message} ({p.remedy})" for p in listed)
         if any(problem.severity == "Error" for problem in listed):
             self._blocked("PreflightPassed", "Problems", message)
             return
@@ -81,17 +81,16 @@ class StatusDraft:
         self._conditions.set("Progressing", "False", "DeletionBlocked", message)
         self._set(phase="Deleting")
 
-    def adopted(self, problems: Iterable[Problem], joining: Sequence[str] = ()) -> None:
+    def adopted(self, problems: Iterable[Problem], there: int, joining: Sequence[str] = ()) -> None:
         """Say whether the Machines of an imported cluster are its Nodes; if not, every reason with its remedy.
 
-        Those that are `joining` are to become Nodes.
+        `there`: how many are. Those that are `joining` are to become Nodes.
         """
         listed = sorted(problems, key=lambda problem: problem.severity)
-        message = "; ".join(f"{p.message} ({p.remedy})" for p in listed)
+        message = _listed(f"{p.message} ({p.remedy})" for p in listed)
         if errors(listed):
             self._conditions.set("Adopted", "False", _why_not(errors(listed)), message)
             return
-        there = len(self._scope.machines) - len(joining)
         matched = f"{counted(there, 'Machine')} matched by name, machine-id and address"
         if joining:
             matched += f"; no {'Node' if len(joining) == 1 else 'Nodes'} yet: {', '.join(joining)}"
@@ -247,6 +246,11 @@ class StatusDraft:
 
     def _set(self, **fields: object) -> None:
         self._status = msgspec.structs.replace(self._status, **fields)
+
+
+def _listed(sentences: Iterable[str]) -> str:
+    """Return sentences as one message, which readers take apart at "; " again: none has that within it."""
+    return "; ".join(sentence.replace("; ", " – ") for sentence in sentences)
 
 
 def _why_not(problems: list[Problem]) -> str:

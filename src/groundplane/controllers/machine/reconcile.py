@@ -83,7 +83,7 @@ class MachineReconciler:
         changes = machine_changes(before.facts, facts, source=f"ssh {machine.spec.address}")
         status = MachineStatus(
             observed_generation=machine.metadata.generation,
-            host_key=self._access.seen_host_key(machine) or before.host_key,
+            host_key=before.host_key if machine.spec.ssh.host_key else self._access.trusted_host_key(machine),
             jump_host_key=self._jump_host_key(machine),
             facts=facts,
             survey_answered=_request(machine),
@@ -91,7 +91,7 @@ class MachineReconciler:
             conditions=conditions.values(),
         )
         await self._write(machine, status)
-        if not before.host_key and status.host_key and not machine.spec.ssh.host_key:
+        if status.host_key and not (before.host_key and status.host_key.endswith(before.host_key)):
             await self._events.normal("Machine", machine.metadata, "HostKeyPinned", f"trusted {status.host_key}")
 
     async def _unreachable(self, machine: Machine, error: GroundplaneError) -> Again:
