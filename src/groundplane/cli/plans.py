@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
+
 from groundplane.api.cluster import Cluster
 from groundplane.api.meta import is_true
 from groundplane.api.operation import Operation, Plan, PlannedChange, PlannedStep
@@ -70,18 +73,23 @@ _IMPORTED = "it is imported: Groundplane reads it and changes nothing on it"
 _ADOPTED = "it is adopted: nothing but what its spec asks for is changed, and only after approval"
 
 
-def without_operation(cluster: Cluster) -> list[str]:
-    """Return why there is no plan: what stops it, each problem on a line of its own, or that nothing is to do."""
+def without_operation(cluster: Cluster, operations: Sequence[Operation] = ()) -> list[str]:
+    """Return why there is no plan: what stops it, each problem on a line of its own, or that nothing is to do.
+
+    `operations` are the Cluster's, oldest first, all of them ended.
+    """
     name, status = cluster.metadata.name, cluster.status
     if status.observed_generation < cluster.metadata.generation:
         return [f"cluster {name}: its newest change has not been looked at yet; ask again in a moment"]
     unmet = [condition for condition in status.conditions if condition.status == "False" and condition.message]
     problems = [one for one in unmet if cluster.spec.provider != "Imported" or one.reason != "Done"]
     whose = _ADOPTED if is_true(status.conditions, "Adopted") else _IMPORTED
+    back = _rolled_back(name, operations)
     if cluster.spec.provider == "Imported" and not problems:
+        whose = back or whose
         return [f"cluster {name} is {status.phase or 'Pending'}; {whose}", *_where_to_read(cluster)]
     if not problems:
-        return [f"cluster {name} is {status.phase or 'Pending'}: there is nothing to do"]
+        return [f"cluster {name} is {status.phase or 'Pending'}: {back or 'there is nothing to do'}"]
     lines = [f"cluster {name} is {status.phase or 'Pending'}; there is no open operation:"]
     seen: set[str] = set()
     for condition in problems:
@@ -90,6 +98,21 @@ def without_operation(cluster: Cluster) -> list[str]:
             lines.extend(f"  - {part}" for part in condition.message.split("; "))
         seen.add(condition.message)
     return [*lines, whose, *_where_to_read(cluster)] if cluster.spec.provider == "Imported" else lines
+
+
+def _rolled_back(cluster: str, operations: Sequence[Operation]) -> str:
+    """Say what stays as a rollback left it, whatever the spec asks for; empty when nothing does."""
+    parts = []
+    # What is asked for beside the spec does not tell what became of it.
+    of_spec = (one for one in reversed(operations) if one.spec.plan.action not in ("RenewCertificates", "CleanUp"))
+    for one in takewhile(lambda one: bool(one.spec.plan.rolls_back), of_spec):
+        runtime = one.spec.target.runtime.name
+        names = [step.machine for step in one.spec.plan.steps if step.step == "switch-runtime"]
+        if one.status.phase == "Succeeded" and names:
+            was, stays = ("was", "stays") if len(names) == 1 else ("were", "stay")
+            by = one.metadata.name
+            parts.append(f"{', '.join(names)} {was} rolled back by {by} and {stays} on {runtime}")
+    return "; ".join([*reversed(parts), f"forward: groundplane retry {cluster}"]) if parts else ""
 
 
 def _where_to_read(cluster: Cluster) -> list[str]:

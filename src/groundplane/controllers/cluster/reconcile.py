@@ -33,7 +33,7 @@ from . import deletion, holds
 from .inspecting import inspect, with_warnings
 from .leaving import facts_for, have_left, remedy_for, vouched
 from .operations import make_operation
-from .planning import Proposal, RequestRefused, give_up, next_request, propose, without_leaving
+from .planning import Proposal, RequestRefused, hindered, make_way, next_request, propose, without_leaving
 from .scope import ClusterScope, load
 from .settling import SETTLE, Settling
 from .status import StatusDraft
@@ -99,10 +99,10 @@ class ClusterReconciler:
     async def _reconcile(self, scope: ClusterScope, draft: StatusDraft) -> Again:
         await holds.hold(self._objects, scope)
         valid = self._valid(scope, draft)
-        if scope.superseded is not None:
-            await give_up(self._objects, scope.superseded)
+        await make_way(self._objects, scope)
         if scope.active is not None:
             # What is under way has its own frozen target, whatever the spec says meanwhile.
+            draft.hindered(hindered(scope))
             draft.working(scope.active)
             if draft.watches_beside(scope.active):
                 draft.observed(await self._observe(scope, draft))
