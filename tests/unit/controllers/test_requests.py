@@ -41,6 +41,7 @@ from groundplane.controllers.cluster.planning import (
     next_request,
     overtaken,
     propose,
+    without_asked,
 )
 from groundplane.controllers.cluster.scope import ClusterScope
 from groundplane.controllers.cluster.status import StatusDraft
@@ -341,3 +342,11 @@ async def test_a_clean_up_that_waits_is_cancelled_for_a_rollback_and_says_why(tm
         assert ended.status.phase == "Cancelled"
         assert "a rollback was asked for" in ended.status.progress
         assert [c.reason for c in ended.status.conditions if c.type == "Approved"] == ["NotApproved"]
+
+
+def test_the_machines_of_a_request_are_looked_at_before_it_is_answered() -> None:
+    known = {"w-1": FACTS, "w-2": FACTS}
+    assert without_asked(scope_of([]), known) == known
+    assert without_asked(renewing(scope_of([]), "now"), known) == known
+    assert without_asked(scope_of([], moving("a", rollback="all")), known).keys() == {"w-2"}
+    assert without_asked(cleaned_up(scope_of([]), "now"), known) == {}

@@ -24,7 +24,7 @@ from groundplane.api.meta import (
 from groundplane.api.operation import Operation, Plan
 from groundplane.api.target import ClusterTarget, Desired, wishes
 from groundplane.base.errors import Refused
-from groundplane.plan.asked import in_the_way, require_clean_up, require_rollback, waits_to_clean_up
+from groundplane.plan.asked import in_the_way, moved_by, require_clean_up, require_rollback, waits_to_clean_up
 from groundplane.plan.choose import Chosen, next_plan
 from groundplane.plan.clean_up import plan_clean_up
 from groundplane.plan.planes import leave
@@ -113,6 +113,15 @@ def open_requests(scope: ClusterScope) -> list[Request]:
         return one.answer in (told, *(each.get(one.annotation) for each in answers))
 
     return [one for one in _requests(scope) if not answered(one)]
+
+
+def without_asked(scope: ClusterScope, known: Mapping[str, MachineFacts]) -> dict[str, MachineFacts]:
+    """Return what is known, but of machines that a way back or a clean-up is about: these are looked at first."""
+    request = next_request(scope)
+    if request is None or request.annotation == ANNOTATION_RENEW:
+        return dict(known)
+    about = moved_by(request.about) if request.about is not None else known
+    return {name: facts for name, facts in known.items() if name not in about}
 
 
 def hindered(scope: ClusterScope) -> list[RequestRefused]:
@@ -239,7 +248,11 @@ def _asked(
                     f"cannot clean up cluster {staying.target.name}: there is nothing left of a former runtime"
                 )
             return Proposal(Chosen(plan, staying.target), request)
-        return Proposal(plan_rollback(request.about, request.machines, staying, facts, observed), request)
+        chosen = plan_rollback(request.about, request.machines, staying, facts, observed)
+        if not chosen.plan.steps:
+            name, runtime = request.about.metadata.name, chosen.target.runtime.name
+            raise Refused(f"cannot roll back {name}: its machines are on {runtime} already")
+        return Proposal(chosen, request)
     except Refused as error:
         raise RequestRefused(request, error) from error
 

@@ -33,7 +33,16 @@ from . import deletion, holds
 from .inspecting import inspect, with_warnings
 from .leaving import facts_for, have_left, remedy_for, vouched
 from .operations import make_operation
-from .planning import Proposal, RequestRefused, hindered, make_way, next_request, propose, without_leaving
+from .planning import (
+    Proposal,
+    RequestRefused,
+    hindered,
+    make_way,
+    next_request,
+    propose,
+    without_asked,
+    without_leaving,
+)
 from .scope import ClusterScope, load
 from .settling import SETTLE, Settling
 from .status import StatusDraft
@@ -150,7 +159,7 @@ class ClusterReconciler:
     async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
         """Plan and make an Operation. None: nothing to do, go on and observe."""
         observed = (await self._members.observe(scope.cluster)).facts
-        known = vouched(scope, observed)
+        known = without_asked(scope, vouched(scope, observed))
         wished = await self._wished(scope, draft, observed, known)
         if wished is not None and (unseen := touched(wished.proposal.chosen.plan) & known.keys()):
             # What was only known of the machines that it is about is looked at before anybody is asked.
