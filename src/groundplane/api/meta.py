@@ -44,6 +44,8 @@ ANNOTATION_TAINTS = f"{GROUP}/managed-taints"
 # On a Node: the Cluster (namespace/name) whose Operation cordoned it. Only a cordon with it is ever taken away.
 ANNOTATION_CORDON = f"{GROUP}/cordoned-by"
 ANNOTATION_INPUTS = f"{GROUP}/inputs"
+# On an Operation that Groundplane cancelled before anybody approved it: why.
+ANNOTATION_CANCELLED_FOR = f"{GROUP}/cancelled-for"
 
 T = TypeVar("T")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import click
 
-from .session import Target, pass_target
+from .session import Api, Target, pass_target
 
 
 @click.command()
@@ -78,17 +80,33 @@ def retry(target: Target, *, name: str) -> None:
 def clean_up(target: Target, *, name: str) -> None:
     """Remove what a runtime migration left for its rollback: Docker's packages and data.
 
-    It is planned as an operation that a person has to approve; afterwards the migration cannot be rolled back.
+    It is planned as an operation that a person has to approve; afterwards the migration cannot be rolled back. It is
+    refused while another operation of the cluster is open.
     """
     from groundplane.api.meta import ANNOTATION_CLEAN_UP
 
     from .values import reference
 
-    _ask(target, reference(name, "cluster"), ANNOTATION_CLEAN_UP, "is to be cleaned up")
+    wanted = reference(name, "cluster")
+
+    async def allowed(api: Api) -> None:
+        from groundplane.plan.asked import require_clean_up
+
+        from .asking import operations_of
+
+        require_clean_up(wanted, await operations_of(api, wanted))
+
+    _ask(target, wanted, ANNOTATION_CLEAN_UP, "is to be cleaned up", allowed)
 
 
-def _ask(target: Target, cluster: str, annotation: str, words: str) -> None:
-    """Ask something of a cluster by an annotation with a new value."""
+async def _always(_: Api) -> None:
+    """Refuse nothing."""
+
+
+def _ask(
+    target: Target, cluster: str, annotation: str, words: str, allowed: Callable[[Api], Awaitable[None]] = _always
+) -> None:
+    """Ask something of a cluster by an annotation with a new value; `allowed` raises what stands against it."""
     from .asking import request
     from .kinds import CLUSTER, display
 
@@ -96,6 +114,7 @@ def _ask(target: Target, cluster: str, annotation: str, words: str) -> None:
 
     async def work() -> None:
         async with target.connect() as api:
+            await allowed(api)
             await api.client.patch(CLUSTER, api.namespace, cluster, patch)
             click.echo(f"{display(CLUSTER, cluster)} {words}; see: groundplane plan {cluster}")
 

@@ -78,11 +78,12 @@ def cancel(target: Target, *, name: str) -> None:
 def rollback(target: Target, *, name: str, machines: tuple[str, ...]) -> None:
     """Take a runtime migration back, on all its machines or on some.
 
-    It is planned as an operation of its own, which can be read and approved. It can be done until the clean-up.
+    It is planned as an operation of its own, which can be read and approved. It can be done until the clean-up, of an
+    operation that has ended, and while no other one is open; a clean-up that waits for approval makes way.
     """
     from groundplane.api.meta import ANNOTATION_ROLLBACK
 
-    from .asking import request
+    from .asking import operations_of, request
     from .kinds import OPERATION, display
     from .values import reference
 
@@ -91,10 +92,22 @@ def rollback(target: Target, *, name: str, machines: tuple[str, ...]) -> None:
     _, patch = request(ANNOTATION_ROLLBACK, chosen)
 
     async def work() -> None:
+        from msgspec import convert
+
+        from groundplane.api.operation import Operation
+        from groundplane.plan.asked import in_the_way, require_rollback
+
         async with target.connect() as api:
-            found = await api.client.patch(OPERATION, api.namespace, wanted, patch)
-            cluster = found["spec"]["clusterRef"]["name"]
+            asked = convert(await api.client.get(OPERATION, api.namespace, wanted), Operation)
+            cluster = asked.spec.cluster_ref.name
+            operations = await operations_of(api, cluster)
+            require_rollback(asked, chosen, operations)
+            await api.client.patch(OPERATION, api.namespace, wanted, patch)
             where = "all its machines" if chosen == "all" else chosen
             click.echo(f"{display(OPERATION, wanted)} is to be taken back on {where}; see: groundplane plan {cluster}")
+            if (waiting := in_the_way(operations)) is not None:
+                click.echo(
+                    f"{display(OPERATION, waiting.metadata.name)}, which waits for approval, is cancelled for it"
+                )
 
     target.run(work())

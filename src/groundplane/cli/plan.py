@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from .session import Api, Target, pass_target
-
-if TYPE_CHECKING:
-    from groundplane.api.operation import Operation
 
 _FORMS = ("text", "json", "yaml")
 
@@ -62,12 +57,15 @@ async def _report(api: Api, name: str) -> list[str]:
     from groundplane.api.cluster import Cluster
 
     from . import plans
+    from .asking import operations_of
     from .kinds import CLUSTER
+    from .progress import is_final
 
     cluster = msgspec.convert(await api.client.get(CLUSTER, api.namespace, name), Cluster)
-    operation = await _open_operation(api, name)
+    operations = await operations_of(api, name)
+    operation = next((one for one in operations if not is_final(one)), None)
     if operation is None:
-        return plans.without_operation(cluster)
+        return plans.without_operation(cluster, operations)
     lines = plans.lines(operation)
     if operation.status.phase == "AwaitingApproval" or operation.spec.approval == "Pending":
         return [*lines, "", f"it waits for approval: groundplane approve {operation.metadata.name}"]
@@ -76,18 +74,3 @@ async def _report(api: Api, name: str) -> list[str]:
         "",
         f"it is {operation.status.phase or 'Pending'}: groundplane operation watch {operation.metadata.name}",
     ]
-
-
-async def _open_operation(api: Api, cluster: str) -> Operation | None:
-    """Return the cluster's Operation that is not finished."""
-    import msgspec
-
-    from groundplane.api.meta import LABEL_CLUSTER
-    from groundplane.api.operation import Operation
-
-    from .kinds import OPERATION
-    from .progress import is_final
-
-    listed = await api.client.list(OPERATION, namespace=api.namespace, label_selector=f"{LABEL_CLUSTER}={cluster}")
-    operations = [msgspec.convert(item, Operation) for item in listed.items]
-    return next((operation for operation in operations if not is_final(operation)), None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
+
 from groundplane.api.cluster import Cluster
 from groundplane.api.meta import find_condition
 from groundplane.api.operation import Operation, Plan, PlannedChange, PlannedStep
@@ -74,17 +77,22 @@ _MISMATCHED = "it has Machines, but nothing is changed until the mismatch is men
 _LISTS = ("SpecValid", "MachinesReachable", "PreflightPassed", "Adopted")
 
 
-def without_operation(cluster: Cluster) -> list[str]:
-    """Return why there is no plan: what stops it, each problem on a line of its own, or that nothing is to do."""
+def without_operation(cluster: Cluster, operations: Sequence[Operation] = ()) -> list[str]:
+    """Return why there is no plan: what stops it, each problem on a line of its own, or that nothing is to do.
+
+    `operations` are the Cluster's, oldest first, all of them ended.
+    """
     name, status = cluster.metadata.name, cluster.status
     if status.observed_generation < cluster.metadata.generation:
         return [f"cluster {name}: its newest change has not been looked at yet; ask again in a moment"]
     unmet = [condition for condition in status.conditions if condition.status == "False" and condition.message]
     problems = [one for one in unmet if cluster.spec.provider != "Imported" or one.reason != "Done"]
+    back = _rolled_back(name, operations)
     if cluster.spec.provider == "Imported" and not problems:
-        return [f"cluster {name} is {status.phase or 'Pending'}; {_whose(cluster)}", *_where_to_read(cluster)]
+        whose = back or _whose(cluster)
+        return [f"cluster {name} is {status.phase or 'Pending'}; {whose}", *_where_to_read(cluster)]
     if not problems:
-        return [f"cluster {name} is {status.phase or 'Pending'}: there is nothing to do"]
+        return [f"cluster {name} is {status.phase or 'Pending'}: {back or 'there is nothing to do'}"]
     lines = [f"cluster {name} is {status.phase or 'Pending'}; there is no open operation:"]
     seen: set[str] = set()
     for condition in problems:
@@ -119,6 +127,21 @@ def _wanted(cluster: Cluster) -> list[str]:
     }
     settings = ["spec.settings asks for settings of the nodes"] if spec.settings else []
     return [*(f"spec.{field} asks for {value}" for field, value in named.items() if value), *settings]
+
+
+def _rolled_back(cluster: str, operations: Sequence[Operation]) -> str:
+    """Say what stays as a rollback left it, whatever the spec asks for; empty when nothing does."""
+    parts = []
+    # What is asked for beside the spec does not tell what became of it.
+    of_spec = (one for one in reversed(operations) if one.spec.plan.action not in ("RenewCertificates", "CleanUp"))
+    for one in takewhile(lambda one: bool(one.spec.plan.rolls_back), of_spec):
+        runtime = one.spec.target.runtime.name
+        names = [step.machine for step in one.spec.plan.steps if step.step == "switch-runtime"]
+        if one.status.phase == "Succeeded" and names:
+            was, stays = ("was", "stays") if len(names) == 1 else ("were", "stay")
+            by = one.metadata.name
+            parts.append(f"{', '.join(names)} {was} rolled back by {by} and {stays} on {runtime}")
+    return "; ".join([*reversed(parts), f"forward: groundplane retry {cluster}"]) if parts else ""
 
 
 def _where_to_read(cluster: Cluster) -> list[str]:

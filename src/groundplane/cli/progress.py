@@ -17,7 +17,7 @@ from groundplane.api.operation import FINAL_PHASES, Operation, PlannedStep, Step
 from groundplane.base.clock import parse_rfc3339
 
 CLUSTER_WIDE = "(cluster)"
-DONE: frozenset[StepState] = frozenset({"Succeeded", "Unchanged", "Skipped"})
+DONE: frozenset[StepState] = frozenset({"Succeeded", "Unchanged"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +103,16 @@ def changes(old: Operation | None, new: Operation, now: datetime) -> list[str]:
 
 def trouble(operation: Operation, now: datetime) -> list[str]:
     """Return what went wrong, whole: each failed step with its message, then conditions that say why."""
-    failed = [row for row in steps(operation, now) if row.state == "Failed"]
-    lines = [f"{row.title} on {row.machine} failed: {row.message or 'no reason was given'}" for row in failed]
+    failed = [(row, status) for row, status in _with_status(operation, now) if row.state == "Failed"]
+    lines = []
     if failed and operation.status.phase in FINAL_PHASES and any(step.unit for step in operation.spec.plan.steps):
-        # What became of the nodes decides what is to be done now; the outcome says it of each of them.
+        # What became of the nodes decides what is to be done now; the outcome says it of each, with the first cause.
         lines.append(operation.status.progress)
+        failed.remove(min(failed, key=lambda one: one[1].finished_at))
+    lines += [f"{row.title} on {row.machine} failed: {row.message or 'no reason was given'}" for row, _ in failed]
     if operation.status.phase in {"Failed", "Stale", "Cancelled"} and not failed:
-        lines.extend(unmet(operation.status.conditions))
+        # That nobody approved it is no reason, and its advice is void: it has ended.
+        lines.extend(unmet(c for c in operation.status.conditions if c.type != "Approved"))
     return lines
 
 

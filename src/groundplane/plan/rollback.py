@@ -12,13 +12,13 @@ from groundplane.api.operation import Operation
 from groundplane.api.target import LEFT_ALONE, ClusterTarget, Desired, running_version
 from groundplane.base.errors import Refused
 
+from .asked import chosen, moved_by, no_way_back
 from .change import plan_change, rolled_back, without_hold
 from .choose import Chosen
 from .view import View, held_back
 from .way import minor_above
 
 _RUNTIMES: tuple[RuntimeName, ...] = ("docker", "containerd")
-_SWITCH = "switch-runtime"
 _UPGRADES = frozenset({"upgrade-control-plane", "upgrade-kubelet"})
 # The first minor whose kubelet has no dockershim.
 _NO_DOCKER = (1, 24)
@@ -30,25 +30,31 @@ def plan_rollback(
     """Return the plan that takes `operation` back on `wanted` machines: "all", or names with commas between.
 
     Nothing but the runtime is changed by it. Raises Refused for what cannot be taken back: an upgrade, a machine that
-    the Operation did not move or that is held back, and Docker under a Kubernetes that has no dockershim.
+    the Operation did not move, that is held back or has nothing of the former runtime any more, and Docker under a
+    Kubernetes that has no dockershim.
     """
     name = operation.metadata.name
-    moved = {step.machine: step for step in operation.spec.plan.steps if step.step == _SWITCH}
+    moved = moved_by(operation)
     upgraded = [step for step in operation.spec.plan.steps if step.step in _UPGRADES]
     if upgraded:
         raise Refused(
             f"cannot roll back {name}: it upgraded Kubernetes, and a Kubernetes is never taken back",
             remedy="etcd's snapshot was taken before it; its place is in the Operation's log",
         )
-    chosen = _chosen(name, wanted, list(moved), View(desired, facts, cluster))
-    former = {change.before for one in chosen for change in moved[one].changes if change.before}
+    view = View(desired, facts, cluster)
+    names = _chosen(operation, wanted, view)
+    former = {change.before for one in names for change in moved[one].changes if change.before}
     runtime: RuntimeName | None = next((known for known in _RUNTIMES if former == {known}), None)
     if runtime is None:
         raise Refused(f"cannot roll back {name}: it is not known which runtime the machines had")
     if runtime == "docker" and minor_above(cluster.version or desired.target.version, _NO_DOCKER):
         raise Refused(f"cannot roll back {name}: Kubernetes {cluster.version} has no dockershim any more")
+    # Operations can be deleted; what is on the machines says it as well.
+    removed = [one for one in names if one in facts and not view.of(one).runtime(runtime).installed]
+    if removed:
+        raise no_way_back(name, removed, runtime)
     target = _target(operation, desired.target, running_version(cluster), runtime)
-    wish = without_hold(msgspec.structs.replace(desired, target=target), chosen)
+    wish = without_hold(msgspec.structs.replace(desired, target=target), names)
     plan = plan_change(wish, facts, cluster)
     return Chosen(rolled_back(plan, name), target)
 
@@ -68,20 +74,12 @@ def _target(operation: Operation, wanted: ClusterTarget, running: str, runtime: 
     )
 
 
-def _chosen(operation: str, wanted: str, moved: list[str], view: View) -> list[str]:
-    named = [name.strip() for name in wanted.split(",") if name.strip()]
-    chosen = moved if wanted == "all" else named
-    strangers = [name for name in chosen if name not in moved]
-    if strangers or not chosen:
-        words = f"it did not move {', '.join(strangers)}" if strangers else "it moved no machine to another runtime"
-        raise Refused(
-            f"cannot roll back {operation}: {words}",
-            remedy=f"choose among {', '.join(moved)}" if moved else "choose an Operation that migrated a runtime",
-        )
-    held = [name for name in chosen if name in view.desired.machines and held_back(view, name)]
+def _chosen(operation: Operation, wanted: str, view: View) -> list[str]:
+    names = chosen(operation, wanted)
+    held = [name for name in names if name in view.desired.machines and held_back(view, name)]
     if held:
         raise Refused(
-            f"cannot roll back {operation}: {', '.join(held)} held back",
+            f"cannot roll back {operation.metadata.name}: {', '.join(held)} held back",
             remedy="end the hold-back, or name other machines with --machine",
         )
-    return chosen
+    return names

@@ -338,15 +338,98 @@ def finish(server: Server, namespace: str, name: str, phase: str, **runtime: str
     server.do(work)
 
 
+def migration(name: str, namespace: str, *, clean_up: bool = False) -> dict[str, Any]:
+    """An Operation that moves shop-1 to containerd, or one that removes Docker from it."""
+    made = operation(name, namespace)
+    key = "clean-up" if clean_up else "switch-runtime"
+    step = {"name": f"{key}/shop-1", "step": key, "title": key, "machine": "shop-1"}
+    made["spec"]["plan"] = {"action": "CleanUp" if clean_up else "Change", "steps": [step]}
+    return made
+
+
+def ended(server: Server, namespace: str, name: str, phase: str, step: str = "") -> None:
+    """Say that an Operation is in a phase, with its one step done where it is named."""
+
+    async def work(client: HttpClient) -> None:
+        found = await client.get(OPERATION, namespace, name)
+        at = "2026-01-01T00:00:00Z"
+        steps = [{"name": step, "state": "Succeeded", "startedAt": at, "finishedAt": at}] if step else []
+        status = {"phase": phase, "steps": steps} | ({"startedAt": at} if step else {})
+        await client.update_status(OPERATION, found | {"status": status})
+
+    server.do(work)
+
+
+def asked_of(server: Server, namespace: str, name: str) -> str:
+    found = server.do(lambda client: client.get(OPERATION, namespace, name))
+    return str(found["metadata"].get("annotations", {}).get("groundplane.dev/rollback", ""))
+
+
 def test_asking_for_a_rollback_again_is_another_request(cli: Cli, server: Server, namespace: str) -> None:
-    server.do(lambda client: client.create(OPERATION, operation("op-1", namespace)))
+    server.do(lambda client: client.create(OPERATION, migration("op-1", namespace)))
+    ended(server, namespace, "op-1", "Succeeded", "switch-runtime/shop-1")
     asked = []
     for _ in range(2):
         assert cli("operation", "rollback", "op-1", "--machine", "shop-1").code == 0
-        found = server.do(lambda client: client.get(OPERATION, namespace, "op-1"))
-        asked.append(found["metadata"]["annotations"]["groundplane.dev/rollback"])
+        asked.append(asked_of(server, namespace, "op-1"))
     assert [one.partition("@")[0] for one in asked] == ["shop-1", "shop-1"]
     assert asked[0] != asked[1]
+
+
+@pytest.mark.parametrize(
+    ("phase", "machine", "told"),
+    [
+        (
+            "AwaitingApproval",
+            "",
+            "it has not ended (AwaitingApproval) remedy: stop it with: groundplane operation cancel op-1",
+        ),
+        ("Running", "", "it has not ended (Running) remedy: stop it with: groundplane operation cancel op-1"),
+        ("Cancelled", "", "it is Cancelled and changed nothing remedy: choose an Operation that migrated a runtime"),
+        ("Succeeded", "nope", "it did not move nope remedy: choose among shop-1"),
+    ],
+)
+def test_a_rollback_that_cannot_be_done_is_refused_and_asks_nothing(  # noqa: PLR0917 - pytest hands them over by name
+    cli: Cli, server: Server, namespace: str, phase: str, machine: str, told: str
+) -> None:
+    server.do(lambda client: client.create(OPERATION, migration("op-1", namespace)))
+    ended(server, namespace, "op-1", phase, "switch-runtime/shop-1" if phase in ("Running", "Succeeded") else "")
+    outcome = cli("operation", "rollback", "op-1", *(["--machine", machine] if machine else []))
+    assert outcome.code == 3
+    assert told in " ".join(outcome.err.split()), outcome.err
+    assert asked_of(server, namespace, "op-1") == ""
+
+
+def test_a_clean_up_makes_way_for_a_rollback_only_while_it_waits(cli: Cli, server: Server, namespace: str) -> None:
+    server.do(lambda client: client.create(OPERATION, migration("op-1", namespace)))
+    ended(server, namespace, "op-1", "Succeeded", "switch-runtime/shop-1")
+    server.do(lambda client: client.create(OPERATION, migration("op-2", namespace, clean_up=True)))
+    ended(server, namespace, "op-2", "AwaitingApproval")
+    outcome = cli("operation", "rollback", "op-1")
+    assert outcome.code == 0, outcome.err
+    assert "operation.groundplane.dev/op-2, which waits for approval, is cancelled for it" in outcome.out
+    server.do(lambda client: client.patch(OPERATION, namespace, "op-2", {"spec": {"approval": "Approved"}}))
+    ended(server, namespace, "op-2", "Pending")
+    running = cli("operation", "rollback", "op-1")
+    assert (running.code, "clean-up op-2 has not ended (Pending)" in running.err) == (3, True)
+    ended(server, namespace, "op-2", "Succeeded", "clean-up/shop-1")
+    late = cli("operation", "rollback", "op-1")
+    assert (late.code, "docker was removed from shop-1 by op-2" in late.err) == (3, True)
+    assert "spec.runtime" in late.err
+
+
+def test_a_clean_up_is_refused_while_an_operation_is_open(
+    cli: Cli, everything: str, server: Server, namespace: str
+) -> None:
+    cli("apply", "-f", "-", stdin=everything)
+    server.do(lambda client: client.create(OPERATION, migration("op-1", namespace)))
+    ended(server, namespace, "op-1", "AwaitingApproval")
+    outcome = cli("clean-up", "shop")
+    assert outcome.code == 3
+    assert "operation op-1 has not ended (AwaitingApproval)" in outcome.err
+    assert "groundplane operation cancel op-1" in outcome.err
+    ended(server, namespace, "op-1", "Succeeded", "switch-runtime/shop-1")
+    assert cli("clean-up", "shop").code == 0
 
 
 @pytest.mark.parametrize(("phase", "code"), [("Succeeded", 0), ("Failed", 1), ("Cancelled", 7)])

@@ -112,6 +112,37 @@ def test_a_failure_ends_with_the_phase_and_says_all_of_it() -> None:
     assert progress.trouble(failed, NOW) == [f"Install containerd on shop-2 failed: {FAILED.message}"]
 
 
+def test_what_became_of_the_nodes_is_said_with_the_cause_once() -> None:
+    failed = make("Failed", DONE, FAILED, finished="2026-11-22T12:01:20Z")
+    units = [replace(step, unit=step.machine) for step in failed.spec.plan.steps]
+    told = f"step runtime/shop-2 failed: {FAILED.message}; brought back as it was: shop-2"
+    failed = replace(
+        failed,
+        spec=replace(failed.spec, plan=replace(failed.spec.plan, steps=units)),
+        status=replace(failed.status, progress=told),
+    )
+    assert progress.trouble(failed, NOW) == [told]
+    other = replace(FAILED, name="init/shop-1", message="no room", finished_at="2026-11-22T12:01:30Z")
+    both = replace(failed, status=replace(failed.status, steps=[DONE, FAILED, other]))
+    assert progress.trouble(both, NOW) == [told, "Start the control plane on shop-1 failed: no room"]
+
+
+def test_steps_that_were_skipped_are_not_done() -> None:
+    skipped = StepStatus(name="init/shop-1", state="Skipped")
+    assert "Failed, 1/4 steps" in progress.headline(make("Failed", DONE, FAILED, skipped), NOW)
+
+
+def test_what_was_cancelled_says_why_and_asks_for_no_approval() -> None:
+    why = "cancelled before it started: it was asked to stop"
+    conditions = [
+        Condition(type="Approved", status="False", reason="AwaitingApproval", message="then: groundplane approve x"),
+        Condition(type="Complete", status="False", reason="Cancelled", message=why),
+    ]
+    cancelled = make("Cancelled")
+    cancelled = replace(cancelled, status=replace(cancelled.status, conditions=conditions))
+    assert progress.trouble(cancelled, NOW) == [f"Complete (Cancelled): {why}"]
+
+
 def test_phase_times_leave_out_what_lay_between_and_count_what_ran_side_by_side_once() -> None:
     times = progress.phase_times(make("Failed", DONE, FAILED), NOW)
     assert [(time.step, time.machines, time.seconds) for time in times] == [("runtime", 2, 25.0)]
@@ -230,6 +261,30 @@ def test_one_mismatch_of_an_adopted_cluster_keeps_everything_from_being_changed(
     told = imported_as(found)
     assert "  - machine n2: it is another host (correct spec.address)" in told
     assert "it has Machines, but nothing is changed until the mismatch is mended" in told
+
+
+def test_what_a_rollback_left_behind_the_spec_is_said_with_the_way_forward() -> None:
+    def made(name: str, machine: str, rolls_back: str = "", phase: OperationPhase = "Succeeded") -> Operation:
+        one = make(phase)
+        steps = [PlannedStep(name=f"switch-runtime/{machine}", step="switch-runtime", title="", machine=machine)]
+        plan = Plan(action="Change", rolls_back=rolls_back, steps=steps)
+        target = replace(one.spec.target, runtime=replace(one.spec.target.runtime, name="docker"))
+        meta = replace(one.metadata, name=name)
+        return replace(one, metadata=meta, spec=replace(one.spec, plan=plan, target=target))
+
+    spec = ClusterSpec(provider="Imported")
+    cluster = Cluster(metadata=ObjectMeta(name="shop"), spec=spec, status=ClusterStatus(phase="Ready"))
+    forward, back = made("shop-change-a", "b-2"), made("shop-rollback-b", "b-2", "shop-change-a")
+    told = plans.without_operation(cluster, [forward, back])[0]
+    assert told == (
+        "cluster shop is Ready; b-2 was rolled back by shop-rollback-b and stays on docker;"
+        " forward: groundplane retry shop"
+    )
+    renewal = replace(forward, spec=replace(forward.spec, plan=Plan(action="RenewCertificates")))
+    assert plans.without_operation(cluster, [forward, back, renewal])[0] == told
+    assert "rolled back" not in plans.without_operation(cluster, [forward, back, made("shop-change-c", "b-2")])[0]
+    failed = made("shop-rollback-b", "b-2", "shop-change-a", "Failed")
+    assert "rolled back" not in plans.without_operation(cluster, [forward, failed])[0]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,15 @@ from msgspec.structs import replace
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.machine import Machine
-from groundplane.api.meta import ANNOTATION_SURVEY, FINALIZER_CLUSTER, FINALIZER_IN_USE, Condition, find_condition
+from groundplane.api.meta import (
+    ANNOTATION_CLEAN_UP,
+    ANNOTATION_ROLLBACK,
+    ANNOTATION_SURVEY,
+    FINALIZER_CLUSTER,
+    FINALIZER_IN_USE,
+    Condition,
+    find_condition,
+)
 from groundplane.api.operation import Operation
 from groundplane.client.contract import Object
 from groundplane.client.informer import Name, ObjectChange
@@ -450,3 +458,21 @@ async def test_a_cluster_whose_machines_carry_its_mark_is_let_go_and_not_taken_a
         await look(found.site)
         assert await gone(found.site)
         assert await found.site.finalizers(Machine, WORKER) == []
+
+
+async def test_what_is_asked_for_while_an_operation_waits_is_refused_once_and_not_done_later(tmp_path: Path) -> None:
+    async with adopted(tmp_path) as found:
+        await found.wish(settings=TUNED)
+        waiting = await found.site.only_operation("Change")
+        await found.site.annotate(Operation, waiting.metadata.name, ANNOTATION_ROLLBACK, "all")
+        await found.site.annotate(Cluster, "prod", ANNOTATION_CLEAN_UP, "now")
+        await look(found.site)
+        await look(found.site)
+        told = sorted(event["message"] for event in await found.site.told("RequestRefused"))
+        assert len(told) == 2
+        assert "cannot clean up cluster prod" in told[0]
+        assert "it has not ended" in told[1]
+        assert (await found.status()).requests[ANNOTATION_CLEAN_UP] == "now"
+        await found.site.end(waiting, "Succeeded")
+        await look(found.site)
+        await found.site.only_operation()

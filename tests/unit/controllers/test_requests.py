@@ -10,7 +10,16 @@ from msgspec.structs import replace
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts
-from groundplane.api.meta import ANNOTATION_INPUTS, ANNOTATION_RENEW, ANNOTATION_ROLLBACK, NameReference, ObjectMeta
+from groundplane.api.meta import (
+    ANNOTATION_CLEAN_UP,
+    ANNOTATION_INPUTS,
+    ANNOTATION_RENEW,
+    ANNOTATION_RETRY,
+    ANNOTATION_ROLLBACK,
+    LABEL_CLUSTER,
+    NameReference,
+    ObjectMeta,
+)
 from groundplane.api.operation import (
     Action,
     Operation,
@@ -20,11 +29,20 @@ from groundplane.api.operation import (
     Plan,
     PlannedChange,
     PlannedStep,
+    StepStatus,
 )
 from groundplane.api.target import Desired
 from groundplane.base.clock import utc_now
 from groundplane.base.errors import Refused
-from groundplane.controllers.cluster.planning import RequestRefused, approved_at_once, next_request, propose
+from groundplane.controllers.cluster.planning import (
+    RequestRefused,
+    approved_at_once,
+    hindered,
+    next_request,
+    overtaken,
+    propose,
+    without_asked,
+)
 from groundplane.controllers.cluster.scope import ClusterScope
 from groundplane.controllers.cluster.status import StatusDraft
 from groundplane.engine.conditions import Conditions
@@ -85,7 +103,7 @@ def test_a_stale_rollback_leaves_its_request_open_and_the_same_words_again_are_a
 
 
 def test_the_time_of_a_request_is_no_part_of_its_machines() -> None:
-    scope = scope_of([], operation("a", rollback="w-9@2026-01-01T00:00:00+00:00"))
+    scope = scope_of([], moving("a", rollback="w-9@2026-01-01T00:00:00+00:00"))
     with pytest.raises(Refused, match=r"it did not move w-9 \("):
         propose(scope, Desired(TARGET, machines={}), {}, ClusterFacts())
 
@@ -194,3 +212,141 @@ async def test_a_cluster_that_stands_is_looked_at_while_an_operation_waits_for_a
         assert (await site.condition(Cluster, "shop", "Ready")).reason == "Unreachable", "it does not answer here"
         assert (await site.get(Cluster, "shop")).status.phase == "Degraded"
         assert await site.writes(Cluster, "shop") == 0
+
+
+def moving(name: str, phase: OperationPhase = "Succeeded", *, began: bool = True, **said: str) -> Operation:
+    """A migration of w-1; the way back from it is asked for where it is `said`."""
+    one = operation(name, phase, **said)
+    step = PlannedStep(name="switch-runtime/w-1", step="switch-runtime", title="", machine="w-1")
+    state = StepStatus(name=step.name, state="Succeeded" if began else "Pending", started_at="t" if began else "")
+    status = replace(one.status, started_at="t" if began else "", steps=[state])
+    return replace(one, spec=replace(one.spec, plan=replace(one.spec.plan, steps=[step])), status=status)
+
+
+def cleaning(name: str, phase: OperationPhase, *, approval: str = "Approved") -> Operation:
+    """A clean-up of w-1; it has done it when it is not waiting any more."""
+    one = operation(name, phase, action="CleanUp", clean_up="now")
+    step = PlannedStep(name="clean-up/w-1", step="clean-up", title="", machine="w-1")
+    begun = approval == "Approved"
+    state = StepStatus(name=step.name, state="Succeeded" if begun else "Pending", started_at="t" if begun else "")
+    spec = replace(one.spec, plan=replace(one.spec.plan, steps=[step]), approval=approval)
+    return replace(one, spec=spec, status=replace(one.status, started_at="t" if begun else "", steps=[state]))
+
+
+def cleaned_up(scope: ClusterScope, value: str) -> ClusterScope:
+    meta = replace(scope.cluster.metadata, annotations={ANNOTATION_CLEAN_UP: value})
+    return dataclasses.replace(scope, cluster=replace(scope.cluster, metadata=meta))
+
+
+@pytest.mark.parametrize("phase", ["AwaitingApproval", "Pending", "Running"])
+def test_the_way_back_from_what_has_not_ended_is_refused_and_not_kept_for_later(phase: OperationPhase) -> None:
+    asked = moving("a", phase, began=phase == "Running", rollback="all")
+    scope = scope_of([], asked)
+    (refusal,) = hindered(scope)
+    assert refusal.message == f"cannot roll back a: it has not ended ({phase})"
+    draft = StatusDraft(scope, Conditions([], generation=1, now=utc_now()))
+    draft.hindered([refusal])
+    assert draft.news() == [("Warning", "RequestRefused", str(refusal))]
+    later = scope_of([], moving("a", rollback="all"), moving("b"))
+    answered = replace(later.cluster, status=draft.finish())
+    assert next_request(dataclasses.replace(later, cluster=answered)) is None
+
+
+def test_the_way_back_from_what_was_cancelled_before_it_changed_anything_is_refused() -> None:
+    scope = scope_of([], moving("a", "Cancelled", began=False, rollback="all"), moving("b"))
+    with pytest.raises(RequestRefused, match="it is Cancelled and changed nothing"):
+        propose(scope, Desired(TARGET, machines={}), {}, ClusterFacts())
+
+
+def test_a_way_back_does_not_wait_for_another_operation() -> None:
+    asked = moving("a", rollback="all")
+    (refusal,) = hindered(scope_of([], asked, operation("b", "Running")))
+    assert "operation b has not ended (Running)" in refusal.message
+    assert hindered(scope_of([], asked, operation("b", "Failed"))) == []
+
+
+def test_a_clean_up_that_waits_makes_way_for_a_rollback_and_one_that_runs_does_not() -> None:
+    asked, waiting = moving("a", rollback="all"), cleaning("c", "AwaitingApproval", approval="Pending")
+    assert overtaken(scope_of([], asked, waiting)) is waiting
+    assert hindered(scope_of([], asked, waiting)) == []
+    assert overtaken(scope_of([], moving("a"), waiting)) is None
+    assert overtaken(scope_of([], moving("a", rollback="w-9"), waiting)) is None, "it would be refused"
+    leaving = replace(waiting, spec=replace(waiting.spec, cancel="Requested"))
+    assert hindered(scope_of([], asked, leaving)) == [], "it is gone in a moment"
+    running = cleaning("c", "Running")
+    assert overtaken(scope_of([], asked, running)) is None
+    (refusal,) = hindered(scope_of([], asked, running))
+    assert "docker was removed from w-1 by c" in refusal.message
+
+
+def test_after_the_clean_up_of_its_machines_there_is_no_way_back() -> None:
+    scope = scope_of([], moving("a", rollback="w-1"), cleaning("c", "Failed"))
+    with pytest.raises(RequestRefused, match="docker was removed from w-1 by c") as caught:
+        propose(scope, Desired(TARGET, machines={}), {}, ClusterFacts())
+    assert "spec.runtime" in caught.value.remedy
+
+
+def test_a_clean_up_does_not_wait_for_another_operation() -> None:
+    (refusal,) = hindered(cleaned_up(scope_of([], moving("a", "Running")), "now"))
+    assert "cannot clean up cluster" in refusal.message
+    assert "operation a has not ended (Running)" in refusal.message
+    assert hindered(cleaned_up(scope_of([], moving("a")), "now")) == []
+    answering = cleaning("c", "AwaitingApproval", approval="Pending")
+    assert hindered(cleaned_up(scope_of([], answering), "now")) == [], "it is the answer"
+
+
+async def test_a_rollback_that_is_asked_for_too_early_is_answered_once_and_never_planned(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await made(site)
+        await site.patch(Cluster, "shop", spec={"components": {"kubelet": {"config": {"maxPods": 50}}}})
+        await site.patch(Cluster, "shop", spec={"change": {"approval": "Manual"}})
+        await site.annotate(Cluster, "shop", ANNOTATION_RETRY, "now")
+        await site.look_settled()
+        waiting = (await site.operations())[-1]
+        assert waiting.spec.approval == "Pending"
+        await site.annotate(Operation, waiting.metadata.name, ANNOTATION_ROLLBACK, "all")
+        await site.annotate(Cluster, "shop", ANNOTATION_CLEAN_UP, "now")
+        await site.look(Cluster, "shop")
+        told = [event["message"] for event in await site.told("RequestRefused")]
+        assert len(told) == 2
+        assert any("it has not ended" in one for one in told)
+        assert any("cannot clean up" in one for one in told)
+        assert await site.writes(Cluster, "shop") == 0
+        await site.end(waiting, "Succeeded")
+        before = len(await site.operations())
+        await site.look_settled()
+        assert len(await site.operations()) == before
+
+
+async def test_a_clean_up_that_waits_is_cancelled_for_a_rollback_and_says_why(tmp_path: Path) -> None:
+    async with world(tmp_path) as site:
+        await made(site)
+        create = await site.only_operation("Create")
+        await site.look_settled()
+        shape = cleaning("c", "AwaitingApproval", approval="Pending").spec
+        spec = replace(shape, target=create.spec.target)
+        labels = {LABEL_CLUSTER: "shop"}
+        owners = create.metadata.owner_references
+        for name, plan in (("shop-change-a", moving("a").spec.plan), ("shop-clean-up-c", spec.plan)):
+            meta = ObjectMeta(name=name, namespace="default", labels=labels, owner_references=owners)
+            made_of = replace(spec, plan=plan)
+            await site.objects.create(Operation(metadata=meta, spec=made_of))
+        await site.end(await site.get(Operation, "shop-change-a"), "Succeeded")
+        await site.annotate(Operation, "shop-change-a", ANNOTATION_ROLLBACK, "w-1")
+        await site.look(Cluster, "shop")
+        assert (await site.get(Operation, "shop-clean-up-c")).spec.cancel == "Requested"
+        await site.look(Cluster, "shop")
+        assert not await site.told("RequestRefused")
+        await site.look(Operation, "shop-clean-up-c")
+        ended = await site.get(Operation, "shop-clean-up-c")
+        assert ended.status.phase == "Cancelled"
+        assert "a rollback was asked for" in ended.status.progress
+        assert [c.reason for c in ended.status.conditions if c.type == "Approved"] == ["NotApproved"]
+
+
+def test_the_machines_of_a_request_are_looked_at_before_it_is_answered() -> None:
+    known = {"w-1": FACTS, "w-2": FACTS}
+    assert without_asked(scope_of([]), known) == known
+    assert without_asked(renewing(scope_of([]), "now"), known) == known
+    assert without_asked(scope_of([], moving("a", rollback="all")), known).keys() == {"w-2"}
+    assert without_asked(cleaned_up(scope_of([]), "now"), known) == {}

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from groundplane.api.facts import ClusterFacts, KubeletFacts, MachineFacts, NodeFacts, RuntimeFacts
 from groundplane.api.foundation import HostSettings, Kernel
 from groundplane.api.meta import ANNOTATION_HOLD_BACK, NameReference, ObjectMeta
-from groundplane.api.operation import Operation, OperationSpec, Plan
+from groundplane.api.operation import Operation, OperationSpec, OperationStatus, Plan, StepStatus
 from groundplane.api.target import Desired
 from groundplane.base.errors import Refused
 from groundplane.plan.budget import allowed
@@ -37,7 +37,8 @@ def on(fleet: Fleet, runtime: str) -> tuple[dict[str, MachineFacts], ClusterFact
 
 def operation(plan: Plan, wish: Desired) -> Operation:
     spec = OperationSpec(cluster_ref=NameReference(name="shop"), target=wish.target, plan=plan)
-    return Operation(metadata=ObjectMeta(name="shop-change-x", namespace="default"), spec=spec)
+    done = OperationStatus(phase="Succeeded")
+    return Operation(metadata=ObjectMeta(name="shop-change-x", namespace="default"), spec=spec, status=done)
 
 
 @pytest.fixture
@@ -85,7 +86,30 @@ def test_a_machine_that_is_held_back_is_named(migrated: tuple[Fleet, Operation],
     assert plan_rollback(done, "w-1", wish, *on(fleet, "containerd")).plan.steps
 
 
-@pytest.mark.parametrize(("wanted", "why"), [("w-9", "it did not move w-9"), (" , ", "moved no machine")])
+def test_a_machine_from_which_docker_was_removed_does_not_go_back(migrated: tuple[Fleet, Operation]) -> None:
+    fleet, done = migrated
+    facts, cluster = on(fleet, "containerd")
+    left = [runtime for runtime in facts["w-2"].runtimes if runtime.name != "docker"]
+    facts["w-2"] = replace(facts["w-2"], runtimes=left)
+    for wanted in ("all", "w-2"):
+        with pytest.raises(Refused, match="docker was removed from w-2, and after a clean-up there is no way back"):
+            plan_rollback(done, wanted, fleet.wish, facts, cluster)
+    assert plan_rollback(done, "w-1", fleet.wish, facts, cluster).plan.steps
+
+
+def test_what_an_operation_brought_back_itself_it_did_not_move(migrated: tuple[Fleet, Operation]) -> None:
+    fleet, done = migrated
+    states = {"w-1": "Succeeded", "w-2": "Undone", "cp-1": "Skipped"}
+    steps = [
+        StepStatus(name=f"switch-runtime/{name}", state=state, started_at="" if state == "Skipped" else "t")
+        for name, state in states.items()
+    ]
+    failed = replace(done, status=OperationStatus(phase="Failed", started_at="t", steps=steps))
+    plan = plan_rollback(failed, "all", fleet.wish, *on(fleet, "containerd")).plan
+    assert {step.machine for step in plan.steps if step.step == "switch-runtime"} == {"w-1"}
+
+
+@pytest.mark.parametrize(("wanted", "why"), [("w-9", "it did not move w-9"), (" , ", "no machine is named")])
 def test_what_it_did_not_move_is_not_taken_back(migrated: tuple[Fleet, Operation], wanted: str, why: str) -> None:
     fleet, done = migrated
     with pytest.raises(Refused, match=why) as caught:

@@ -48,7 +48,17 @@ from .deletion import Deletion, may_be_on_machines
 from .inspecting import OpenDoor, inspect, with_warnings
 from .leaving import given_up, have_left, leaving
 from .operations import make_operation
-from .planning import Proposal, RequestRefused, asks_of_nodes, give_up, next_request, noted, propose_beside
+from .planning import (
+    Proposal,
+    RequestRefused,
+    asks_of_nodes,
+    hindered,
+    make_way,
+    next_request,
+    noted,
+    open_requests,
+    propose_beside,
+)
 from .scope import ClusterScope, basis, belongs, ground_of, load, wanted_distribution
 from .settling import Settling
 from .status import StatusDraft
@@ -133,20 +143,20 @@ class Adoption:
             ssh = machine.spec.ssh
             logins |= {ref.name for ref in (ssh.secret_ref, ssh.jump and ssh.jump.secret_ref) if ref}
         secrets = [await self._objects.secret(namespace, name) for name in sorted(logins)]
-        request = next_request(scope)
         coming = any(not node.node for node in scope.cluster.status.nodes)
         return (
             scope.inputs(),
             ground_of(scope) if coming else "",
-            request.answer if request is not None else "",
+            *(f"{one.key}={one.answer}" for one in open_requests(scope)),
             *(f"{one.metadata.name}:{one.spec.approval}:{one.status.phase}" for one in scope.operations),
             *(str(secret["metadata"].get("resourceVersion", "")) if secret else "" for secret in secrets),
         )
 
     def working(self, scope: ClusterScope, status: ClusterStatus) -> ClusterStatus:
-        """Return the status with how the Operation at work goes, if one is."""
+        """Return the status with how the Operation at work goes, if one is, and what is refused because of it."""
         draft = self._draft(scope, status)
         if scope.active is not None:
+            draft.hindered(hindered(scope))
             draft.working(scope.active)
         return draft.finish()
 
@@ -160,8 +170,7 @@ class Adoption:
             await holds.hold(self._objects, scope)
         draft = self._draft(scope, status)
         draft.members(facts.nodes)
-        if scope.superseded is not None:
-            await give_up(self._objects, scope.superseded)
+        await make_way(self._objects, scope)
         if left := have_left(scope) | unused(scope, facts):
             await holds.release_left(self._objects, scope, left)
             return Advanced(draft.finish(), pending=True)

@@ -44,8 +44,10 @@ from ..objects import Objects
 from . import holds, imported_status
 from .adopted import Adoption, Answered
 from .identities import Claim, Identities, claim_of
+from .planning import hindered
 from .scope import ClusterScope
 from .settling import SETTLE
+from .status import REQUEST_REFUSED
 from .trouble import AlreadyImported, ClusterReplaced, KubeconfigMissing, trouble_of
 
 T = TypeVar("T")
@@ -252,6 +254,9 @@ class ImportedReconciler:
         status = await self._assessor.assessed(cluster, status, facts)
         if not await self._objects.write_status(cluster, status):
             return
+        if scope is not None and not cluster.metadata.deletion_timestamp:
+            for error in hindered(scope):
+                await self._events.warning("Cluster", cluster.metadata, REQUEST_REFUSED, str(error)[:1024])
         before = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
         for condition in status.conditions:
             if before.get(condition.type) != (condition.status, condition.reason):

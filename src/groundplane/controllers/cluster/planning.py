@@ -2,7 +2,7 @@
 
 What a person asked for by an annotation is a request: it is open until an Operation carries its value, whatever came of
 that one, unless it went stale or was given up for a newer plan. Requests go before what the spec asks for; among them
-the way back first.
+the way back first. One that an open Operation stands against is refused, and does not wait for its end.
 """
 
 from __future__ import annotations
@@ -14,10 +14,17 @@ import msgspec
 
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import ClusterFacts, MachineFacts
-from groundplane.api.meta import ANNOTATION_CLEAN_UP, ANNOTATION_RENEW, ANNOTATION_ROLLBACK, ANNOTATION_UPDATE
+from groundplane.api.meta import (
+    ANNOTATION_CANCELLED_FOR,
+    ANNOTATION_CLEAN_UP,
+    ANNOTATION_RENEW,
+    ANNOTATION_ROLLBACK,
+    ANNOTATION_UPDATE,
+)
 from groundplane.api.operation import Operation, Plan
 from groundplane.api.target import ClusterTarget, Desired, wishes
 from groundplane.base.errors import Refused
+from groundplane.plan.asked import in_the_way, moved_by, require_clean_up, require_rollback, waits_to_clean_up
 from groundplane.plan.choose import Chosen, next_plan
 from groundplane.plan.clean_up import plan_clean_up
 from groundplane.plan.planes import leave
@@ -42,6 +49,11 @@ class Request:
     def key(self) -> str:
         """What the Cluster's status files the answer under; each Operation can be asked back on its own."""
         return f"{self.annotation}:{self.about.metadata.name}" if self.about is not None else self.annotation
+
+    @property
+    def machines(self) -> str:
+        """The machines of a rollback; what follows them only makes a second request with the same words another one."""
+        return self.value.partition("@")[0]
 
     @property
     def answer(self) -> str:
@@ -89,13 +101,52 @@ def asks_of_nodes(scope: ClusterScope) -> bool:
 
 def next_request(scope: ClusterScope) -> Request | None:
     """Return what was asked for and is not answered yet; of several the one that is done first."""
+    return next(iter(open_requests(scope)), None)
+
+
+def open_requests(scope: ClusterScope) -> list[Request]:
+    """Return all that was asked for and is not answered yet."""
     answers = [one.metadata.annotations for one in scope.operations if one.status.phase != "Stale"]
 
     def answered(one: Request) -> bool:
         told = scope.cluster.status.requests.get(one.key)
         return one.answer in (told, *(each.get(one.annotation) for each in answers))
 
-    return next((one for one in _requests(scope) if not answered(one)), None)
+    return [one for one in _requests(scope) if not answered(one)]
+
+
+def without_asked(scope: ClusterScope, known: Mapping[str, MachineFacts]) -> dict[str, MachineFacts]:
+    """Return what is known, but of machines that a way back or a clean-up is about: these are looked at first."""
+    request = next_request(scope)
+    if request is None or request.annotation == ANNOTATION_RENEW:
+        return dict(known)
+    about = moved_by(request.about) if request.about is not None else known
+    return {name: facts for name, facts in known.items() if name not in about}
+
+
+def hindered(scope: ClusterScope) -> list[RequestRefused]:
+    """Return what is refused because of an Operation that is open: it must not be done later, when that has ended."""
+    found = []
+    # One that is given up in this look is not in the way any more.
+    operations = [one for one in scope.operations if one is not scope.superseded]
+    if in_the_way(operations) is None:
+        return []
+    for request in open_requests(scope):
+        try:
+            _require(request, scope.cluster.metadata.name, operations)
+        except Refused as error:
+            found.append(RequestRefused(request, error))
+    return found
+
+
+def overtaken(scope: ClusterScope) -> Operation | None:
+    """Return the clean-up that waits for approval while a way back is asked for that it would make impossible."""
+    one = in_the_way(scope.operations)
+    if one is None or not waits_to_clean_up(one):
+        return None
+    refused = {error.request.key for error in hindered(scope)}
+    back = [request for request in open_requests(scope) if request.about is not None and request.key not in refused]
+    return one if back else None
 
 
 def propose(
@@ -112,7 +163,7 @@ def propose_beside(
     request, removal = next_request(scope), _removal(desired, facts, observed, leaving(scope))
     staying = leave(desired, removal.names)
     if request is not None and request.about is not None:
-        return _asked(request, staying, facts, observed)
+        return _asked(scope, request, staying, facts, observed)
     if removal.refusal is not None and scope.planned and not (scope.unfinished or scope.stale or request):
         raise removal.refusal
     if removal.names:
@@ -173,24 +224,45 @@ def _wanted(
 ) -> Proposal:
     """Return what is next of a cluster from which no machine is taken: what was asked for, or else its spec."""
     if request is not None:
-        return _asked(request, staying, facts, observed)
+        return _asked(scope, request, staying, facts, observed)
     if staying.target.origin == "Adopted" and not asks_of_nodes(scope):
         return Proposal(Chosen(Plan(action="Change", summary="nothing is asked for"), staying.target))
     releases = scope.distribution.spec.releases if scope.distribution is not None else []
     return Proposal(next_plan(staying, facts, observed, releases))
 
 
-def _asked(request: Request, staying: Desired, facts: Mapping[str, MachineFacts], observed: ClusterFacts) -> Proposal:
+def _asked(
+    scope: ClusterScope,
+    request: Request,
+    staying: Desired,
+    facts: Mapping[str, MachineFacts],
+    observed: ClusterFacts,
+) -> Proposal:
     """Return the plan for a request. Raises RequestRefused."""
     try:
+        _require(request, staying.target.name, scope.operations)
         if request.about is None:
             plan = _PLANNERS[request.annotation](staying, facts, observed)
+            if request.annotation == ANNOTATION_CLEAN_UP and not plan.steps:
+                raise Refused(
+                    f"cannot clean up cluster {staying.target.name}: there is nothing left of a former runtime"
+                )
             return Proposal(Chosen(plan, staying.target), request)
-        # What follows the machines only makes a second request with the same words another one.
-        machines = request.value.partition("@")[0]
-        return Proposal(plan_rollback(request.about, machines, staying, facts, observed), request)
+        chosen = plan_rollback(request.about, request.machines, staying, facts, observed)
+        if not chosen.plan.steps:
+            name, runtime = request.about.metadata.name, chosen.target.runtime.name
+            raise Refused(f"cannot roll back {name}: its machines are on {runtime} already")
+        return Proposal(chosen, request)
     except Refused as error:
         raise RequestRefused(request, error) from error
+
+
+def _require(request: Request, cluster: str, operations: Sequence[Operation]) -> None:
+    """Raise Refused when the Operations say that the request cannot be done as things are."""
+    if request.about is not None:
+        require_rollback(request.about, request.machines, operations)
+    elif request.annotation == ANNOTATION_CLEAN_UP:
+        require_clean_up(cluster, operations)
 
 
 # What a person can ask of a Cluster by an annotation with a new value, in the order in which it is done.
@@ -239,15 +311,27 @@ def _requests(scope: ClusterScope) -> Iterator[Request]:
             yield Request(annotation, value)
 
 
-async def give_up(objects: Objects, operation: Operation) -> None:
-    """Cancel an Operation that nobody has approved: what it was planned from is different by now.
+async def make_way(objects: Objects, scope: ClusterScope) -> None:
+    """Cancel what waits for approval when it has been overtaken: by other inputs, or a clean-up by a way back."""
+    if scope.superseded is not None:
+        await _cancel(objects, scope.superseded, _CHANGED, reopen=True)
+    elif (one := overtaken(scope)) is not None:
+        await _cancel(objects, one, _WAY_BACK)
 
-    The request that it answers is open again.
-    """
+
+_CHANGED = "what it was planned from has changed, and a new plan takes its place"
+_WAY_BACK = "a rollback was asked for, which a clean-up would make impossible"
+
+
+async def _cancel(objects: Objects, operation: Operation, why: str, *, reopen: bool = False) -> None:
+    """Cancel an Operation that nobody has approved; `reopen`: the request that it answers is open again."""
     meta = operation.metadata
-    answered = {name: None for name in (*_PLANNERS, ANNOTATION_ROLLBACK) if name in meta.annotations}
+    answered = {name: None for name in (*_PLANNERS, ANNOTATION_ROLLBACK) if reopen and name in meta.annotations}
     patch = {
-        "metadata": {"resourceVersion": meta.resource_version, "annotations": answered},
+        "metadata": {
+            "resourceVersion": meta.resource_version,
+            "annotations": {**answered, ANNOTATION_CANCELLED_FOR: why},
+        },
         "spec": {"cancel": "Requested"},
     }
     await objects.patch(Operation, meta.namespace, meta.name, patch)

@@ -33,7 +33,16 @@ from . import deletion, holds
 from .inspecting import inspect, with_warnings
 from .leaving import facts_for, have_left, leaving, vouched
 from .operations import make_operation
-from .planning import Proposal, RequestRefused, give_up, next_request, propose, without_leaving
+from .planning import (
+    Proposal,
+    RequestRefused,
+    hindered,
+    make_way,
+    next_request,
+    propose,
+    without_asked,
+    without_leaving,
+)
 from .scope import ClusterScope, load
 from .settling import SETTLE, Settling
 from .status import StatusDraft
@@ -103,10 +112,10 @@ class ClusterReconciler:
             await holds.release_left(self._objects, scope, left)
             return Again(SETTLE)
         valid = self._valid(scope, draft)
-        if scope.superseded is not None:
-            await give_up(self._objects, scope.superseded)
+        await make_way(self._objects, scope)
         if scope.active is not None:
             # What is under way has its own frozen target, whatever the spec says meanwhile.
+            draft.hindered(hindered(scope))
             draft.working(scope.active)
             if draft.watches_beside(scope.active):
                 draft.observed(await self._observe(scope, draft))
@@ -155,7 +164,7 @@ class ClusterReconciler:
     async def _plan(self, scope: ClusterScope, draft: StatusDraft) -> Again | None:
         """Plan and make an Operation. None: nothing to do, go on and observe."""
         observed = (await self._members.observe(scope.cluster)).facts
-        known = vouched(scope, observed)
+        known = without_asked(scope, vouched(scope, observed))
         wished = await self._wished(scope, draft, observed, known)
         if wished is not None and (unseen := touched(wished.proposal.chosen.plan) & known.keys()):
             # What was only known of the machines that it is about is looked at before anybody is asked.

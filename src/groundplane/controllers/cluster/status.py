@@ -25,9 +25,10 @@ from groundplane.plan.preflight import Problem, errors
 
 from ..members import Seen
 from ..names import kubeconfig_secret
-from .planning import Request
+from .planning import Request, RequestRefused
 from .scope import ClusterScope
 
+REQUEST_REFUSED = "RequestRefused"
 News = tuple[Literal["Normal", "Warning"], str, str]
 
 
@@ -38,6 +39,7 @@ class StatusDraft:
         self._scope = scope
         self._conditions = conditions
         self._before = {c.type: (c.status, c.reason) for c in scope.cluster.status.conditions}
+        self._refusals: list[News] = []
         self._status = msgspec.structs.replace(
             scope.cluster.status,
             observed_generation=scope.cluster.metadata.generation,
@@ -110,6 +112,12 @@ class StatusDraft:
             kept = {key: told for key, told in self._status.requests.items() if key.partition(":")[2] in {"", *names}}
             self._set(requests={**kept, request.key: request.answer})
 
+    def hindered(self, errors: Iterable[RequestRefused]) -> None:
+        """Answer what an open Operation stands against; the conditions tell of that one, so an event says why."""
+        for error in errors:
+            self.granted(error.request)
+            self._refusals.append(("Warning", REQUEST_REFUSED, str(error)[:1024]))
+
     def planned(self, inputs: str) -> None:
         """A plan was made for these inputs; it need not be made again."""
         self._set(planned_inputs=inputs)
@@ -179,7 +187,7 @@ class StatusDraft:
 
     def news(self) -> list[News]:
         """Return what changed in the conditions and is worth an event."""
-        found: list[News] = []
+        found: list[News] = list(self._refusals)
         for condition in self._conditions.values():
             if self._before.get(condition.type) == (condition.status, condition.reason):
                 continue

@@ -56,7 +56,7 @@ def waiting(names: Iterable[str], scope: ClusterScope, observed: ClusterFacts) -
     wanted = set(names)
     kept = [m for m in scope.machines if m.metadata.name in wanted and m.metadata.deletion_timestamp]
     return "; ".join(
-        f"the deletion of Machine {m.metadata.name} waits: {why(m, scope, observed)}; {remedy(m.metadata.name)}"
+        f"the deletion of Machine {m.metadata.name} waits: {why(m, scope, observed)} – {remedy(m.metadata.name)}"
         for m in kept
     )
 

@@ -15,6 +15,7 @@ import msgspec
 from groundplane.api.cluster import Cluster
 from groundplane.api.facts import MachineFacts
 from groundplane.api.machine import Machine
+from groundplane.api.meta import ANNOTATION_CANCELLED_FOR
 from groundplane.api.operation import FINAL_PHASES, Operation, OperationPhase, OperationStatus
 from groundplane.base.clock import Now, rfc3339
 from groundplane.base.errors import Unexpected
@@ -77,7 +78,8 @@ class OperationReconciler:
         if operation is None or operation.status.phase in FINAL_PHASES or operation.metadata.deletion_timestamp:
             return Again()
         if operation.spec.cancel == "Requested" and not operation.status.started_at:
-            await self._end(operation, "Cancelled", "cancelled before it started")
+            why = operation.metadata.annotations.get(ANNOTATION_CANCELLED_FOR) or "it was asked to stop"
+            await self._end(operation, "Cancelled", f"cancelled before it started: {why}")
             return Again()
         if operation.spec.approval == "Pending":
             await self._wait_for_approval(operation)
@@ -217,6 +219,8 @@ class OperationReconciler:
         conditions = self._conditions(operation)
         if operation.spec.approval == "Approved":
             conditions.set("Approved", "True", "Approved")
+        else:
+            conditions.set("Approved", "False", "NotApproved", "it ended before anybody approved it")
         conditions.set("Complete", "True" if phase == "Succeeded" else "False", phase, message)
         return msgspec.structs.replace(
             status,
