@@ -31,6 +31,7 @@ def test_any_kind_is_listed_in_the_clusters_own_columns_and_stays_as_it_is_there
     visit = visitor(behind.site)
     visit.sign_in(path="/clusters/default/real")
     visit.page.get_by_role("link", name="Resources").click()
+    visit.page.get_by_role("link", name="Storage", exact=True).click()
     expect(visit.page.get_by_text("There is nothing of this kind.")).to_be_visible()
     visit.page.get_by_role("link", name="Config", exact=True).click()
     expect(visit.page.get_by_label("Kind")).to_have_value("/v1/configmaps")
