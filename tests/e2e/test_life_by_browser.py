@@ -127,6 +127,9 @@ class Life:
     def fill(self, label: str, text: str) -> None:
         self.page.get_by_label(label, exact=True).fill(text)
 
+    def choose(self, label: str, value: str) -> None:
+        self.page.get_by_role("combobox", name=label, exact=True).select_option(value)
+
     def begin(self) -> None:
         """Three machines, a Foundation with Docker, and a cluster on them whose plan is approved."""
         self._machines()
@@ -135,15 +138,15 @@ class Life:
         self.menu(words.clusters)
         page.get_by_role("link", name=words.create_cluster).click()
         self.fill(words.name, "e2e")
-        page.get_by_label(words.foundation).select_option("ground")
+        self.choose(words.foundation, "ground")
         lab_only = yaml.safe_load((ROOT / "examples/demo/cluster.yaml").read_text())["spec"]
         self.fill(words.more, yaml.safe_dump({key: lab_only[key] for key in ("addons", "components", "kubeadm")}))
         for number, found in enumerate(self.world.lab.machines):
             role = "Worker" if number else "ControlPlane"
-            page.get_by_label(f"{words.role}: {found.name}").select_option(role)
+            self.choose(f"{words.role}: {found.name}", role)
         self.press(words.create)
         expect(page.get_by_role("heading", name="e2e")).to_be_visible()
-        self._approve(CREATED)
+        self._approve("Create", CREATED)
         expect(page.locator(".page-head .status")).to_have_text(words.ready, timeout=PATIENCE)
 
     def _machines(self) -> None:
@@ -163,26 +166,27 @@ class Life:
         page.get_by_role("link", name=words.new).click()
         self.fill(words.name, "ground")
         self.fill(words.version, "v1.20.2")
-        page.get_by_label(words.runtime, exact=True).select_option("docker")
+        self.choose(words.runtime, "docker")
         self.fill(words.systems, "debian 12")
         # The lab's machines share the clock of the machine that they run on.
-        page.get_by_label(words.time).select_option("Ignored")
+        self.choose(words.time, "Ignored")
         self.press(words.create)
         expect(page.get_by_role("heading", name="ground")).to_be_visible()
 
-    def _approve(self, milliseconds: int) -> None:
+    def _approve(self, action: str, milliseconds: int) -> None:
         """See the plan that waits succeed, and go back to the cluster."""
         page, words = self.page, self.words
-        self._begin()
+        self._begin(action)
         expect(page.locator(".page-head .status")).to_have_text(words.succeeded, timeout=milliseconds)
         self.menu(words.clusters)
         self.row("e2e").get_by_role("link", name="e2e").click()
 
-    def _begin(self) -> None:
+    def _begin(self, action: str) -> None:
         """Open the plan that waits, and approve it."""
         page, words = self.page, self.words
         page.locator("nav.tabs").get_by_role("link", name=words.operations, exact=True).click()
-        waiting = page.get_by_role("row").filter(has_text=words.waiting)
+        # Of an action of its own: what the list knew when it was last looked at may show for a moment.
+        waiting = page.get_by_role("row").filter(has_text=words.waiting).filter(has_text=action)
         waiting.get_by_role("link").first.click(timeout=90_000)
         self.press(words.approve)
         page.get_by_role("dialog").get_by_role("button", name=words.approve, exact=True).click()
@@ -193,13 +197,13 @@ class Life:
         self.menu(words.foundations)
         page.get_by_role("link", name="ground").click()
         page.get_by_role("link", name=words.by_form).click()
-        page.get_by_label(words.runtime, exact=True).select_option("containerd")
+        self.choose(words.runtime, "containerd")
         self.press(words.save)
         page.get_by_role("link", name="e2e").click()
         page.locator("nav.tabs").get_by_role("link", name=words.drift, exact=True).click()
         drift = page.get_by_role("row").filter(has_text=words.runtime).filter(has_text="containerd")
         expect(drift).to_contain_text("docker")
-        self._approve(MIGRATED)
+        self._approve("Change", MIGRATED)
         nodes = self.world.nodes().values()
         runtimes = {node["status"]["nodeInfo"]["containerRuntimeVersion"].partition(":")[0] for node in nodes}
         assert runtimes == {"containerd"}
@@ -233,10 +237,10 @@ class Life:
         self.press(words.delete)
         self._confirm(words.confirm, words.type_name, "e2e")
         self.row("e2e").get_by_role("link", name="e2e").click()
-        self._begin()
-        expect(page.locator(".page-head .status")).to_have_text(words.succeeded, timeout=MIGRATED)
+        self._begin("Delete")
+        # The operation goes with its cluster.
         self.menu(words.clusters)
-        expect(page.get_by_text(words.none)).to_be_visible()
+        expect(page.get_by_text(words.none)).to_be_visible(timeout=MIGRATED)
         for found in self.world.lab.machines:
             self.menu(words.machines)
             self.row(found.name).get_by_role("link", name=found.name).click()

@@ -79,10 +79,11 @@ class StageRuntime:
             await ledger.write_note(host, _NOTE, {"restart": "due"})
         for path, (content, mode) in files.items():
             await before.save(host, left, path)
-            await host.write(path, content, mode=mode)
+            # The copies above are the way back of this change; the ledger is that of the machine, when it leaves.
+            await ledger.put(host, path, content, mode=mode)
         if edited is not None:
             await _try_out(host, runtime, edited)
-            await host.write(runtime.config, edited)
+            await ledger.put(host, runtime.config, edited)
         await host.run(["systemctl", "daemon-reload"])
         try:
             await (_stage_docker(scope) if runtime is DOCKER else _stage_containerd(scope))
