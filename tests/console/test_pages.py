@@ -246,7 +246,7 @@ def test_who_may_see_one_namespace_only_names_it(visitor: Visitor, shop: Site) -
     assert done.status_code == 201
     visit = visitor(shop)
     visit.sign_in(shop.nobody, path="/foundations")
-    visit.page.get_by_label("Namespace").fill("team-a")
+    visit.page.get_by_role("textbox", name="Namespace").fill("team-a")
     visit.page.keyboard.press("Enter")
     expect(visit.page.get_by_text("There is no Foundation yet.")).to_be_visible()
     visit.page.get_by_role("link", name="Clusters").click()

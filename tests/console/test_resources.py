@@ -318,6 +318,6 @@ def test_the_editor_offers_the_fields_that_the_cluster_describes(visitor: Visito
     offer = visit.page.locator(".cm-tooltip-autocomplete")
     expect(offer).to_contain_text("progressDeadlineSeconds")
     expect(visit.page.locator(".cm-completionInfo")).to_contain_text("maximum time in seconds")
-    visit.page.keyboard.press("Enter")
+    offer.get_by_text("progressDeadlineSeconds").click()
     expect(visit.page.get_by_role("textbox", name="YAML")).to_contain_text("progressDeadlineSeconds:")
     assert visit.said_badly() == []
