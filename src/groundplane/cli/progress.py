@@ -104,12 +104,13 @@ def changes(old: Operation | None, new: Operation, now: datetime) -> list[str]:
 def trouble(operation: Operation, now: datetime) -> list[str]:
     """Return what went wrong, whole: each failed step with its message, then conditions that say why."""
     failed = [(row, status) for row, status in _with_status(operation, now) if row.state == "Failed"]
-    lines = []
+    told, lines = failed, []
     if failed and operation.status.phase in FINAL_PHASES and any(step.unit for step in operation.spec.plan.steps):
         # What became of the nodes decides what is to be done now; the outcome says it of each, with the first cause.
         lines.append(operation.status.progress)
-        failed.remove(min(failed, key=lambda one: one[1].finished_at))
-    lines += [f"{row.title} on {row.machine} failed: {row.message or 'no reason was given'}" for row, _ in failed]
+        first = min(failed, key=lambda one: one[1].finished_at)
+        told = [one for one in failed if one is not first]
+    lines += [f"{row.title} on {row.machine} failed: {row.message or 'no reason was given'}" for row, _ in told]
     if operation.status.phase in {"Failed", "Stale", "Cancelled"} and not failed:
         # That nobody approved it is no reason, and its advice is void: it has ended.
         lines.extend(unmet(c for c in operation.status.conditions if c.type != "Approved"))

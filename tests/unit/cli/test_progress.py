@@ -119,7 +119,12 @@ def test_what_became_of_the_nodes_is_said_with_the_cause_once() -> None:
     failed = replace(
         failed,
         spec=replace(failed.spec, plan=replace(failed.spec.plan, steps=units)),
-        status=replace(failed.status, progress=told),
+        # The outcome is the message of the condition, too.
+        status=replace(
+            failed.status,
+            progress=told,
+            conditions=[Condition(type="Complete", status="False", reason="Failed", message=told)],
+        ),
     )
     assert progress.trouble(failed, NOW) == [told]
     other = replace(FAILED, name="init/shop-1", message="no room", finished_at="2026-11-22T12:01:30Z")
