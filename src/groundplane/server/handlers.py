@@ -101,6 +101,7 @@ async def get_many(incoming: Incoming) -> Response | Stream:
 
 
 def listed(incoming: Incoming, call: Call, wanted: Form, found: listing.Listing) -> bytes | Json:
+    """Return a list in the form that the caller accepts."""
     resource = call.resource
     if wanted == "object":
         # The stored bytes go out as they are; only the envelope is made here.
@@ -242,6 +243,7 @@ async def patch(incoming: Incoming) -> Response:
 
 
 async def delete_options(incoming: Incoming) -> DeleteOptions:
+    """Return how a deletion is meant: from the body, or else the query."""
     raw = await incoming.body()
     body: Any = None
     if raw:

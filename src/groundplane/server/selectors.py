@@ -208,21 +208,21 @@ def _unescaped(value: str) -> str:
     return _ESCAPE.sub(r"\1", value)
 
 
-def only_name(fields: str, known: Mapping[str, Callable[[Json], str]]) -> str:
-    """Return the one name that a field selector lets through, "" when it does not say."""
-    terms = parse_fields(fields, known)
-    return next((value for field, equal, value in terms if field == "metadata.name" and equal), "")
-
-
 def build(labels: str, fields: str, known: Mapping[str, Callable[[Json], str]]) -> Predicate | None:
     """Return the predicate of both selectors, or None when everything matches."""
+    return select(labels, fields, known)[0]
+
+
+def select(labels: str, fields: str, known: Mapping[str, Callable[[Json], str]]) -> tuple[Predicate | None, str]:
+    """Return the predicate as `build` does, and the one name that the selectors let through, "" when there is none."""
     requirements = parse_labels(labels)
     terms = parse_fields(fields, known)
+    name = next((value for field, equal, value in terms if field == "metadata.name" and equal), "")
     if not requirements and not terms:
-        return None
+        return None, name
 
     def matches(obj: Json) -> bool:
         given = obj["metadata"].get("labels") or {}
         return all(r.holds(given) for r in requirements) and all((known[f](obj) == v) is e for f, e, v in terms)
 
-    return matches
+    return matches, name

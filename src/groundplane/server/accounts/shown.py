@@ -14,22 +14,14 @@ from groundplane.store.contract import Entry
 
 from .. import handlers, meta
 from ..http import Incoming, answer
-from ..login import Logins
 from ..negotiation import JSON, YAML, form
 from ..service import Call, prepare
-from ..status import Json, bad_request, conflict, no_such_path
+from ..status import Json, bad_request, conflict
 from ..verbs.delete import success
 from ..verbs.listing import Listing, parse_options
 
 BODIES = (JSON, YAML)
 _IDS = UUID("6f0c0f6e-95a6-4f4e-9d0c-5f2c8f1f7a11")
-
-
-def logins_of(incoming: Incoming) -> Logins:
-    """Return what the server signs people in with; 404 when it signs in nobody."""
-    if incoming.server.logins is None:
-        raise no_such_path()
-    return incoming.server.logins
 
 
 def shown(call: Call, name: str, created: str, spec: Json, status: Json) -> Json:

@@ -12,10 +12,11 @@ from groundplane.base.clock import rfc3339
 from ..access.token_request import check_seconds
 from ..authn.tokens import NoSuchToken, Record, Tokens, new_token, token_hash
 from ..http import Incoming
+from ..login import logins_of
 from ..service import Call
 from ..status import Json
 from .giving import require_to_give
-from .shown import answer_gone, answer_list, answer_one, is_to_go, last_used, logins_of, shown, wanted
+from .shown import answer_gone, answer_list, answer_one, is_to_go, last_used, shown, wanted
 
 _MONTH = 720 * 3600
 

@@ -13,11 +13,11 @@ from groundplane.api.cause import Cause
 
 from ..authn.passwords import Account, NoSuchUser, TooBusy, UserChanged, UserExists, password_problem
 from ..http import Incoming, answer
-from ..login import Logins
+from ..login import Logins, logins_of
 from ..service import Call
 from ..status import Json, StatusError, already_exists, bad_request, conflict, invalid
 from .giving import require_to_give
-from .shown import BODIES, answer_gone, answer_list, answer_one, is_to_go, last_used, logins_of, shown, wanted
+from .shown import BODIES, answer_gone, answer_list, answer_one, is_to_go, last_used, shown, wanted
 
 T = TypeVar("T")
 

@@ -98,14 +98,21 @@ class RotatingFile:
 
     def _prune(self) -> None:
         self._pruned = self._now()
-        # The time in the names sorts as it passes.
-        begin, end = f"{self._path.stem}-", self._path.suffix
-        old = [name for name in os.listdir(self._path.parent) if name.startswith(begin) and name.endswith(end)]
         oldest = (self._pruned - timedelta(days=self._rotation.days)).timestamp()
-        for number, name in enumerate(sorted(old, reverse=True)):
-            path = self._path.with_name(name)
+        for number, path in enumerate(turned_over(self._path)):
             if number >= self._rotation.files or path.stat().st_mtime < oldest:
                 path.unlink()
+
+
+def turned_over(path: Path) -> list[Path]:
+    """Return the files that a file was before, the newest first: the time in their names sorts as it passes."""
+    begin = f"{path.stem}-"
+    names = os.listdir(path.parent) if path.parent.is_dir() else []
+    return [
+        path.with_name(one)
+        for one in sorted(names, reverse=True)
+        if one.startswith(begin) and one.endswith(path.suffix)
+    ]
 
 
 class AuditLog:

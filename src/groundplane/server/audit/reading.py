@@ -20,6 +20,7 @@ from groundplane.base.clock import parse_rfc3339
 from groundplane.base.errors import Refused
 
 from ..status import Json
+from .log import turned_over
 
 _BLOCK = 256 * 1024
 _MOST_OF_LINE = 32 * 1024 * 1024
@@ -138,23 +139,18 @@ def _files(path: Path) -> Iterator[int]:
         handle = os.open(path, os.O_RDONLY)
         current = os.fstat(handle).st_ino
         yield handle
-    for older in _turned_over(path, current):
+    for older in _older(path, current):
         with suppress(FileNotFoundError):
             yield os.open(older, os.O_RDONLY)
 
 
-def _turned_over(path: Path, current: int) -> list[Path]:
+def _older(path: Path, current: int) -> list[Path]:
     """Return the files that are older than the one with this inode, the newest first.
 
     That one may have been turned over since it was opened, and others after it: they are none of its past.
     """
-    if not path.parent.is_dir():
-        return []
-    begin = f"{path.stem}-"
-    names = (one for one in path.parent.iterdir() if one.name.startswith(begin) and one.suffix == path.suffix)
-    # The time in the names sorts as it passes.
     older: list[Path] = []
-    for one in sorted(names):
+    for one in reversed(turned_over(path)):
         with suppress(FileNotFoundError):
             if one.stat().st_ino == current:
                 break

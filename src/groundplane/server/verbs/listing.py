@@ -80,8 +80,8 @@ def parse_watch_options(call: Call, query: Mapping[str, str]) -> ListOptions:
 
 def _options(call: Call, query: Mapping[str, str]) -> ListOptions:
     resource = call.resource
-    fields = query.get("fieldSelector", "")
-    matches = selectors.build(query.get("labelSelector", ""), fields, resource.fields)
+    labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
+    matches, name = selectors.select(labels, fields, resource.fields)
     token, text = query.get("continue", ""), query.get("resourceVersion", "")
     if token:
         _read_token(token, call)
@@ -89,7 +89,6 @@ def _options(call: Call, query: Mapping[str, str]) -> ListOptions:
             raise bad_request("specifying resource version is not allowed when using continue")
     asked = revision(text)
     number(query, "timeoutSeconds")
-    name = selectors.only_name(fields, resource.fields)
     return ListOptions(matches, name, number(query, "limit"), token, asked, query.get("resourceVersionMatch", ""))
 
 
