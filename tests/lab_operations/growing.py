@@ -138,6 +138,14 @@ class Site:
         async with KubernetesDoor(self.record.kubeconfig) as door:
             return {node.name: node.ready for node in (await observe(door)).nodes}
 
+    async def settles(self) -> None:
+        """Wait until every node is Ready: a machine that starts is reached before its kubelet tells so."""
+
+        async def missing() -> str:
+            return ", ".join(name for name, ready in (await self.nodes()).items() if not ready)
+
+        await wait_until(missing, what="every node Ready", seconds=60, clock=SystemClock(), interval=0.3)
+
 
 @dataclass
 class Client:

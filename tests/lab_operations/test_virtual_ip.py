@@ -101,6 +101,7 @@ async def a_machine_fails(here: Site, busy: Client, name: str) -> str:
     start(here.lab, name)
     execute(here.lab, name, ["sh", "-c", f"until {SCRIPT}; do sleep 0.3; done"])
     await busy.goes_on()
+    await here.settles()
     assert await holders(here, ONE, TWO, THREE) == [now]
     return now
 
