@@ -54,6 +54,9 @@ def test_a_session_that_ends_leads_to_the_sign_in_and_back_to_where_one_was(visi
     visit = visitor(site)
     visit.sign_in(path="/machines")
     expect(visit.page.get_by_role("heading", name="Machines")).to_be_visible()
+    # What was asked with the session has been answered: the rights, on which these two depend.
+    for name in ("Users and tokens", "Add machines"):
+        expect(visit.page.get_by_role("link", name=name)).to_be_visible()
     visit.context.clear_cookies()
     visit.page.get_by_role("link", name="Clusters").click()
     expect(visit.page.get_by_role("heading", name="Sign in to Groundplane")).to_be_visible()

@@ -68,7 +68,8 @@ export function Table<T>({
     const next = new URLSearchParams(parameters);
     if (value) next.set(name, value);
     else next.delete(name);
-    setParameters(next, { replace: true });
+    // At once: a field whose value is in the address would lose what is typed before it is there.
+    setParameters(next, { replace: true, flushSync: true });
   };
   return (
     <>
