@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { stays } from '../src/api/pods';
-import { BadLine, labelLines, labelPatch, labelsOf, taintLines, taintsOf } from '../src/pages/pairs';
+import { BadLine } from '../src/api/written';
+import { labelLines, labelPatch, labelsOf, taintLines, taintsOf } from '../src/pages/pairs';
 
 test('labels are read and written one for each line', () => {
   const labels = labelsOf('zone=a\n\n ssd \n');

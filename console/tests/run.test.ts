@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { BadWindow, beginning, runWishOf, underWay, windowsOf } from '../src/pages/run';
+import { BadLine } from '../src/api/written';
+import { beginning, runWishOf, underWay, windowsOf } from '../src/pages/run';
 
 test('windows are read as they are written, and back', () => {
   const windows = windowsOf('sat,Sunday 22:00 4h Europe/Berlin\n\n 1:30 45m');
@@ -11,7 +12,7 @@ test('windows are read as they are written, and back', () => {
 });
 
 test.each(['whenever', 'Sat 22:00', 'Someday 22:00 4h', '22 4h'])('%s is no window', (line) => {
-  expect(() => windowsOf(line)).toThrow(BadWindow);
+  expect(() => windowsOf(line)).toThrow(BadLine);
 });
 
 test('a run begins with its first wave not approved', () => {

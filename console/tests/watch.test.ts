@@ -127,7 +127,7 @@ test('a list is asked for as a table without managed fields, or by the name of t
   const rows = new LiveList('/x', 'table');
   rows.subscribe(() => undefined);
   expect(await names(rows)).toEqual(['a']);
-  const one = new LiveList('/x', 'objects', 'metadata.name=a');
+  const one = new LiveList('/x?fieldSelector=metadata.name%3Da');
   one.subscribe(() => undefined);
   expect(await names(one)).toEqual(['a']);
   expect(asked.filter((path) => !path.includes('watch'))).toEqual([

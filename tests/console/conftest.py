@@ -20,6 +20,7 @@ from support.running import running_server
 
 CONSOLE = Path(__file__).parents[2] / "console"
 OURS = "/apis/groundplane.dev/v1alpha1/namespaces/default"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
 # A browser calls every refusal an error: there is no session yet, what is typed is not right yet, and Kubernetes v1.20
 # describes its kinds in the older of two ways. Chromium gives up requests when another test makes a network.
 EXPECTED = (
@@ -55,6 +56,20 @@ class Site:
 
     def path(self, plural: str, name: str) -> str:
         return f"{OURS}/{plural}/{name}"
+
+    def grant(self, role: str, *, user: str = "", group: str = "", namespace: str = "", name: str = "granted") -> None:
+        """Bind a ClusterRole to a user or a group, in one namespace or in all."""
+        where, kind = (f"/namespaces/{namespace}", "RoleBinding") if namespace else ("", "ClusterRoleBinding")
+        of = {"kind": "User", "name": user} if user else {"kind": "Group", "name": group}
+        body = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", **of}],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        }
+        done = self.http.post(f"{RBAC}{where}/{kind.lower()}s", json=body)
+        assert done.status_code == 201, done.text
 
 
 @dataclass

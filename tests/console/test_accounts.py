@@ -10,12 +10,11 @@ import httpx2
 import pytest
 from playwright.sync_api import Locator, expect
 
-from .conftest import Site, Visit, Visitor, served
+from .conftest import RBAC, Site, Visit, Visitor, served
 from .fleet import HOSTILE
 from .test_pages import violations
 
 API = "/apis/access.groundplane.dev/v1alpha1"
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
 PASSWORD = "correct horse battery"
 OTHER = "staple in the stable"
 # Of a name: neither spaces nor slashes.
@@ -182,20 +181,7 @@ def bind(site: Site, name: str, rules: list[dict[str, Any]]) -> None:
     head = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": name}}
     done = site.http.post(f"{RBAC}/clusterroles", json={**head, "kind": "ClusterRole", "rules": rules})
     assert done.status_code == 201, done.text
-    grant(site, name, name, "")
-
-
-def grant(site: Site, user: str, role: str, namespace: str) -> None:
-    where, kind = (f"/namespaces/{namespace}", "RoleBinding") if namespace else ("", "ClusterRoleBinding")
-    body = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": kind,
-        "metadata": {"name": f"{user}-{role}"},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}],
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-    }
-    done = site.http.post(f"{RBAC}{where}/{kind.lower()}s", json=body)
-    assert done.status_code == 201, done.text
+    site.grant(name, user=name, name=name)
 
 
 def test_the_audit_log_is_read_newest_first_chosen_and_opened(visitor: Visitor, office: Site) -> None:
@@ -284,7 +270,7 @@ def test_names_with_markup_are_text_and_can_be_acted_on(visitor: Visitor, office
 def test_who_may_not_sees_no_such_page_and_the_api_refuses_it_too(visitor: Visitor, office: Site, where: str) -> None:
     # All rights in one namespace are none to what is in no namespace.
     user, role = ("tenant", "cluster-admin") if where else ("viewer", "view")
-    grant(office, user, role, where)
+    office.grant(role, user=user, namespace=where, name=f"{user}-{role}")
     token = add_token(office, user)
     visit = visitor(office)
     visit.sign_in(token, path="/clusters")

@@ -269,15 +269,7 @@ def test_releases_that_have_ended_say_so(visitor: Visitor, works: Site) -> None:
 def test_a_viewer_is_offered_nothing_of_this(visitor: Visitor, works: Site) -> None:
     works.make("clusters", fleet.made("shown"))
     works.make("machines", fleet.machine("shown", "198.18.22.4"))
-    binding: dict[str, Any] = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "viewer"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "nobody"}],
-    }
-    path = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings"
-    assert works.http.post(path, json=binding).status_code == 201
+    works.grant("view", user="nobody", namespace="default")
     visit = visitor(works)
     visit.open()
     visit.page.evaluate("localStorage.setItem('groundplane.namespace', 'default')")

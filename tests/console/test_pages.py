@@ -11,7 +11,7 @@ import yaml
 from playwright.sync_api import Page, expect
 
 from . import fleet
-from .conftest import CONSOLE, Site, Visitor, served
+from .conftest import CONSOLE, RBAC, Site, Visitor, served
 
 AXE = CONSOLE / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = {
@@ -204,18 +204,10 @@ def test_a_cluster_is_deleted_when_its_name_was_typed(visitor: Visitor, shop: Si
 
 
 def test_a_viewer_sees_no_button_that_would_be_refused_and_the_api_refuses_it_too(visitor: Visitor, shop: Site) -> None:
-    binding: dict[str, Any] = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "viewer"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "nobody"}],
-    }
     visit = visitor(shop)
     visit.sign_in(shop.nobody, path="/clusters")
     expect(visit.page.get_by_text("You may not see all clusters.")).to_be_visible()
-    done = shop.http.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", json=binding)
-    assert done.status_code == 201
+    shop.grant("view", user="nobody")
     visit.open("/operations/default/shop-change")
     heading(visit.page, "shop-change")
     expect(visit.page.get_by_role("button", name="Approve")).to_have_count(0)
@@ -237,15 +229,7 @@ def test_a_viewer_sees_no_button_that_would_be_refused_and_the_api_refuses_it_to
 
 def test_who_may_see_one_namespace_only_names_it(visitor: Visitor, shop: Site) -> None:
     shop.http.post("/api/v1/namespaces", json={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team-a"}})
-    binding: dict[str, Any] = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "tenant"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
-        "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:authenticated"}],
-    }
-    done = shop.http.post("/apis/rbac.authorization.k8s.io/v1/namespaces/team-a/rolebindings", json=binding)
-    assert done.status_code == 201
+    shop.grant("admin", group="system:authenticated", namespace="team-a")
     visit = visitor(shop)
     visit.sign_in(shop.nobody, path="/foundations")
     visit.page.get_by_role("textbox", name="Namespace").fill("team-a")
@@ -257,15 +241,8 @@ def test_who_may_see_one_namespace_only_names_it(visitor: Visitor, shop: Site) -
 
 
 def test_who_may_do_what_here_is_shown_and_changed_as_any_other_object(visitor: Visitor, shop: Site) -> None:
-    binding: dict[str, Any] = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "ops"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-        "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "ops"}],
-    }
-    bindings = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings"
-    assert shop.http.post(bindings, json=binding).status_code == 201
+    bindings = f"{RBAC}/namespaces/default/rolebindings"
+    shop.grant("view", group="ops", namespace="default", name="ops")
     visit = visitor(shop)
     visit.sign_in()
     visit.page.get_by_role("link", name="Access and objects").click()

@@ -5,6 +5,7 @@ import type { UseQueryResult } from '@tanstack/react-query';
 import { json, send } from './http';
 import type { Obj } from './resources';
 import { useRights } from './session';
+import { linesOf } from './written';
 
 const GROUP = 'access.groundplane.dev';
 const VERSION = `${GROUP}/v1alpha1`;
@@ -57,12 +58,5 @@ export async function setPassword(name: string, password: string): Promise<void>
 
 /** The names in a text, one in each line; each once. */
 export function groupsOf(given: string): string[] {
-  return [
-    ...new Set(
-      given
-        .split('\n')
-        .map((one) => one.trim())
-        .filter(Boolean),
-    ),
-  ];
+  return [...new Set(linesOf(given))];
 }

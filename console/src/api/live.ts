@@ -2,6 +2,7 @@
 // going back shows what was there.
 
 import { useMemo, useSyncExternalStore } from 'react';
+import { selected } from './member';
 import type { Obj, Resource } from './resources';
 import { keyOf, listPath } from './resources';
 import type { Snapshot, TableColumn, TableRow } from './watch';
@@ -21,12 +22,12 @@ function tellLists(): void {
   });
 }
 
-function liveList<T extends Obj>(path: string, form: 'objects' | 'table' = 'objects', fields = ''): LiveList<T> {
-  const key = `${form} ${path} ${fields}`;
+function liveList<T extends Obj>(path: string, form: 'objects' | 'table' = 'objects'): LiveList<T> {
+  const key = `${form} ${path}`;
   let list = lists.get(key);
   if (!list) {
     tellLists();
-    list = new LiveList<Obj>(path, form, fields);
+    list = new LiveList<Obj>(path, form);
     list.setSeen(seen());
     lists.set(key, list);
   }
@@ -40,8 +41,7 @@ export function forgetLists(): void {
 
 /** All objects of a resource that the user may see, as they are now: for a kind of which there are few. */
 export function useLive<T extends Obj>(resource: Resource<T>, namespace = ''): Snapshot<T> {
-  const list = liveList<T>(listPath(resource, namespace));
-  return useSyncExternalStore(list.subscribe, list.read);
+  return useLiveAt<T>(listPath(resource, namespace));
 }
 
 /** All objects at a path, as the rows of the server's own table. */
@@ -78,7 +78,6 @@ export function useOne<T extends Obj>(
   namespace: string,
   name: string,
 ): Snapshot<T> & { item: T | undefined } {
-  const list = liveList<T>(listPath(resource, namespace), 'objects', `metadata.name=${name}`);
-  const found = useSyncExternalStore(list.subscribe, list.read);
+  const found = useLiveAt<T>(selected(listPath(resource, namespace), { fieldSelector: `metadata.name=${name}` }));
   return { ...found, item: found.items.find((item) => keyOf(item) === `${namespace}/${name}`) };
 }

@@ -5,7 +5,7 @@ import { itemPath, kindPath, selected } from './member';
 import type { Obj } from './resources';
 import { nameOf, namespaceOf } from './resources';
 
-const PODS = { group: '', version: 'v1', plural: 'pods' };
+export const PODS = { group: '', version: 'v1', plural: 'pods' };
 export const NODES = { group: '', version: 'v1', plural: 'nodes' };
 
 export interface Node extends Obj {

@@ -63,8 +63,6 @@ export class LiveList<T extends Obj> {
   constructor(
     private readonly path: string,
     private readonly form: 'objects' | 'table' = 'objects',
-    /** A field selector; "" for all. */
-    private readonly fields = '',
   ) {}
 
   readonly read = (): Snapshot<T> => this.snapshot;
@@ -161,7 +159,6 @@ export class LiveList<T extends Obj> {
 
   private address(asked: Record<string, string>): string {
     const query = new URLSearchParams(asked);
-    if (this.fields) query.set('fieldSelector', this.fields);
     // They are most of what is known of an object beside its cells, and are never shown.
     if (this.form === 'table') query.set('omitManagedFields', 'true');
     if (query.size === 0) return this.path;

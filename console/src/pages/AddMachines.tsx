@@ -7,8 +7,9 @@ import type { Cause } from '../api/http';
 import { json } from '../api/http';
 import type { Machine } from '../api/kinds';
 import { MACHINES, listPath, nameOf } from '../api/resources';
+import { wordsOf } from '../api/written';
 import { Button } from '../parts/Button';
-import { TextField, useDryRun, wrongWith } from '../parts/Form';
+import { TextField, fieldsOf, useDryRun, wrongWith } from '../parts/Form';
 import type { Login } from '../parts/Login';
 import { LoginFields, firstLogin, keepLogin, sshOf } from '../parts/Login';
 import { ErrorLine } from '../parts/Notice';
@@ -103,9 +104,9 @@ interface WhichProps {
 function WhichMachines({ wanted, change, machines, causes }: WhichProps): ReactNode {
   const text = useText();
   const words = text.addMachines;
-  const set = (field: 'addresses' | 'prefix' | 'namespace') => (value: string) => {
-    change({ ...wanted, [field]: value });
-  };
+  const field = fieldsOf(wanted, (part) => {
+    change({ ...wanted, ...part });
+  });
   return (
     <Panel title={words.which}>
       <TextField
@@ -113,19 +114,17 @@ function WhichMachines({ wanted, change, machines, causes }: WhichProps): ReactN
         help={words.addressesHelp}
         lines={5}
         required
-        value={wanted.addresses}
-        change={set('addresses')}
+        {...field('addresses')}
         wrong={wrongWith(causes, 'spec.address')}
       />
       <TextField
         label={words.prefix}
         help={words.prefixHelp}
-        value={wanted.prefix}
-        change={set('prefix')}
+        {...field('prefix')}
         required
         wrong={wrongWith(causes, 'metadata.name')}
       />
-      <TextField label={text.columns.namespace} value={wanted.namespace} change={set('namespace')} required />
+      <TextField label={text.columns.namespace} {...field('namespace')} required />
       <p role="status">{words.preview(machines.map((machine) => `${nameOf(machine)} (${machine.spec.address})`))}</p>
     </Panel>
   );
@@ -133,7 +132,7 @@ function WhichMachines({ wanted, change, machines, causes }: WhichProps): ReactN
 
 /** The addresses that were given, one for each line, comma, semicolon or space; each once. */
 export function addressesOf(given: string): string[] {
-  return [...new Set(given.split(/[\s,;]+/).filter(Boolean))];
+  return [...new Set(wordsOf(given))];
 }
 
 export type WantedMachine = Machine & { spec: { address: string } };

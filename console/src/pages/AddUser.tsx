@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import { groupsOf, keyOfAll, make, pathOf, userOf } from '../api/accounts';
 import { Button } from '../parts/Button';
-import { TextField, useDryRun, wrongWith } from '../parts/Form';
+import { TextField, fieldsOf, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { useAttempt } from '../parts/attempt';
@@ -22,9 +22,9 @@ export function AddUser(): ReactNode {
   const { busy, error, run } = useAttempt();
   const wanted = userOf(fields.name, passwords.password, groupsOf(fields.groups));
   const causes = useDryRun(pathOf('users'), wanted);
-  const set = (field: keyof typeof fields) => (value: string) => {
-    setFields({ ...fields, [field]: value });
-  };
+  const field = fieldsOf(fields, (part) => {
+    setFields({ ...fields, ...part });
+  });
   // What is not filled in yet is not wrong yet.
   const wrong = (field: string, value: string): string | undefined => (value ? wrongWith(causes, field) : undefined);
   const submit = async (): Promise<void> => {
@@ -45,12 +45,11 @@ export function AddUser(): ReactNode {
           <TextField
             label={words.name}
             help={words.nameHelp}
-            value={fields.name}
-            change={set('name')}
+            {...field('name')}
             required
             wrong={wrong('metadata.name', fields.name)}
           />
-          <GroupsField value={fields.groups} change={set('groups')} causes={causes} />
+          <GroupsField {...field('groups')} causes={causes} />
           <PasswordFields value={passwords} change={setPasswords} wrong={wrong('spec.password', passwords.password)} />
         </Panel>
         {error && <ErrorLine error={error} />}

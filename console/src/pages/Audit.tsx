@@ -1,13 +1,14 @@
 // Who did what, and how it was answered: the audit log, newest first, with what is asked of it.
 
 import type { ReactNode } from 'react';
-import { Suspense, lazy, useEffect, useId, useRef, useState } from 'react';
+import { Suspense, lazy, useState } from 'react';
 import type { Event, Filters, Recorded } from '../api/audit';
 import { CHANGES, NO_FILTERS, useAudit } from '../api/audit';
 import { ApiError } from '../api/http';
 import { nameOf } from '../api/resources';
 import { Button } from '../parts/Button';
-import { Choice, TextField } from '../parts/Form';
+import { Dialog } from '../parts/Dialog';
+import { Choice, TextField, fieldsOf } from '../parts/Form';
 import { Loading, Notice } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import type { Column } from '../parts/Table';
@@ -38,11 +39,8 @@ export function Audit(): ReactNode {
 function FilterForm({ show }: { show: (filters: Filters) => void }): ReactNode {
   const words = useText().audit;
   const [filters, setFilters] = useState(NO_FILTERS);
-  const field = (name: keyof Filters) => ({
-    value: filters[name],
-    change: (value: string) => {
-      setFilters({ ...filters, [name]: value });
-    },
+  const field = fieldsOf(filters, (part) => {
+    setFilters({ ...filters, ...part });
   });
   const times = Object.entries(words.times).sort(([one], [other]) => Number(one) - Number(other));
   return (
@@ -165,14 +163,8 @@ export function whichOf({ objectRef }: Event): string {
 
 function Details({ of, close }: { of: Recorded; close: () => void }): ReactNode {
   const text = useText();
-  const dialog = useRef<HTMLDialogElement>(null);
-  const heading = useId();
-  useEffect(() => {
-    dialog.current?.showModal();
-  }, []);
   return (
-    <dialog ref={dialog} className="dialog dialog-wide" aria-labelledby={heading} onClose={close}>
-      <h2 id={heading}>{text.audit.event}</h2>
+    <Dialog title={text.audit.event} close={close} wide>
       <Suspense fallback={<Loading />}>
         <AsYaml of={of.event} label={text.audit.event} />
       </Suspense>
@@ -181,6 +173,6 @@ function Details({ of, close }: { of: Recorded; close: () => void }): ReactNode 
           {text.dialog.close}
         </Button>
       </div>
-    </dialog>
+    </Dialog>
   );
 }

@@ -20,7 +20,7 @@ import {
 } from '../api/resources';
 import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
-import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
+import { Choice, OtherCauses, TextField, fieldsOf, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
@@ -61,13 +61,7 @@ export function ChangeCluster({ cluster }: { cluster: Cluster }): ReactNode {
       >
         <Target cluster={cluster} wish={wish} change={change} causes={causes} />
         <Manner wish={wish} change={change} causes={causes} />
-        {causes
-          .filter(({ field }) => field === undefined)
-          .map(({ message }) => (
-            <p key={message} className="error-line" role="alert">
-              {message}
-            </p>
-          ))}
+        <OtherCauses causes={causes} known={['']} />
         {error && <ErrorLine error={error} />}
         <Button type="submit" theme="primary" loading={busy} disabled={!patch || causes.length > 0}>
           {words.submit}
@@ -128,6 +122,7 @@ interface FieldsProps {
 }
 
 function Target({ cluster, wish, change, causes }: FieldsProps & { cluster: Cluster }): ReactNode {
+  const field = fieldsOf(wish, change);
   const text = useText();
   const words = text.change;
   const namespace = namespaceOf(cluster);
@@ -140,10 +135,7 @@ function Target({ cluster, wish, change, causes }: FieldsProps & { cluster: Clus
       <Choice
         label={text.columns.foundation}
         help={imported ? words.foundationAdopted : words.foundationHelp}
-        value={wish.foundation}
-        change={(name) => {
-          change({ foundation: name });
-        }}
+        {...field('foundation')}
         wrong={wrongWith(causes, 'spec.foundationRef')}
         options={[
           { value: '', title: text.state.none },
@@ -154,10 +146,7 @@ function Target({ cluster, wish, change, causes }: FieldsProps & { cluster: Clus
       <Choice
         label={text.columns.runtime}
         help={takesDocker(version) ? words.runtimeHelp(cluster.status?.runtime ?? '') : words.noDocker(version)}
-        value={wish.runtime}
-        change={(runtime) => {
-          change({ runtime });
-        }}
+        {...field('runtime')}
         wrong={wrongWith(causes, 'spec.runtime')}
         options={[
           { value: '', title: words.asFoundation },
@@ -170,6 +159,7 @@ function Target({ cluster, wish, change, causes }: FieldsProps & { cluster: Clus
 }
 
 function Versions({ namespace, wish, change, causes }: FieldsProps & { namespace: string }): ReactNode {
+  const field = fieldsOf(wish, change);
   const text = useText();
   const words = text.change;
   const distributions = useLive(DISTRIBUTIONS, namespace).items;
@@ -181,10 +171,7 @@ function Versions({ namespace, wish, change, causes }: FieldsProps & { namespace
       <Choice
         label={text.columns.distribution}
         help={words.distributionHelp}
-        value={wish.distribution}
-        change={(name) => {
-          change({ distribution: name });
-        }}
+        {...field('distribution')}
         wrong={wrongWith(causes, 'spec.kubernetes.distribution')}
         options={[
           { value: '', title: words.asFoundation },
@@ -194,10 +181,7 @@ function Versions({ namespace, wish, change, causes }: FieldsProps & { namespace
       <Choice
         label={text.columns.version}
         help={words.versionHelp}
-        value={wish.version}
-        change={(version) => {
-          change({ version });
-        }}
+        {...field('version')}
         wrong={wrongWith(causes, 'spec.kubernetes.version')}
         options={[{ value: '', title: words.asFoundation }, ...versions.map((one) => ({ value: one, title: one }))]}
       />
@@ -206,6 +190,7 @@ function Versions({ namespace, wish, change, causes }: FieldsProps & { namespace
 }
 
 function Manner({ wish, change, causes }: FieldsProps): ReactNode {
+  const field = fieldsOf(wish, change);
   const text = useText();
   const words = text.change;
   return (
@@ -213,29 +198,20 @@ function Manner({ wish, change, causes }: FieldsProps): ReactNode {
       <TextField
         label={words.maxUnavailable}
         help={words.maxUnavailableHelp}
-        value={wish.maxUnavailable}
-        change={(maxUnavailable) => {
-          change({ maxUnavailable });
-        }}
+        {...field('maxUnavailable')}
         required
         wrong={wrongWith(causes, 'spec.change.maxUnavailable')}
       />
       <TextField
         label={words.drainTimeout}
         help={words.drainTimeoutHelp}
-        value={wish.drainTimeout}
-        change={(drainTimeout) => {
-          change({ drainTimeout });
-        }}
+        {...field('drainTimeout')}
         required
         wrong={wrongWith(causes, 'spec.change.drain.timeout')}
       />
       <Choice
         label={words.unmanagedPods}
-        value={wish.unmanagedPods}
-        change={(unmanagedPods) => {
-          change({ unmanagedPods });
-        }}
+        {...field('unmanagedPods')}
         options={[
           { value: 'Refuse', title: words.refusePods },
           { value: 'Delete', title: words.deletePods },
@@ -243,10 +219,7 @@ function Manner({ wish, change, causes }: FieldsProps): ReactNode {
       />
       <Choice
         label={text.createCluster.approval}
-        value={wish.approval}
-        change={(approval) => {
-          change({ approval });
-        }}
+        {...field('approval')}
         options={[
           { value: 'Manual', title: text.createCluster.manual },
           { value: 'Automatic', title: text.createCluster.automatic },

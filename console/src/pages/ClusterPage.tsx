@@ -74,6 +74,7 @@ export function ClusterPage(): ReactNode {
     return ready ? <Notice title={text.cluster.gone} /> : <Loading />;
   }
   const base = linkTo('clusters', namespace, name);
+  const tabs = tabsOf(item, can);
   return (
     <Page
       title={name}
@@ -84,23 +85,29 @@ export function ClusterPage(): ReactNode {
       {error && <Problem error={error} what={text.clusters.all} />}
       <Tabs
         label={text.cluster.tabs}
-        tabs={tabsOf(item, can).map((each) => ({
+        tabs={tabs.map((each) => ({
           to: each === 'overview' ? base : `${base}/${each}`,
           title: text.cluster[each],
           end: each === 'overview',
         }))}
       />
-      <Part cluster={item} tab={plural === undefined ? tab : 'resources'} />
+      <Part cluster={item} tabs={tabs} tab={plural === undefined ? tab : 'resources'} />
     </Page>
   );
 }
 
-function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
+interface PartProps {
+  cluster: Cluster;
+  /** The parts that there are; `tab` is the one that is asked for. */
+  tabs: TabName[];
+  tab: string;
+}
+
+function Part({ cluster, tabs, tab }: PartProps): ReactNode {
   const text = useText();
   const can = useRights(namespaceOf(cluster));
   const assessment = cluster.status?.assessment;
-  const shown = tabsOf(cluster, can).find((each) => each === tab);
-  switch (shown) {
+  switch (tabs.find((each) => each === tab)) {
     case 'overview':
       return <About cluster={cluster} />;
     case 'adopt':
@@ -113,7 +120,7 @@ function Part({ cluster, tab }: { cluster: Cluster; tab: string }): ReactNode {
       return (
         <DriftTable
           drift={assessment?.drift ?? []}
-          change={tabsOf(cluster, can).includes('change') ? `${addressOf(cluster)}/change` : ''}
+          change={tabs.includes('change') ? `${addressOf(cluster)}/change` : ''}
         />
       );
     case 'findings':

@@ -5,7 +5,6 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import { YAMLParseError, parse } from 'yaml';
-import type { Cause } from '../api/http';
 import { json } from '../api/http';
 import type { Cluster, Foundation } from '../api/kinds';
 import type { Cell } from '../api/live';
@@ -14,7 +13,7 @@ import type { Obj } from '../api/resources';
 import { CLUSTERS, FOUNDATIONS, MACHINES, keyOf, listPath, nameOf, namespaceOf, objectPath } from '../api/resources';
 import type { TableRow } from '../api/watch';
 import { Button } from '../parts/Button';
-import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
+import { Choice, OtherCauses, TextField, fieldsOf, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
@@ -22,6 +21,7 @@ import { useAttempt } from '../parts/attempt';
 import { linkTo } from '../parts/links';
 import { useChoices, useText } from '../text';
 import { room } from './cidr';
+import { isObject } from './kubeconfig';
 import { readyState } from './Machines';
 
 interface Wanted {
@@ -61,6 +61,9 @@ export function CreateCluster(): ReactNode {
   const words = text.createCluster;
   const { namespace: chosenNamespace } = useChoices();
   const [wanted, setWanted] = useState({ ...FIRST, namespace: chosenNamespace || 'default' });
+  const change = (part: Partial<Wanted>): void => {
+    setWanted({ ...wanted, ...part });
+  };
   const [roles, setRoles] = useState<Roles>({});
   const { busy, error, run } = useAttempt();
   const [made, setMade] = useState('');
@@ -89,15 +92,15 @@ export function CreateCluster(): ReactNode {
           void run(submit);
         }}
       >
-        <Basics wanted={wanted} change={setWanted} wrong={(field) => wrongWith(causes, field)} />
-        <Network wanted={wanted} change={setWanted} wrong={(field) => wrongWith(causes, field)} />
+        <Basics wanted={wanted} change={change} wrong={(field) => wrongWith(causes, field)} />
+        <Network wanted={wanted} change={change} wrong={(field) => wrongWith(causes, field)} />
         <Panel title={text.machines.title}>
           <MachineRoles machines={free} cell={cell} roles={roles} change={setRoles} />
         </Panel>
-        <More wanted={wanted} change={setWanted} />
-        <Others causes={causes} />
+        <More wanted={wanted} change={change} />
+        <OtherCauses causes={causes} known={FIELDS} />
         {error && <ErrorLine error={error} />}
-        <Approval wanted={wanted} change={setWanted} />
+        <Approval wanted={wanted} change={change} />
         <p role="status">{words.sum(controlPlanes, chosen.length - controlPlanes)}</p>
         <Button
           type="submit"
@@ -115,16 +118,14 @@ export function CreateCluster(): ReactNode {
 /** What the form has no field for: components, add-ons, escape hatches of kubeadm, exceptions. */
 function More({ wanted, change }: Pick<PartProps, 'wanted' | 'change'>): ReactNode {
   const words = useText().createCluster;
+  const field = fieldsOf(wanted, change);
   return (
     <Panel title={words.more}>
       <TextField
         label={words.moreYaml}
         help={words.moreHelp}
         lines={4}
-        value={wanted.more}
-        change={(more) => {
-          change({ ...wanted, more });
-        }}
+        {...field('more')}
         wrong={moreOf(wanted.more) === null ? words.moreWrong : undefined}
       />
     </Panel>
@@ -140,26 +141,12 @@ const FIELDS = [
   'spec.controlPlane',
 ];
 
-/** What is wrong with the whole, or with what the form has no field for. */
-function Others({ causes }: { causes: Cause[] }): ReactNode {
-  return causes
-    .filter(({ field = '' }) => !FIELDS.some((known) => field.startsWith(known)))
-    .map(({ field = '', message }) => (
-      <p key={`${field}${message ?? ''}`} className="error-line" role="alert">
-        {[field, message].filter(Boolean).join(': ')}
-      </p>
-    ));
-}
-
 function Approval({ wanted, change }: Pick<PartProps, 'wanted' | 'change'>): ReactNode {
   const words = useText().createCluster;
   return (
     <Choice
       label={words.approval}
-      value={wanted.approval}
-      change={(approval) => {
-        change({ ...wanted, approval: approval as Wanted['approval'] });
-      }}
+      {...fieldsOf(wanted, change)('approval')}
       options={[
         { value: 'Manual', title: words.manual },
         { value: 'Automatic', title: words.automatic },
@@ -178,7 +165,7 @@ async function join(machine: Obj, cluster: string, roles: Roles): Promise<void> 
 
 interface PartProps {
   wanted: Wanted;
-  change: (wanted: Wanted) => void;
+  change: (part: Partial<Wanted>) => void;
   wrong: (field: string) => string | undefined;
 }
 
@@ -187,24 +174,15 @@ function Basics({ wanted, change, wrong }: PartProps): ReactNode {
   const words = text.createCluster;
   const foundations = useLive(FOUNDATIONS).items.filter((one) => namespaceOf(one) === wanted.namespace);
   const foundation = foundations.find((one) => nameOf(one) === wanted.foundation);
-  const set = (field: keyof Wanted) => (value: string) => {
-    change({ ...wanted, [field]: value });
-  };
+  const field = fieldsOf(wanted, change);
   return (
     <Panel title={words.basics}>
-      <TextField
-        label={text.columns.name}
-        value={wanted.name}
-        change={set('name')}
-        required
-        wrong={wrong('metadata.name')}
-      />
-      <TextField label={text.columns.namespace} value={wanted.namespace} change={set('namespace')} required />
+      <TextField label={text.columns.name} {...field('name')} required wrong={wrong('metadata.name')} />
+      <TextField label={text.columns.namespace} {...field('namespace')} required />
       <Choice
         label={text.columns.foundation}
         help={foundation ? words.foundationSays(says(foundation)) : words.foundationHelp}
-        value={wanted.foundation}
-        change={set('foundation')}
+        {...field('foundation')}
         wrong={wrong('spec.foundationRef')}
         options={[
           { value: '', title: text.state.none },
@@ -215,15 +193,13 @@ function Basics({ wanted, change, wrong }: PartProps): ReactNode {
         label={text.columns.version}
         help={words.versionHelp}
         placeholder={foundation?.spec?.kubernetes?.version ?? ''}
-        value={wanted.version}
-        change={set('version')}
+        {...field('version')}
         wrong={wrong('spec.kubernetes.version')}
       />
       <Choice
         label={text.columns.runtime}
         help={words.runtimeHelp}
-        value={wanted.runtime}
-        change={set('runtime')}
+        {...field('runtime')}
         wrong={wrong('spec.runtime')}
         options={[
           { value: '', title: words.asFoundation(foundation?.spec?.runtime?.name ?? 'containerd') },
@@ -243,9 +219,7 @@ function says(foundation: Foundation): string {
 function Network({ wanted, change, wrong }: PartProps): ReactNode {
   const text = useText();
   const words = text.createCluster;
-  const set = (field: keyof Wanted) => (value: string) => {
-    change({ ...wanted, [field]: value });
-  };
+  const field = fieldsOf(wanted, change);
   const pods = room(wanted.podCIDR);
   const services = room(wanted.serviceCIDR);
   return (
@@ -253,24 +227,21 @@ function Network({ wanted, change, wrong }: PartProps): ReactNode {
       <TextField
         label={words.podCIDR}
         help={pods === null ? words.cidrWrong : words.podRoom(Math.floor(pods / 256))}
-        value={wanted.podCIDR}
-        change={set('podCIDR')}
+        {...field('podCIDR')}
         required
         wrong={wrong('spec.network.podCIDR')}
       />
       <TextField
         label={words.serviceCIDR}
         help={services === null ? words.cidrWrong : words.serviceRoom(services)}
-        value={wanted.serviceCIDR}
-        change={set('serviceCIDR')}
+        {...field('serviceCIDR')}
         required
         wrong={wrong('spec.network.serviceCIDR')}
       />
       <Choice
         label={words.endpoint}
         help={words.endpointHelp[wanted.provider]}
-        value={wanted.provider}
-        change={set('provider')}
+        {...field('provider')}
         wrong={wrong('spec.controlPlane.endpoint.provider')}
         options={[
           { value: 'None', title: words.endpointNone },
@@ -279,13 +250,7 @@ function Network({ wanted, change, wrong }: PartProps): ReactNode {
         ]}
       />
       {wanted.provider !== 'None' && (
-        <TextField
-          label={words.host}
-          value={wanted.host}
-          change={set('host')}
-          required
-          wrong={wrong('spec.controlPlane.endpoint.host')}
-        />
+        <TextField label={words.host} {...field('host')} required wrong={wrong('spec.controlPlane.endpoint.host')} />
       )}
     </Panel>
   );
@@ -367,7 +332,7 @@ function clusterOf(wanted: Wanted): Cluster {
 export function moreOf(text: string): Record<string, unknown> | null {
   try {
     const found: unknown = parse(text) ?? {};
-    return typeof found === 'object' && !Array.isArray(found) ? (found as Record<string, unknown>) : null;
+    return isObject(found) ? found : null;
   } catch (error) {
     if (!(error instanceof YAMLParseError)) throw error;
     return null;

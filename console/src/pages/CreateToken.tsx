@@ -7,7 +7,7 @@ import type { Holder } from '../api/accounts';
 import { groupsOf, keyOfAll, make, pathOf, tokenOf } from '../api/accounts';
 import { Button, LinkButton } from '../parts/Button';
 import { Copyable } from '../parts/Copyable';
-import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
+import { Choice, TextField, fieldsOf, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { useAttempt } from '../parts/attempt';
@@ -34,9 +34,9 @@ function TokenForm({ done }: { done: (made: Holder) => void }): ReactNode {
   const { busy, error, run } = useAttempt();
   const wanted = tokenOf(fields.user, groupsOf(fields.groups), Number(fields.life));
   const causes = useDryRun(pathOf('tokens'), wanted);
-  const set = (field: keyof typeof fields) => (value: string) => {
-    setFields({ ...fields, [field]: value });
-  };
+  const field = fieldsOf(fields, (part) => {
+    setFields({ ...fields, ...part });
+  });
   const submit = async (): Promise<void> => {
     done(await make('tokens', wanted));
     void client.invalidateQueries({ queryKey: keyOfAll('tokens') });
@@ -53,16 +53,14 @@ function TokenForm({ done }: { done: (made: Holder) => void }): ReactNode {
         <TextField
           label={words.holder}
           help={words.holderHelp}
-          value={fields.user}
-          change={set('user')}
+          {...field('user')}
           required
           wrong={fields.user ? wrongWith(causes, 'spec.user') : undefined}
         />
-        <GroupsField value={fields.groups} change={set('groups')} causes={causes} />
+        <GroupsField {...field('groups')} causes={causes} />
         <Choice
           label={words.life}
-          value={fields.life}
-          change={set('life')}
+          {...field('life')}
           options={Object.entries(words.lives).map(([value, title]) => ({ value, title }))}
         />
       </Panel>

@@ -10,7 +10,7 @@ import type { Foundation } from '../api/kinds';
 import { useLive, useOne } from '../api/live';
 import { DISTRIBUTIONS, FOUNDATIONS, listPath, nameOf, objectPath } from '../api/resources';
 import { Button } from '../parts/Button';
-import { Choice, TextField, useDryRun, wrongWith } from '../parts/Form';
+import { Choice, TextField, fieldsOf, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine, Loading, Notice, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { useAttempt } from '../parts/attempt';
@@ -67,7 +67,10 @@ function Form({ first, there }: FormProps): ReactNode {
     else await json(path, { method: 'POST', body: newOne(wish) });
     await navigate(linkTo('foundations', wish.namespace, wish.name));
   };
-  const fields = { wish, change: setWish, causes };
+  const change = (part: Partial<FoundationWish>): void => {
+    setWish({ ...wish, ...part });
+  };
+  const fields = { wish, change, causes };
   return (
     <form
       className="form"
@@ -100,38 +103,24 @@ function newOne(wish: FoundationWish): Foundation {
 
 interface FieldsProps {
   wish: FoundationWish;
-  change: (wish: FoundationWish) => void;
+  change: (part: Partial<FoundationWish>) => void;
   causes: Cause[];
 }
 
-function setter({ wish, change }: FieldsProps): (field: keyof FoundationWish) => (value: string) => void {
-  return (field) => (value) => {
-    change({ ...wish, [field]: value });
-  };
-}
-
-function Name(fields: FieldsProps): ReactNode {
+function Name({ wish, change, causes }: FieldsProps): ReactNode {
   const { columns } = useText();
-  const { wish, causes } = fields;
-  const set = setter(fields);
+  const field = fieldsOf(wish, change);
   return (
     <Panel title={columns.foundation}>
-      <TextField
-        label={columns.name}
-        value={wish.name}
-        change={set('name')}
-        required
-        wrong={wrongWith(causes, 'metadata.name')}
-      />
-      <TextField label={columns.namespace} value={wish.namespace} change={set('namespace')} required />
+      <TextField label={columns.name} {...field('name')} required wrong={wrongWith(causes, 'metadata.name')} />
+      <TextField label={columns.namespace} {...field('namespace')} required />
     </Panel>
   );
 }
 
-function Kubernetes(fields: FieldsProps): ReactNode {
+function Kubernetes({ wish, change, causes }: FieldsProps): ReactNode {
   const { columns, foundationForm: words } = useText();
-  const { wish, causes } = fields;
-  const set = setter(fields);
+  const field = fieldsOf(wish, change);
   const distributions = useLive(DISTRIBUTIONS, wish.namespace).items;
   const releases = distributions.find((one) => nameOf(one) === wish.distribution)?.spec?.releases ?? [];
   return (
@@ -139,55 +128,48 @@ function Kubernetes(fields: FieldsProps): ReactNode {
       <TextField
         label={columns.distribution}
         help={words.distributionHelp(distributions.map(nameOf))}
-        value={wish.distribution}
-        change={set('distribution')}
+        {...field('distribution')}
         required
         wrong={wrongWith(causes, 'spec.kubernetes.distribution')}
       />
       <TextField
         label={columns.version}
         help={words.versionHelp(releases.map(({ version }) => version))}
-        value={wish.version}
-        change={set('version')}
+        {...field('version')}
         required
         wrong={wrongWith(causes, 'spec.kubernetes.version')}
       />
       <Choice
         label={columns.runtime}
-        value={wish.runtime}
-        change={set('runtime')}
+        {...field('runtime')}
         wrong={wrongWith(causes, 'spec.runtime.name')}
         options={['containerd', 'docker'].map((value) => ({ value, title: value }))}
       />
       <TextField
         label={words.runtimeVersion}
         help={words.runtimeVersionHelp}
-        value={wish.runtimeVersion}
-        change={set('runtimeVersion')}
+        {...field('runtimeVersion')}
         wrong={wrongWith(causes, 'spec.runtime.version')}
       />
       <TextField
         label={words.handlers}
         help={words.handlersHelp}
-        value={wish.handlers}
-        change={set('handlers')}
+        {...field('handlers')}
         wrong={wrongWith(causes, 'spec.runtime.handlers')}
       />
     </Panel>
   );
 }
 
-function Hosts(fields: FieldsProps): ReactNode {
+function Hosts({ wish, change, causes }: FieldsProps): ReactNode {
   const { foundationForm: words } = useText();
-  const { wish, causes } = fields;
-  const set = setter(fields);
-  const setting = (field: 'swap' | 'timeSync' | 'kdump', wanted: string): ReactNode => (
+  const field = fieldsOf(wish, change);
+  const setting = (name: 'swap' | 'timeSync' | 'kdump', wanted: string): ReactNode => (
     <Choice
-      label={words[field]}
-      value={wish[field]}
-      change={set(field)}
+      label={words[name]}
+      {...field(name)}
       options={[
-        { value: wanted, title: words.settings[field] },
+        { value: wanted, title: words.settings[name] },
         { value: 'Ignored', title: words.ignored },
       ]}
     />
@@ -198,23 +180,20 @@ function Hosts(fields: FieldsProps): ReactNode {
         label={words.recommended}
         help={words.systemsHelp}
         lines={2}
-        value={wish.recommended}
-        change={set('recommended')}
+        {...field('recommended')}
         wrong={wrongWith(causes, 'spec.operatingSystem.recommended')}
       />
       <TextField
         label={words.allowed}
         help={words.allowedHelp}
         lines={2}
-        value={wish.allowed}
-        change={set('allowed')}
+        {...field('allowed')}
         wrong={wrongWith(causes, 'spec.operatingSystem.allowed')}
       />
       <TextField
         label={words.kernel}
         help={words.kernelHelp}
-        value={wish.kernel}
-        change={set('kernel')}
+        {...field('kernel')}
         wrong={wrongWith(causes, 'spec.operatingSystem.kernel')}
       />
       {setting('swap', 'Disabled')}
@@ -224,24 +203,21 @@ function Hosts(fields: FieldsProps): ReactNode {
   );
 }
 
-function Network(fields: FieldsProps): ReactNode {
+function Network({ wish, change, causes }: FieldsProps): ReactNode {
   const { foundationForm: words } = useText();
-  const { wish, causes } = fields;
-  const set = setter(fields);
+  const field = fieldsOf(wish, change);
   return (
     <Panel title={words.network}>
       <TextField
         label={words.plugin}
         help={words.pluginHelp}
-        value={wish.plugin}
-        change={set('plugin')}
+        {...field('plugin')}
         wrong={wrongWith(causes, 'spec.network.plugin')}
       />
       <TextField
         label={words.features}
         help={words.featuresHelp}
-        value={wish.features}
-        change={set('features')}
+        {...field('features')}
         wrong={wrongWith(causes, 'spec.network.features')}
       />
     </Panel>

@@ -8,7 +8,7 @@ import { json } from '../api/http';
 import { useLive } from '../api/live';
 import { CLUSTERS, FOUNDATIONS, listPath, nameOf, namespaceOf } from '../api/resources';
 import { Button } from '../parts/Button';
-import { Choice, Field, TextField } from '../parts/Form';
+import { Choice, Field, TextField, fieldsOf } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Facts, Page, Panel } from '../parts/Page';
 import { useAttempt } from '../parts/attempt';
@@ -142,16 +142,16 @@ function Preview({ contexts, chosen, wanted, change }: PreviewProps): ReactNode 
   const text = useText();
   const words = text.importCluster;
   const foundations = useLive(FOUNDATIONS).items.filter((one) => namespaceOf(one) === wanted.namespace);
-  const set = (field: keyof Wanted) => (value: string) => {
-    change({ ...wanted, [field]: value });
-  };
+  const field = fieldsOf(wanted, (part) => {
+    change({ ...wanted, ...part });
+  });
   const wrong = chosen.problem ? words.problems[chosen.problem](chosen.field) : undefined;
   return (
     <Panel title={words.what}>
       <Choice
         label={words.context}
+        {...field('context')}
         value={chosen.name}
-        change={set('context')}
         wrong={wrong}
         options={contexts.map(({ name }) => ({ value: name, title: name }))}
       />
@@ -161,13 +161,12 @@ function Preview({ contexts, chosen, wanted, change }: PreviewProps): ReactNode 
           [words.login, chosen.login || text.state.none],
         ]}
       />
-      <TextField label={text.columns.name} value={wanted.name} change={set('name')} required />
-      <TextField label={text.columns.namespace} value={wanted.namespace} change={set('namespace')} required />
+      <TextField label={text.columns.name} {...field('name')} required />
+      <TextField label={text.columns.namespace} {...field('namespace')} required />
       <Choice
         label={text.columns.foundation}
         help={words.foundationHelp}
-        value={wanted.foundation}
-        change={set('foundation')}
+        {...field('foundation')}
         options={[
           { value: '', title: text.state.none },
           ...foundations.map((one) => ({ value: nameOf(one), title: nameOf(one) })),

@@ -6,13 +6,13 @@ import { merge } from '../api/ask';
 import type { Machine } from '../api/kinds';
 import { useRows } from '../api/live';
 import { CLUSTERS, MACHINES, nameOf, namespaceOf, objectPath } from '../api/resources';
+import { readable } from '../api/written';
 import { Button } from '../parts/Button';
-import { Choice, TextField } from '../parts/Form';
+import { Choice, TextField, fieldsOf } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Panel } from '../parts/Page';
 import { useAttempt } from '../parts/attempt';
 import { useText } from '../text';
-import { readable } from './NodeLabels';
 import { labelLines, labelPatch, labelsOf, taintLines, taintsOf } from './pairs';
 
 interface Wanted {
@@ -38,11 +38,11 @@ export function MachineFields({ machine }: { machine: Machine }): ReactNode {
   const [changed, setChanged] = useState<Partial<Wanted>>({});
   const wanted = { ...found, ...changed };
   const { busy, error, run } = useAttempt();
-  const set = (field: keyof Wanted) => (value: string) => {
-    setChanged({ ...changed, [field]: value });
-  };
+  const field = fieldsOf(wanted, (part) => {
+    setChanged({ ...changed, ...part });
+  });
   const save = async (): Promise<void> => {
-    const spec = readable(() => specOf(machine, wanted, changed), text);
+    const spec = readable(() => specOf(machine, wanted, changed), text.node.badLine);
     await merge(objectPath(MACHINES, namespaceOf(machine), nameOf(machine)), { spec });
     setChanged({});
   };
@@ -54,21 +54,9 @@ export function MachineFields({ machine }: { machine: Machine }): ReactNode {
           void run(save, { again: true });
         }}
       >
-        <Membership machine={machine} wanted={wanted} set={set} />
-        <TextField
-          label={text.node.labels}
-          help={words.labelsHelp}
-          lines={3}
-          value={wanted.labels}
-          change={set('labels')}
-        />
-        <TextField
-          label={text.node.taints}
-          help={text.node.taintsHelp}
-          lines={2}
-          value={wanted.taints}
-          change={set('taints')}
-        />
+        <Membership machine={machine} wanted={wanted} field={field} />
+        <TextField label={text.node.labels} help={words.labelsHelp} lines={3} {...field('labels')} />
+        <TextField label={text.node.taints} help={text.node.taintsHelp} lines={2} {...field('taints')} />
         {error && <ErrorLine error={error} />}
         <Button type="submit" theme="primary" loading={busy} disabled={Object.keys(changed).length === 0}>
           {text.yaml.save}
@@ -81,11 +69,11 @@ export function MachineFields({ machine }: { machine: Machine }): ReactNode {
 interface MembershipProps {
   machine: Machine;
   wanted: Wanted;
-  set: (field: keyof Wanted) => (value: string) => void;
+  field: ReturnType<typeof fieldsOf<Wanted>>;
 }
 
 /** A machine that belongs to a cluster leaves it by being deleted; a free one may join one. */
-function Membership({ machine, wanted, set }: MembershipProps): ReactNode {
+function Membership({ machine, wanted, field }: MembershipProps): ReactNode {
   const text = useText();
   const words = text.machineFields;
   const clusters = useRows(CLUSTERS, namespaceOf(machine)).items;
@@ -95,8 +83,7 @@ function Membership({ machine, wanted, set }: MembershipProps): ReactNode {
       <Choice
         label={words.joins}
         help={words.joinsHelp}
-        value={wanted.cluster}
-        change={set('cluster')}
+        {...field('cluster')}
         options={[
           { value: '', title: text.machines.unassigned },
           ...clusters.map((one) => ({ value: nameOf(one), title: nameOf(one) })),
@@ -105,8 +92,7 @@ function Membership({ machine, wanted, set }: MembershipProps): ReactNode {
       {wanted.cluster && (
         <Choice
           label={text.columns.role}
-          value={wanted.role}
-          change={set('role')}
+          {...field('role')}
           options={[
             { value: 'Worker', title: text.roles.Worker ?? '' },
             { value: 'ControlPlane', title: text.roles.ControlPlane ?? '' },

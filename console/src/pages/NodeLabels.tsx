@@ -3,16 +3,15 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { merge } from '../api/ask';
-import { ApiError } from '../api/http';
 import type { Node } from '../api/pods';
+import { readable } from '../api/written';
 import { Button } from '../parts/Button';
 import { TextField } from '../parts/Form';
 import { ErrorLine } from '../parts/Notice';
 import { Panel } from '../parts/Page';
 import { useAttempt } from '../parts/attempt';
 import { useText } from '../text';
-import type { Text } from '../text/en';
-import { BadLine, labelLines, labelPatch, labelsOf, taintLines, taintsOf } from './pairs';
+import { labelLines, labelPatch, labelsOf, taintLines, taintsOf } from './pairs';
 
 interface Props {
   path: string;
@@ -36,7 +35,7 @@ export function NodeLabels({ path, node, mayEdit }: Props): ReactNode {
         ...(labels === null ? {} : { metadata: { labels: labelPatch(before, labelsOf(labels)) } }),
         ...(taints === null ? {} : { spec: { taints: taintsOf(taints) } }),
       }),
-      text,
+      words.badLine,
     );
     await merge(path, body);
     setLabels(null);
@@ -75,14 +74,4 @@ export function NodeLabels({ path, node, mayEdit }: Props): ReactNode {
       </form>
     </Panel>
   );
-}
-
-/** What was written as an object; a line that cannot be read is told as what the server refuses is. */
-export function readable<T>(read: () => T, text: Text): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof BadLine)) throw error;
-    throw new ApiError(422, 'Invalid', text.node.badLine(error.message));
-  }
 }

@@ -3,10 +3,10 @@
 import type { ReactNode } from 'react';
 import { useParams } from 'react-router';
 import type { ApiError } from '../api/http';
-import { kindPath, member, selected } from '../api/member';
+import { kindPath, member } from '../api/member';
 import type { Node } from '../api/pods';
-import { NODES, podsOn } from '../api/pods';
-import { useLiveAt } from '../api/live';
+import { NODES, PODS, podsOn } from '../api/pods';
+import { useOne } from '../api/live';
 import { useRights } from '../api/session';
 import { Conditions } from '../parts/Conditions';
 import { Loading, Notice, Problem } from '../parts/Notice';
@@ -21,16 +21,13 @@ import { Events } from './Events';
 import { KindTable } from './KindTable';
 import { useSite } from './site';
 
-const PODS = { group: '', version: 'v1', plural: 'pods' };
-
 export function NodePage(): ReactNode {
   const text = useText();
   const { namespace = '', name = '', node = '' } = useParams();
   const base = member(namespace, name);
   const path = kindPath(base, NODES);
-  const { items, ready, error } = useLiveAt<Node>(selected(path, { fieldSelector: `metadata.name=${node}` }));
+  const { item, ready, error } = useOne<Node>({ base: `${base}/api/v1`, plural: NODES.plural }, '', node);
   const can = useRights(namespace);
-  const [item] = items;
   if (!item) return <Missing error={error} ready={ready} />;
   const self = `${path}/${encodeURIComponent(node)}`;
   const may = (verb: string): boolean => can(verb, 'clusters/proxy', name);

@@ -4,21 +4,21 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { merge } from '../api/ask';
-import { ApiError } from '../api/http';
 import type { Foundation, UnifyCluster, UnifyWave } from '../api/kinds';
 import { useRows } from '../api/live';
 import { CLUSTERS, FOUNDATIONS, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
+import { readable } from '../api/written';
 import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
-import { Choice, TextField } from '../parts/Form';
+import { Choice, TextField, fieldsOf } from '../parts/Form';
 import { Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { Age } from '../parts/Time';
 import { linkTo } from '../parts/links';
 import { useText } from '../text';
 import type { RunWish } from './run';
-import { BadWindow, beginning, runWishOf, underWay } from './run';
+import { beginning, runWishOf, underWay } from './run';
 
 const SETTLED = ['Done', 'Blocked', 'Failed', 'Cancelled', 'Gone'];
 
@@ -198,7 +198,9 @@ function Start({ foundation, close }: Props & { close: () => void }): ReactNode 
   const clusters = items.filter((one) => cell(one, 'Foundation') === nameOf(foundation));
   const drifting = clusters.filter((one) => cell(one, 'Drift') !== '');
   const perform = async (): Promise<void> => {
-    await merge(`${pathOf(foundation)}?fieldValidation=Strict`, beginningOf(wish, words.windowWrong));
+    const run = new Date().toISOString().replaceAll(':', '');
+    const begin = readable(() => beginning(wish, run), words.windowWrong);
+    await merge(`${pathOf(foundation)}?fieldValidation=Strict`, begin);
   };
   return (
     <Confirm
@@ -213,55 +215,31 @@ function Start({ foundation, close }: Props & { close: () => void }): ReactNode 
   );
 }
 
-/** A window that cannot be read is told as what the server refuses is. */
-function beginningOf(wish: RunWish, wrong: (line: string) => string): object {
-  try {
-    return beginning(wish, new Date().toISOString().replaceAll(':', ''));
-  } catch (error) {
-    if (!(error instanceof BadWindow)) throw error;
-    throw new ApiError(422, 'Invalid', wrong(error.message));
-  }
-}
-
 function RunFields({ wish, change }: { wish: RunWish; change: (wish: RunWish) => void }): ReactNode {
   const words = useText().unify;
-  const set = (field: keyof RunWish) => (value: string) => {
-    change({ ...wish, [field]: value });
-  };
+  const field = fieldsOf(wish, (part) => {
+    change({ ...wish, ...part });
+  });
   return (
     <>
       <Choice
         label={words.approval}
-        value={wish.approval}
-        change={set('approval')}
+        {...field('approval')}
         options={[
           { value: 'PerWave', title: words.perWave },
           { value: 'Once', title: words.once },
         ]}
       />
-      <TextField label={words.waves} help={words.wavesHelp} value={wish.waves} change={set('waves')} required />
-      <TextField
-        label={words.maxClusters}
-        type="number"
-        value={wish.maxClusters}
-        change={set('maxClusters')}
-        required
-      />
+      <TextField label={words.waves} help={words.wavesHelp} {...field('waves')} required />
+      <TextField label={words.maxClusters} type="number" {...field('maxClusters')} required />
       <TextField
         label={words.maxFailures}
         help={words.maxFailuresHelp}
         type="number"
-        value={wish.maxFailures}
-        change={set('maxFailures')}
+        {...field('maxFailures')}
         required
       />
-      <TextField
-        label={words.windows}
-        help={words.windowsHelp}
-        lines={2}
-        value={wish.windows}
-        change={set('windows')}
-      />
+      <TextField label={words.windows} help={words.windowsHelp} lines={2} {...field('windows')} />
     </>
   );
 }

@@ -5,6 +5,7 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { ApiError, json } from '../api/http';
 import { kindPath, selected } from '../api/member';
+import { PODS } from '../api/pods';
 import { nameOf, namespaceOf } from '../api/resources';
 import type { Revision, Workload } from '../api/rollouts';
 import { revisionsOf, selectorText } from '../api/rollouts';
@@ -15,8 +16,6 @@ import { Age } from '../parts/Time';
 import { useText } from '../text';
 import { KindTable } from './KindTable';
 import type { Site } from './site';
-
-const PODS = { group: '', version: 'v1', plural: 'pods' };
 
 interface Props {
   site: Site;

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'react';
 import { json, send } from '../api/http';
 import { kindPath, selected } from '../api/member';
 import type { Pod } from '../api/pods';
-import { evict, evictionVersion, podsOn, stays } from '../api/pods';
+import { PODS, evict, evictionVersion, podsOn, stays } from '../api/pods';
 import { keyOf, nameOf, namespaceOf } from '../api/resources';
 import { lines, pause } from '../api/watch';
 
@@ -16,7 +16,6 @@ export interface Told {
 }
 
 const AGAIN = 5000;
-const PODS = { group: '', version: 'v1', plural: 'pods' };
 
 interface Draining {
   /** Empty the node; ends when the last pod is gone, or the page is left. */

@@ -1,6 +1,7 @@
 // What a Foundation says, as the form has it, and as the spec that says so. What the form does not know is left as it is.
 
 import type { Foundation, FoundationSpec, OSEntry } from '../api/kinds';
+import { linesOf, wordsOf } from '../api/written';
 
 export interface FoundationWish {
   namespace: string;
@@ -67,16 +68,11 @@ export function specOf(wish: FoundationWish): FoundationSpec {
 
 /** Operating systems from lines such as "debian 11 12": the id, and the versions that will do. */
 export function systemsOf(text: string): OSEntry[] {
-  return text
-    .split('\n')
+  return linesOf(text)
     .map(wordsOf)
     .flatMap(([id, ...versions]) => (id === undefined ? [] : [{ id, versions }]));
 }
 
 function systemLines(entries: OSEntry[] = []): string {
   return entries.map(({ id, versions = [] }) => [id, ...versions].join(' ')).join('\n');
-}
-
-function wordsOf(text: string): string[] {
-  return text.split(/[\s,;]+/).filter(Boolean);
 }

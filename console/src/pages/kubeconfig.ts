@@ -90,7 +90,7 @@ function one(found: Named[], name: string): Named {
   return found.find((entry) => entry.name === name) ?? { name, value: {} };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -1,12 +1,12 @@
 // Labels and taints as people write them, one for each line, and as the patches that bring them about.
 
+import { BadLine, linesOf } from '../api/written';
+
 export interface Taint {
   key: string;
   value?: string;
   effect: string;
 }
-
-export class BadLine extends Error {}
 
 export function labelLines(labels: Record<string, string> = {}): string {
   return Object.entries(labels)
@@ -49,11 +49,4 @@ export function taintsOf<T extends Taint>(text: string): T[] {
     const [, key = '', value, effect = ''] = match;
     return { key, ...(value ? { value } : {}), effect } as T;
   });
-}
-
-function linesOf(text: string): string[] {
-  return text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter(Boolean);
 }

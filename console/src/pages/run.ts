@@ -1,6 +1,7 @@
 // A run of unify: whether one is under way, and what begins another.
 
 import type { Foundation, Unify, UnifyWindow } from '../api/kinds';
+import { BadLine, linesOf, wordsOf } from '../api/written';
 import { countOf } from './wish';
 
 const OVER = ['Succeeded', 'Incomplete', 'Cancelled'];
@@ -30,7 +31,7 @@ export function runWishOf(unify: Unify = {}): RunWish {
   };
 }
 
-/** What is written to begin a run; `run` is its name, which no other run had. Throws BadWindow. */
+/** What is written to begin a run; `run` is its name, which no other run had. Throws BadLine. */
 export function beginning(wish: RunWish, run: string): { spec: { unify: Unify } } {
   return {
     spec: {
@@ -40,10 +41,7 @@ export function beginning(wish: RunWish, run: string): { spec: { unify: Unify } 
         approval: wish.approval,
         approvedWave: 0,
         cancelOperations: false,
-        waves: wish.waves
-          .split(/[\s,;]+/)
-          .filter(Boolean)
-          .map(countOf),
+        waves: wordsOf(wish.waves).map(countOf),
         maxClusters: Number(wish.maxClusters),
         maxFailures: Number(wish.maxFailures),
         windows: windowsOf(wish.windows),
@@ -52,23 +50,20 @@ export function beginning(wish: RunWish, run: string): { spec: { unify: Unify } 
   };
 }
 
-export class BadWindow extends Error {}
-
 type Day = NonNullable<UnifyWindow['days']>[number];
 
 const DAYS: Day[] = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 const WINDOW = /^(?:([A-Za-z,]+)\s+)?(\d{1,2}:\d{2})\s+([\dhms.]+)(?:\s+(\S+))?$/;
 
-/** Windows as they are written in the form, one for each line: "Sat,Sun 22:00 4h Europe/Berlin"; throws BadWindow. */
+/** Windows as they are written in the form, one for each line: "Sat,Sun 22:00 4h Europe/Berlin"; throws BadLine. */
 export function windowsOf(text: string): UnifyWindow[] {
-  const lines = text.split('\n').map((line) => line.trim());
-  return lines.filter(Boolean).map((line) => {
+  return linesOf(text).map((line) => {
     const match = WINDOW.exec(line);
-    if (!match) throw new BadWindow(line);
+    if (!match) throw new BadLine(line);
     const [, days = '', start = '', duration = '', timeZone] = match;
     const named = days.split(',').filter(Boolean);
     const known = named.map((day) => DAYS.find((each) => each.toLowerCase() === day.slice(0, 3).toLowerCase()));
-    if (known.some((day) => day === undefined)) throw new BadWindow(line);
+    if (known.some((day) => day === undefined)) throw new BadLine(line);
     return { days: known as Day[], start, duration, ...(timeZone ? { timeZone } : {}) };
   });
 }

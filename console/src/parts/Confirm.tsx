@@ -1,8 +1,9 @@
-// Asks before something happens, and names what will. The browser's own dialog keeps the keyboard inside.
+// Asks before something happens, and names what will.
 
 import type { ReactNode } from 'react';
-import { useEffect, useId, useRef, useState } from 'react';
+import { useId, useState } from 'react';
 import { Button } from './Button';
+import { Dialog } from './Dialog';
 import { useText } from '../text';
 import { ErrorLine } from './Notice';
 import { useAttempt } from './attempt';
@@ -20,16 +21,11 @@ interface Props {
 
 export function Confirm({ title, children, typed = '', action, danger = false, perform, close }: Props): ReactNode {
   const text = useText();
-  const dialog = useRef<HTMLDialogElement>(null);
-  const heading = useId();
   const field = useId();
   const [given, setGiven] = useState('');
   const { busy, error, run } = useAttempt();
-  useEffect(() => {
-    dialog.current?.showModal();
-  }, []);
   return (
-    <dialog ref={dialog} className="dialog" aria-labelledby={heading} onClose={close}>
+    <Dialog title={title} close={close}>
       <form
         method="dialog"
         onSubmit={(event) => {
@@ -40,7 +36,6 @@ export function Confirm({ title, children, typed = '', action, danger = false, p
           });
         }}
       >
-        <h2 id={heading}>{title}</h2>
         {children}
         {typed && (
           <>
@@ -66,6 +61,6 @@ export function Confirm({ title, children, typed = '', action, danger = false, p
           </Button>
         </div>
       </form>
-    </dialog>
+    </Dialog>
   );
 }

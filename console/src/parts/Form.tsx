@@ -125,6 +125,21 @@ export function Choice({ value, change, options, ...field }: ChoiceProps): React
   );
 }
 
+type TextOf<T> = { [K in keyof T]: T[K] extends string ? K : never }[keyof T];
+
+/** Gives value and change of a field by its name; `change` is told the field that is another one now. */
+export function fieldsOf<T extends object>(
+  of: T,
+  change: (part: Partial<T>) => void,
+): (name: TextOf<T>) => { value: string; change: (value: string) => void } {
+  return (name) => ({
+    value: of[name] as string,
+    change: (value) => {
+      change({ [name]: value } as Partial<T>);
+    },
+  });
+}
+
 const QUIET = 400;
 
 /**
@@ -165,4 +180,21 @@ async function asked(path: string, body: string, method: string, signal: AbortSi
 /** What is wrong with one field of the object; the others' causes are not its. */
 export function wrongWith(causes: Cause[], field: string): string | undefined {
   return causes.find((cause) => cause.field === field || cause.field?.startsWith(`${field}.`))?.message;
+}
+
+interface OtherProps {
+  causes: Cause[];
+  /** Beginnings of the fields that say themselves what is wrong with them. */
+  known: string[];
+}
+
+/** What is wrong with the whole, or with what the form has no field for. */
+export function OtherCauses({ causes, known }: OtherProps): ReactNode {
+  return causes
+    .filter(({ field }) => field === undefined || !known.some((each) => field.startsWith(each)))
+    .map(({ field = '', message }) => (
+      <p key={`${field}${message ?? ''}`} className="error-line" role="alert">
+        {[field, message].filter(Boolean).join(': ')}
+      </p>
+    ));
 }

@@ -5,7 +5,7 @@ import type { Cause } from '../api/http';
 import type { SSHAccess } from '../api/kinds';
 import { makeSshSecret, useSshSecrets } from '../api/secrets';
 import { useText } from '../text';
-import { Choice, TextField, wrongWith } from './Form';
+import { Choice, TextField, fieldsOf, wrongWith } from './Form';
 
 export interface Login {
   user: string;
@@ -46,31 +46,28 @@ interface Props {
 export function LoginFields({ namespace, login, change, causes }: Props): ReactNode {
   const words = useText().addMachines;
   const secrets = useSshSecrets(namespace);
-  const set = (field: 'user' | 'port' | 'secret') => (value: string) => {
-    change({ ...login, [field]: value });
-  };
+  const field = fieldsOf(login, (part) => {
+    change({ ...login, ...part });
+  });
   return (
     <>
       <TextField
         label={words.user}
         help={words.userHelp}
-        value={login.user}
-        change={set('user')}
+        {...field('user')}
         required
         wrong={wrongWith(causes, 'spec.ssh.user')}
       />
       <TextField
         label={words.port}
         type="number"
-        value={login.port}
-        change={set('port')}
+        {...field('port')}
         required
         wrong={wrongWith(causes, 'spec.ssh.port')}
       />
       <Choice
         label={words.secret}
-        value={login.secret}
-        change={set('secret')}
+        {...field('secret')}
         options={[{ value: NEW, title: words.newSecret }, ...secrets.map((name) => ({ value: name, title: name }))]}
       />
       {login.secret === NEW && <NewKey login={login} change={change} />}
@@ -80,28 +77,15 @@ export function LoginFields({ namespace, login, change, causes }: Props): ReactN
 
 function NewKey({ login, change }: Pick<Props, 'login' | 'change'>): ReactNode {
   const words = useText().addMachines;
-  const set = (field: keyof Login['key']) => (value: string) => {
-    change({ ...login, key: { ...login.key, [field]: value } });
-  };
-  const { key } = login;
+  const field = fieldsOf(login.key, (part) => {
+    change({ ...login, key: { ...login.key, ...part } });
+  });
   return (
     <>
-      <TextField label={words.secretName} value={key.name} change={set('name')} required />
-      <TextField
-        label={words.privateKey}
-        help={words.privateKeyHelp}
-        lines={4}
-        value={key.privateKey}
-        change={set('privateKey')}
-      />
-      <TextField label={words.passphrase} type="password" value={key.passphrase} change={set('passphrase')} />
-      <TextField
-        label={words.password}
-        help={words.passwordHelp}
-        type="password"
-        value={key.password}
-        change={set('password')}
-      />
+      <TextField label={words.secretName} {...field('name')} required />
+      <TextField label={words.privateKey} help={words.privateKeyHelp} lines={4} {...field('privateKey')} />
+      <TextField label={words.passphrase} type="password" {...field('passphrase')} />
+      <TextField label={words.password} help={words.passwordHelp} type="password" {...field('password')} />
     </>
   );
 }
