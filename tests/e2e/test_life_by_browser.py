@@ -9,15 +9,15 @@ import pytest
 import yaml
 from playwright.sync_api import Locator, Page, expect
 
-from support.browser import NETWORK_CHANGED, chromium, go
 from support.long import long
 
+from . import by_browser
+from .by_browser import PATIENCE
 from .test_life_of_a_cluster import traces
 from .world import ROOT, World
 
 pytestmark = [pytest.mark.lab, pytest.mark.e2e]
 
-PATIENCE = 30_000
 CREATED = MIGRATED = 420_000
 
 
@@ -76,28 +76,13 @@ CHINESE = Words(
 @pytest.mark.parametrize("words", [ENGLISH, pytest.param(CHINESE, marks=long)], ids=["en", "zh"])
 def test_a_cluster_lives_in_the_console(world: World, words: Words) -> None:
     before = traces(world)
-    config = yaml.safe_load(world.engine.kubeconfig.read_text())
-    server, token = config["clusters"][0]["cluster"]["server"], config["users"][0]["user"]["token"]
-    with chromium() as browser:
-        context = browser.new_context(
-            ignore_https_errors=True, viewport={"width": 1280, "height": 800}, locale=words.locale
-        )
-        context.set_default_timeout(PATIENCE)
-        page, said = context.new_page(), list[str]()
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-        go(page, server)
-        page.get_by_role("button", name=words.token, exact=True).click()
-        page.locator("input[name=token]").fill(token)
-        page.locator("form button[type=submit]").click()
+    # What is typed into a form is not right from its first letter on.
+    with by_browser.signed_in(world, locale=words.locale, by=words.token, refusals=(401, 422)) as (page, server):
         life = Life(page, words, world)
         life.begin()
         life.change()
         life.look_inside(server)
         life.end()
-        context.close()
-    # There is no session at first, and what is typed into a form is not right from its first letter on.
-    expected = ("status of 401", "status of 422", NETWORK_CHANGED)
-    assert [line for line in said if not any(word in line for word in expected)] == []
     assert changed(before, traces(world)) == {}
 
 
@@ -216,18 +201,8 @@ class Life:
         link = page.get_by_role("link", name="echo-").first
         pod = link.inner_text()
         link.click()
-        page.get_by_role("link", name=words.terminal, exact=True).click()
-        screen = page.locator(".xterm-rows")
-        expect(screen).to_contain_text("#", timeout=PATIENCE)
-        page.keyboard.type("hostname && echo $((6*7))\n")
-        expect(screen).to_contain_text(pod)
-        expect(screen).to_contain_text("42")
-        page.keyboard.type("exit\n")
-        expect(page.get_by_text(words.ended)).to_be_visible()
-        go(page, f"{server}/console/clusters/default/e2e/resources/-/v1/pods?q=kube-scheduler")
-        page.get_by_role("link", name="kube-scheduler").first.click()
-        page.get_by_role("link", name=words.log, exact=True).click()
-        expect(page.get_by_role("log")).to_contain_text("Serving securely on")
+        by_browser.use_shell(page, pod, tab=words.terminal, ended=words.ended)
+        by_browser.read_log(page, server, tab=words.log)
 
     def end(self) -> None:
         """The cluster is deleted after its name was typed, and its machines after theirs."""
