@@ -146,7 +146,12 @@ def _require(server: Server, user: User, asked: Asked) -> str:
 
 
 class _Routes:
-    """Leads a request to its row of the table, checks access, and has it answered within its time."""
+    """Leads a request to its row of the table, checks access, and has it answered within its time.
+
+    `whole` is the application around it, for answers that are made of the answers to other requests.
+    """
+
+    whole: ASGIApp
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -154,6 +159,7 @@ class _Routes:
         self._dispatch = Dispatch(ROUTES, lambda row: row)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["groundplane.application"] = self.whole
         counted = self._in_flight.enter(scope)
         try:
             incoming = Incoming(self._server, scope, receive, scope["groundplane.user"])
@@ -223,12 +229,16 @@ async def _answered(row: Row, incoming: Incoming, send: Send) -> Lasting | None:
 def build(server: Server) -> ASGIApp:
     """Return the application that serves `server`."""
     system.add_checks(server)
-    routes: ASGIApp = _Routes(server)
+    routes = _Routes(server)
+    routes.whole = Dressed(Rendered(_measured(_known(routes, server), server)))
+    return routes.whole
+
+
+def _known(routes: ASGIApp, server: Server) -> ASGIApp:
     if server.audit is None:
-        return Dressed(Rendered(_measured(Errors(Known(routes, server)), server)))
+        return Errors(Known(routes, server))
     # Outside Errors, for the answer to an error is recorded too; inside, once it is known who asks.
-    recorded = Recorded(Errors(Known(Begun(routes, server.audit), server)), server.audit)
-    return Dressed(Rendered(_measured(recorded, server)))
+    return Recorded(Errors(Known(Begun(routes, server.audit), server)), server.audit)
 
 
 def _measured(app: ASGIApp, server: Server) -> ASGIApp:

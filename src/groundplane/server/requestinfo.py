@@ -17,6 +17,8 @@ _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH
 _COLLECTION_VERBS = {"get": "list", "delete": "deletecollection"}
 # The API of each managed cluster is below /clusters/NAMESPACE/NAME/proxy.
 GATEWAY = "/clusters/"
+# Many GETs over one WebSocket.
+STREAMS = "/streams"
 _OF_NAMESPACE = ("status", "finalize")
 _ONE_NAME = re.compile(r"(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)")
 
@@ -36,7 +38,7 @@ class RequestInfo(msgspec.Struct, frozen=True):
     @property
     def long_running(self) -> bool:
         """Whether the answer may be a stream that lasts: it has no deadline and is not counted as in flight."""
-        return self.verb == "watch" or self.subresource in ("log", "proxy")
+        return self.verb == "watch" or self.subresource in ("log", "proxy") or self.path == STREAMS
 
     @property
     def passed_on(self) -> bool:

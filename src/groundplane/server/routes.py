@@ -17,6 +17,8 @@ from .audit import serving
 from .authn.flows import CALLBACK, LOGIN
 from .http import Handler, Incoming
 from .lasting import Lasting
+from .requestinfo import STREAMS
+from .streams import streams
 from .users import ACCESS_GROUP
 
 
@@ -61,6 +63,8 @@ SYSTEM: tuple[Row, ...] = (
     Row("GET", CALLBACK, Access.ANYONE, login_oidc.finish),
     Row("POST", "/logout", Access.ANYONE, login.logout),
     Row("GET", "/session", Access.ANYONE, login.session),
+    # For whoever is known: each stream is allowed by itself.
+    Row("GET", STREAMS, Access.ANYONE, streams),
     Row("GET", "/api", Access.PATH, system.api),
     Row("GET", "/apis", Access.PATH, system.apis),
     Row("GET", "/api/{version}", Access.PATH, system.group_version, _CORE),
