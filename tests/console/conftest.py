@@ -87,6 +87,10 @@ class Visit:
     def sign_in(self, token: str = "", path: str = "/") -> None:
         """Sign in by token, as somebody does who has just started Groundplane."""
         self.open(path)
+        self.give_token(token)
+
+    def give_token(self, token: str = "") -> None:
+        """Sign in on the page that is there."""
         ways = self.page.locator(".ways button")
         ways.nth(1).click()
         self.page.locator("input[name=token]").fill(token or self.site.admin)

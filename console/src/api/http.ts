@@ -1,6 +1,8 @@
 // Requests to Groundplane, on the page's own origin. The session is a cookie that no script sees; the header proves that
 // a page of ours asks. Every failure is an ApiError in the server's words.
 
+import { NotOpened, stream } from './streams';
+
 export interface Cause {
   field?: string;
   message?: string;
@@ -19,6 +21,8 @@ export class ApiError extends Error {
 
 /** Code of an ApiError when there was no answer at all. */
 export const UNREACHABLE = 0;
+/** Reason of an ApiError when Groundplane answers, and what lasts does not come through. */
+export const NO_WEBSOCKET = 'NoWebSocket';
 
 const listeners = new Set<() => void>();
 
@@ -34,28 +38,45 @@ export interface Asking {
   contentType?: string;
   accept?: string;
   signal?: AbortSignal;
+  /** Of a GET: the answer goes on for as long as somebody follows it. */
+  lasting?: boolean;
 }
 
 /** Send a request and return the answer; throws ApiError unless it is a success. */
 export async function send(path: string, asking: Asking = {}): Promise<Response> {
-  const headers: Record<string, string> = { 'x-groundplane-csrf': '1', accept: asking.accept ?? 'application/json' };
-  if (asking.body !== undefined) headers['content-type'] = asking.contentType ?? 'application/json';
   let response: Response;
   try {
-    response = await fetch(path, {
-      method: asking.method ?? 'GET',
-      headers,
-      body: asking.body === undefined ? null : encoded(asking.body),
-      signal: asking.signal ?? null,
-      credentials: 'same-origin',
-      redirect: 'error',
-    });
+    response = await (asking.lasting ? lasting(path, asking) : fetched(path, asking));
   } catch (error) {
-    if (asking.signal?.aborted) throw error;
+    if (asking.signal?.aborted || error instanceof ApiError) throw error;
     throw new ApiError(UNREACHABLE, 'Unreachable', String(error));
   }
   if (!response.ok) throw await failed(response, path);
   return response;
+}
+
+function fetched(path: string, asking: Asking): Promise<Response> {
+  const headers: Record<string, string> = { 'x-groundplane-csrf': '1', accept: asking.accept ?? 'application/json' };
+  if (asking.body !== undefined) headers['content-type'] = asking.contentType ?? 'application/json';
+  return fetch(path, {
+    method: asking.method ?? 'GET',
+    headers,
+    body: asking.body === undefined ? null : encoded(asking.body),
+    signal: asking.signal ?? null,
+    credentials: 'same-origin',
+    redirect: 'error',
+  });
+}
+
+async function lasting(path: string, asking: Asking): Promise<Response> {
+  try {
+    return await stream(path, asking.accept ?? 'application/json', asking.signal ?? null);
+  } catch (error) {
+    if (!(error instanceof NotOpened)) throw error;
+    // Why is told to a plain request; where that is answered, it is WebSockets that do not come through.
+    await send('/session');
+    throw new ApiError(UNREACHABLE, NO_WEBSOCKET, error.message);
+  }
 }
 
 /** Send a request and return the decoded JSON. */

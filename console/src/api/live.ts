@@ -10,7 +10,7 @@ import { LiveList } from './watch';
 
 const lists = new Map<string, LiveList<Obj>>();
 
-// A browser opens six connections to one server for all of its tabs together: who is not seen may not hold any of them.
+// Events that nobody sees are not worth their way.
 const seen = (): boolean => document.visibilityState === 'visible';
 let told = false;
 

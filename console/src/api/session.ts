@@ -5,6 +5,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { ApiError, json, onSignedOut } from './http';
 import { forgetLists } from './live';
+import { hangUp } from './streams';
 
 export interface Session {
   user: string;
@@ -37,6 +38,7 @@ export function useSession(): Session | null | undefined {
 /** Whatever was known belonged to whoever was signed in before. */
 function begin(client: QueryClient, session: Session | null): void {
   forgetLists();
+  hangUp();
   client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION[0] });
   client.setQueryData(SESSION, session);
 }

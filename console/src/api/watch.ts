@@ -136,7 +136,7 @@ export class LiveList<T extends Obj> {
   /** Follow until the watch ends by itself. */
   private async follow(signal: AbortSignal): Promise<void> {
     const query = { watch: '1', resourceVersion: this.from, allowWatchBookmarks: 'true' };
-    const response = await send(this.address(query), { signal, ...this.accept() });
+    const response = await send(this.address(query), { signal, lasting: true, ...this.accept() });
     if (this.snapshot.error) this.show({ error: null });
     for await (const line of lines(response, signal)) {
       const event = JSON.parse(line) as Event<T>;

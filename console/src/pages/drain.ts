@@ -75,7 +75,8 @@ async function gone(base: string, pod: Pod, signal: AbortSignal): Promise<void> 
     const { items, metadata } = await json<ListOfPods>(selected(path, only), { signal });
     if (items[0]?.metadata?.uid !== pod.metadata?.uid) return;
     const following = { ...only, resourceVersion: metadata.resourceVersion, watch: '1' };
-    for await (const line of lines(await send(selected(path, following), { signal }), signal)) {
+    const watched = await send(selected(path, following), { signal, lasting: true });
+    for await (const line of lines(watched, signal)) {
       if ((JSON.parse(line) as { type: string }).type === 'DELETED') return;
     }
   }

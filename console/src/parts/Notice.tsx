@@ -2,6 +2,7 @@
 
 import type { ReactNode } from 'react';
 import type { ApiError } from '../api/http';
+import { NO_WEBSOCKET } from '../api/http';
 import { useText } from '../text';
 
 export function Notice({ title, next, children }: { title: string; next?: string; children?: ReactNode }): ReactNode {
@@ -46,7 +47,7 @@ export function Problem({ error, what, member = false }: ProblemProps): ReactNod
   if (error.code === 0 || error.code >= 500) {
     return (
       <p className="banner" role="alert">
-        {text.state.reconnecting}
+        {error.reason === NO_WEBSOCKET ? text.state.noWebSocket : text.state.reconnecting}
       </p>
     );
   }

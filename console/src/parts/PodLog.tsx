@@ -26,7 +26,7 @@ export function useLines(path: string, told: (line: string) => string | null): s
     };
     void (async () => {
       try {
-        const response = await send(path, { signal: ending.signal, accept: '*/*' });
+        const response = await send(path, { signal: ending.signal, accept: '*/*', lasting: true });
         for await (const line of lines(response, ending.signal)) add(reading.current(line));
       } catch (error) {
         if (!ending.signal.aborted) add(error instanceof ApiError ? error.message : String(error));

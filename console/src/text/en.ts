@@ -61,6 +61,8 @@ export const en = {
   state: {
     loading: 'Loading…',
     reconnecting: 'No connection to Groundplane. What you see is what was known last; it reconnects by itself.',
+    noWebSocket:
+      'Groundplane answers, but no WebSocket comes through, over which pages stay live: the proxy in between has to pass the address /streams on. What you see is what was known last.',
     forbidden: (what: string) => `You may not see ${what}. Name a namespace above to see what is in it.`,
     failed: 'Cannot do that:',
     none: '–',

@@ -62,6 +62,8 @@ export const zh: Text = {
   state: {
     loading: '加载中…',
     reconnecting: '与 Groundplane 的连接已断开，页面显示的是最后已知的内容，正在自动重连。',
+    noWebSocket:
+      'Groundplane 有响应，但 WebSocket 连接无法建立，页面无法实时更新：中间的代理必须放行地址 /streams。页面显示的是最后已知的内容。',
     forbidden: (what) => `您没有权限查看${what}。请在上方填写命名空间以查看其中的内容。`,
     failed: '操作失败：',
     none: '–',

@@ -29,8 +29,8 @@ from .users import ANONYMOUS
 from .websocket import Socket, accept
 
 PROTOCOL = "v1.streams.groundplane.dev"
-# Far more than a page follows.
-_MOST = 100
+# More than a page follows: the drain of a node waits for each of its pods.
+_MOST = 500
 _LONGEST = 8192
 # What belongs to the handshake, or is each stream's own.
 _LEFT_OUT = frozenset((b"accept", b"accept-encoding", b"audit-id", b"connection", b"content-length", b"upgrade"))
