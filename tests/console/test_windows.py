@@ -30,5 +30,8 @@ def test_who_signs_in_anew_at_once_is_not_taken_for_who_was_there_before(visitor
     expect(visit.page.get_by_role("heading", name="Foundations")).to_be_visible()
     visit.page.get_by_role("button", name="Sign out").click()
     visit.give_token()
+    expect(
+        visit.page.get_by_role("link", name="side-by-side").or_(visit.page.get_by_text("There is no Foundation yet."))
+    ).to_be_visible()
     site.make("foundations", fleet.foundation("signed-in-anew"))
     expect(visit.page.get_by_role("link", name="signed-in-anew")).to_be_visible()
