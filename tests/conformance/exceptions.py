@@ -692,11 +692,11 @@ EXCEPTIONS: tuple[Deliberate, ...] = (
             "discovery/the-group-of-leases",
             "discovery/the-versions-of-the-core",
         ),
-        where=r"storageVersionHash$|singularName$|versions$|serverAddress$|resources\.operations/log$",
+        where=r"storageVersionHash$|singularName$|versions$|serverAddress$|resources\.(operations/log|foundations/unifyplan)$",
         what="no storageVersionHash, no beta versions, no address of the server; singular names of the built-in kinds; "
-        "operations/log",
+        "operations/log, foundations/unifyplan",
         why="hashes and addresses are for servers beside each other, of which there are none here; beta versions have gone "
-        "since v1.22 and singular names have come with v1.27; logs of Operations are ours",
+        "since v1.22 and singular names have come with v1.27; logs of Operations and plans of Foundations are ours",
     ),
     Deliberate(
         name="one-text-for-unknown-fields-of-selectors",

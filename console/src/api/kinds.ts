@@ -1321,3 +1321,48 @@ export interface DistributionStatus {
   /** judgements of the object, one per type */
   conditions?: Condition[];
 }
+
+export interface UnifyPlan {
+  /** name of the Foundation */
+  foundation: string;
+  /** the plan in one sentence */
+  summary?: string;
+  /** steps in order */
+  steps?: UnifyStep[];
+  /** clusters that nothing would be done to */
+  leftAlone?: LeftAlone[];
+  /** clusters that go first, for their label asks for it */
+  canaries?: string[];
+}
+
+export interface UnifyStep {
+  /** place in the whole plan, from 1 */
+  number: number;
+  /** clusters of one wave go together; the canaries are wave 1 */
+  wave: number;
+  /** name of the Cluster */
+  cluster: string;
+  /** what would be done */
+  action: 'ChangeNetwork' | 'ConvertDistribution' | 'MigrateRuntime' | 'None' | 'ReinstallOperatingSystem' | 'RenewCertificates' | 'TuneHost' | 'UpgradeKernel' | 'UpgradeKubernetes' | 'UpgradeRuntime';
+  /** the change in one sentence */
+  title: string;
+  /** what is there */
+  source?: string;
+  /** what is to be there */
+  target?: string;
+  /** Nodes that it is done on; without any, the cluster as a whole */
+  nodes?: Nodes;
+  /** whether each node is drained for it; a step after it may share the drain */
+  drains?: boolean;
+  /** whether it is done in the drain of the step before it */
+  sharesDrain?: boolean;
+  /** why it would not be done; empty: it would */
+  blocked?: string;
+}
+
+export interface LeftAlone {
+  /** name of the Cluster */
+  cluster: string;
+  /** why nothing would be done */
+  reason: string;
+}

@@ -14,7 +14,7 @@ from .session import Api, Target, pass_target
 
 if TYPE_CHECKING:
     from groundplane.api.foundation import Foundation
-    from groundplane.plan.unify import UnifyPlan
+    from groundplane.api.unify_plan import UnifyPlan
 
 _FORMS = ("text", "json", "yaml")
 _APPROVALS = {"once": "Once", "per-wave": "PerWave"}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from groundplane.base.words import counted
 
 if TYPE_CHECKING:
     from groundplane.api.foundation import Foundation
-    from groundplane.plan.unify import Member, UnifyPlan, UnifyStep
+    from groundplane.api.unify_plan import UnifyPlan, UnifyStep
 
     from .session import Api
 
@@ -19,38 +19,32 @@ _NAMES = 4
 
 async def preview(api: Api, name: str) -> UnifyPlan:
     """Return the preview for a Foundation of the namespace; raises NotFound when there is none."""
-    foundation, members = await _fleet(api, name)
-    return _plan(foundation, members)
+    _, plan = await _planned(api, name, lambda _: ())
+    return plan
 
 
 async def in_waves(api: Api, name: str, sizes: Sequence[int | str] = ()) -> tuple[Foundation, UnifyPlan]:
     """Return a Foundation with what a run of `unify` would do, in waves of `sizes`, or of its own."""
-    foundation, members = await _fleet(api, name)
-    return foundation, _plan(foundation, members, sizes=sizes or foundation.spec.unify.waves)
+    return await _planned(api, name, lambda foundation: sizes or foundation.spec.unify.waves)
 
 
-def _plan(foundation: Foundation, members: list[Member], **sizes: Any) -> UnifyPlan:
-    from groundplane.plan.unify import unify
-
-    return unify(foundation.metadata.name, foundation.spec.kubernetes.version, members, **sizes)
-
-
-async def _fleet(api: Api, name: str) -> tuple[Foundation, list[Member]]:
+async def _planned(
+    api: Api, name: str, sizes: Callable[[Foundation], Sequence[int | str]]
+) -> tuple[Foundation, UnifyPlan]:
     import msgspec
 
     from groundplane.api.cluster import Cluster
     from groundplane.api.foundation import Foundation
-    from groundplane.plan.unify import member_of
+    from groundplane.plan.unify import SIZES, fleet_plan
 
     from .kinds import CLUSTER, OURS
 
     foundation = msgspec.convert(await api.client.get(OURS["Foundation"], api.namespace, name), Foundation)
     listed = await api.client.list(CLUSTER, namespace=api.namespace)
     clusters = [msgspec.convert(item, Cluster) for item in listed.items]
-    mine = [one for one in clusters if one.spec.foundation_ref and one.spec.foundation_ref.name == name]
     machines = await api.client.list(OURS["Machine"], namespace=api.namespace)
-    owned = {(item.get("spec", {}).get("clusterRef") or {}).get("name") for item in machines.items}
-    return foundation, [member_of(one, machines=one.metadata.name in owned) for one in mine]
+    owned = {(item.get("spec", {}).get("clusterRef") or {}).get("name", "") for item in machines.items}
+    return foundation, fleet_plan(foundation, clusters, owned, sizes(foundation) or SIZES)
 
 
 def lines(plan: UnifyPlan) -> Iterator[str]:

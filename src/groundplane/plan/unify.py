@@ -9,14 +9,16 @@ without one the smallest), then by size, so that a mistake is met where it costs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 
 from groundplane.api.assessment import Assessment, Drift, Nodes, RemedyAction
 from groundplane.api.cluster import Cluster
+from groundplane.api.foundation import Foundation
 from groundplane.api.meta import LABEL_CANARY, Struct, find_condition, says
+from groundplane.api.unify_plan import LeftAlone, UnifyPlan, UnifyStep
 from groundplane.base.words import counted
 from groundplane.catalog.runtimes import containerd_satisfiable
 
@@ -47,35 +49,6 @@ class Member(Struct, frozen=True):
     foreign: Annotated[bool, says("whether its machines are not known, so that nothing can be done to it")] = False
 
 
-class UnifyStep(Struct, frozen=True):
-    """One change of one cluster. With `blocked` it would not be done, and that says why."""
-
-    number: Annotated[int, says("place in the whole plan, from 1")]
-    wave: Annotated[int, says("clusters of one wave go together; the canaries are wave 1")]
-    cluster: Annotated[str, says("name of the Cluster")]
-    action: Annotated[RemedyAction, says("what would be done")]
-    title: Annotated[str, says("the change in one sentence")]
-    source: Annotated[str, says("what is there")] = ""
-    target: Annotated[str, says("what is to be there")] = ""
-    nodes: Annotated[Nodes, says("Nodes that it is done on; without any, the cluster as a whole")] = Nodes()
-    drains: Annotated[bool, says("whether each node is drained for it; a step after it may share the drain")] = False
-    shares_drain: Annotated[bool, says("whether it is done in the drain of the step before it")] = False
-    blocked: Annotated[str, says("why it would not be done; empty: it would")] = ""
-
-
-class LeftAlone(Struct, frozen=True):
-    cluster: Annotated[str, says("name of the Cluster")]
-    reason: Annotated[str, says("why nothing would be done")]
-
-
-class UnifyPlan(Struct, frozen=True):
-    foundation: Annotated[str, says("name of the Foundation")]
-    summary: Annotated[str, says("the plan in one sentence")] = ""
-    steps: Annotated[list[UnifyStep], says("steps in order")] = []
-    left_alone: Annotated[list[LeftAlone], says("clusters that nothing would be done to")] = []
-    canaries: Annotated[list[str], says("clusters that go first, for their label asks for it")] = []
-
-
 def member_of(cluster: Cluster, *, machines: bool = True) -> Member:
     """Return a Cluster as the preview needs it; `machines`: whether any Machine belongs to it."""
     status = cluster.status
@@ -90,6 +63,22 @@ def member_of(cluster: Cluster, *, machines: bool = True) -> Member:
         problem=ready.message if ready is not None and ready.status != "True" else "",
         foreign=cluster.spec.provider == "Imported" and not machines,
     )
+
+
+def fleet_plan(
+    foundation: Foundation,
+    clusters: Iterable[Cluster],
+    with_machines: Collection[str],
+    sizes: Sequence[int | str] = SIZES,
+) -> UnifyPlan:
+    """Return the preview of a Foundation, out of the Clusters of its namespace.
+
+    `with_machines`: names of the Clusters that Machines belong to; `sizes` of the waves.
+    """
+    name = foundation.metadata.name
+    mine = [one for one in clusters if one.spec.foundation_ref and one.spec.foundation_ref.name == name]
+    members = [member_of(one, machines=one.metadata.name in with_machines) for one in mine]
+    return unify(name, foundation.spec.kubernetes.version, members, sizes)
 
 
 def unify(

@@ -118,6 +118,8 @@ def _subresources(resource: Resource) -> list[tuple[str, Json, list[str]]]:
         found.append(("status", own, [verb for verb in verbs if verb in resource.verbs]))
     if resource.has_log:
         found.append(("log", own, ["get"]))
+    if resource.has_plan:
+        found.append(("unifyplan", _kind(resource.group, resource.version, "UnifyPlan"), ["get"]))
     if resource.has_password:
         found.append(
             ("password", _kind(resource.group, resource.version, "PasswordChange"), list(resource.verbs_on("password")))

@@ -75,6 +75,7 @@ class Resource:
     namespaced: bool = True
     has_status: bool = False
     has_log: bool = False
+    has_plan: bool = False
     has_token: bool = False
     has_password: bool = False
     generation: bool = False
@@ -146,6 +147,7 @@ def of_kind(info: KindInfo, guard: Guard | None = None) -> Resource:
         categories=info.categories,
         has_status=info.has_status,
         has_log=info.kind == "Operation",
+        has_plan=info.kind == "Foundation",
         generation=True,
         custom=True,
         needs_revision=True,

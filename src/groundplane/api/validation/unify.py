@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from groundplane.base import durations
@@ -25,12 +25,17 @@ def unify_causes(path: str, wish: Unify) -> Iterator[Cause]:
         yield cause
     if not wish.waves:
         yield required(f"{path}.waves", 'give at least one size, such as 1 or "100%"')
-    for index, size in enumerate(wish.waves):
-        well = size >= 1 if isinstance(size, int) else _SHARE.fullmatch(size) is not None
-        if not well:
-            yield invalid(f"{path}.waves[{index}]", str(size), 'must be a count from 1, or a share such as "10%"')
+    yield from size_causes(f"{path}.waves", wish.waves)
     for index, window in enumerate(wish.windows):
         yield from _window_causes(f"{path}.windows[{index}]", window)
+
+
+def size_causes(path: str, sizes: Iterable[int | str]) -> Iterator[Cause]:
+    """Judge the sizes of waves."""
+    for index, size in enumerate(sizes):
+        well = size >= 1 if isinstance(size, int) else _SHARE.fullmatch(size) is not None
+        if not well:
+            yield invalid(f"{path}[{index}]", str(size), 'must be a count from 1, or a share such as "10%"')
 
 
 def _window_causes(path: str, window: UnifyWindow) -> Iterator[Cause]:

@@ -36,7 +36,7 @@ _DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/open
               "/version", "/version/")  # fmt: skip
 
 _VIEW = (
-    Rule(_READ, (OURS,), (*_KINDS, *(f"{kind}/status" for kind in _KINDS), "operations/log")),
+    Rule(_READ, (OURS,), (*_KINDS, *(f"{kind}/status" for kind in _KINDS), "operations/log", "foundations/unifyplan")),
     Rule(("get",), (OURS,), ("clusters/proxy",)),
     Rule(_READ, ("",), ("configmaps", "events", "namespaces", "namespaces/status", "serviceaccounts")),
     Rule(_READ, ("coordination.k8s.io",), ("leases",)),
