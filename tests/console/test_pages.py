@@ -299,6 +299,27 @@ def test_the_console_speaks_chinese_to_who_does_and_remembers_a_choice(visitor: 
     heading(visit.page, "Clusters")
 
 
+def test_in_chinese_the_servers_own_names_stand_beside_the_words_for_them(visitor: Visitor, shop: Site) -> None:
+    seen = [fleet.condition("MachinesReachable", "False"), fleet.condition("KernelDeadlock", "Unknown")]
+    shop.make("clusters", fleet.cluster("named", conditions=seen))
+    visit = visitor(shop, locale="zh-CN")
+    visit.sign_in(path="/clusters/default/named")
+    expect(visit.page.get_by_role("row").filter(has_text="机器可达 MachinesReachable")).to_contain_text("否")
+    expect(visit.page.get_by_role("row").filter(has_text="KernelDeadlock")).to_contain_text("未知")
+    visit.open("/operations/default/shop-change")
+    expect(visit.page.get_by_role("rowheader", name="安装并配置容器运行时 Install containerd")).to_be_visible()
+    visit.open("/operations")
+    expect(visit.page.get_by_role("row").filter(has_text="shop-change")).to_contain_text("创建")
+    visit.page.get_by_label("语言").select_option("en")
+    expect(visit.page.get_by_role("row").filter(has_text="shop-change")).to_contain_text("Create")
+    visit.open("/operations/default/shop-change")
+    expect(visit.page.get_by_role("rowheader", name="Install containerd", exact=True)).to_be_visible()
+    visit.open("/clusters/default/named")
+    expect(visit.page.get_by_role("rowheader", name="Machines reachable", exact=True)).to_be_visible()
+    assert visit.said_badly() == []
+    shop.http.delete(shop.path("clusters", "named"))
+
+
 def test_the_menu_and_lists_are_reached_by_keyboard(visitor: Visitor, shop: Site) -> None:
     visit = visitor(shop)
     visit.sign_in(path="/clusters")

@@ -57,7 +57,10 @@ export function Events({ base, kind, namespace, name }: Props): ReactNode {
               <Age of={lastOf(event)} />
             </td>
             <td>
-              <Status state={event.type === 'Warning' ? 'Degraded' : 'Unknown'} word={event.type ?? ''} />
+              <Status
+                state={event.type === 'Warning' ? 'Degraded' : 'Unknown'}
+                word={text.names?.events[event.type ?? ''] ?? event.type ?? ''}
+              />
             </td>
             <td>{event.reason}</td>
             <td>{event.message}</td>

@@ -10,6 +10,7 @@ import { useOne } from '../api/live';
 import { CLUSTERS, OPERATIONS, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
 import { Confirm } from '../parts/Confirm';
+import { Named } from '../parts/Named';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Lines, useLines } from '../parts/PodLog';
@@ -85,7 +86,9 @@ function Steps({ operation }: { operation: Operation }): ReactNode {
             <td>
               <Status state={states.get(step.name)?.state ?? 'Pending'} />
             </td>
-            <th scope="row">{step.title}</th>
+            <th scope="row">
+              <Named own={text.names?.steps[step.step]} server={step.title} />
+            </th>
             <td>{step.machine || text.operations.wholeCluster}</td>
             <td>
               <Changes step={step} message={states.get(step.name)?.message ?? ''} />

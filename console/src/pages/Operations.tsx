@@ -72,7 +72,7 @@ function columns(text: Text, cell: Cell): Column<TableRow>[] {
       value: (row) => cell(row, 'Cluster'),
       cell: (row) => <ClusterOf operation={row} name={cell(row, 'Cluster')} />,
     },
-    { key: 'action', title: title.action, value: (row) => words(cell(row, 'Action')) },
+    { key: 'action', title: title.action, value: (row) => actionOf(cell(row, 'Action'), text) },
     {
       key: 'state',
       title: title.state,
@@ -89,6 +89,10 @@ function columns(text: Text, cell: Cell): Column<TableRow>[] {
     },
     { key: 'namespace', title: title.namespace, value: namespaceOf, wide: true },
   ];
+}
+
+function actionOf(action: string, { names }: Text): string {
+  return names?.actions[action] ?? words(action);
 }
 
 function ClusterOf({ operation, name }: { operation: TableRow; name: string }): ReactNode {

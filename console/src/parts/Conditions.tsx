@@ -1,18 +1,22 @@
 import type { ReactNode } from 'react';
 import type { Condition } from '../api/kinds';
 import { useText } from '../text';
+import { Named } from './Named';
 import { words } from './Status';
 import { Age } from './Time';
 
 export function Conditions({ of }: { of: Condition[] | undefined }): ReactNode {
-  const text = useText();
+  const { state } = useText();
+  const said = { True: state.yes, False: state.no, Unknown: state.unknown };
   return (
     <table className="table plain">
       <tbody>
         {(of ?? []).map((condition) => (
           <tr key={condition.type}>
-            <th scope="row">{words(condition.type)}</th>
-            <td>{condition.status === 'True' ? text.state.yes : condition.status === 'False' ? text.state.no : '?'}</td>
+            <th scope="row">
+              <TypeOf condition={condition} />
+            </th>
+            <td>{said[condition.status]}</td>
             <td>{condition.message}</td>
             <td className="wide">
               <Age of={condition.lastTransitionTime} />
@@ -22,4 +26,9 @@ export function Conditions({ of }: { of: Condition[] | undefined }): ReactNode {
       </tbody>
     </table>
   );
+}
+
+function TypeOf({ condition: { type } }: { condition: Condition }): ReactNode {
+  const { names } = useText();
+  return names ? <Named own={names.conditions[type]} server={type} /> : words(type);
 }

@@ -28,7 +28,6 @@ const TONES: Record<string, Tone> = {
   Incomplete: 'warn',
   Degraded: 'warn',
   Medium: 'warn',
-  RolledBack: 'warn',
   Failed: 'bad',
   High: 'bad',
   NotReady: 'bad',

@@ -3,6 +3,7 @@
 import { changing } from './changing.en';
 import { forms } from './forms.en';
 import { accounts, audit } from './accounts.en';
+import { names } from './names.en';
 
 export const en = {
   ...changing,
@@ -68,6 +69,7 @@ export const en = {
     none: '–',
     yes: 'yes',
     no: 'no',
+    unknown: '?',
   },
   list: {
     search: 'Search',
@@ -293,6 +295,7 @@ export const en = {
   },
   accounts,
   audit,
+  names,
   phases: {} as Record<string, string>,
   dimensions: {
     OperatingSystem: 'Operating system',

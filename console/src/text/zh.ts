@@ -2,8 +2,11 @@
 
 import { changing } from './changing.zh';
 import { forms } from './forms.zh';
+import type { Drift, MachineSpec } from '../api/kinds';
 import type { Text } from './en';
 import { accounts, audit } from './accounts.zh';
+import type { State } from './names.zh';
+import { names } from './names.zh';
 
 export const zh: Text = {
   ...changing,
@@ -69,6 +72,7 @@ export const zh: Text = {
     none: '–',
     yes: '是',
     no: '否',
+    unknown: '未知',
   },
   list: {
     search: '搜索',
@@ -288,6 +292,7 @@ export const zh: Text = {
   },
   accounts,
   audit,
+  names,
   phases: {
     Pending: '等待中',
     Creating: '创建中',
@@ -301,7 +306,6 @@ export const zh: Text = {
     Succeeded: '成功',
     Cancelled: '已取消',
     Stale: '已过期',
-    RolledBack: '已回滚',
     Skipped: '已跳过',
     Unknown: '未知',
     NotReady: '未就绪',
@@ -316,7 +320,7 @@ export const zh: Text = {
     Gone: '已消失',
     Paused: '已暂停',
     Incomplete: '未全部完成',
-  },
+  } satisfies Record<State, string>,
   dimensions: {
     OperatingSystem: '操作系统',
     Kernel: '内核',
@@ -325,9 +329,9 @@ export const zh: Text = {
     Version: '版本',
     Runtime: '运行时',
     Network: '网络',
-  },
-  severities: { Low: '低', Medium: '中', High: '高' },
-  roles: { ControlPlane: '控制平面', Worker: '工作节点' },
+  } satisfies Record<Drift['dimension'], string>,
+  severities: { Low: '低', Medium: '中', High: '高' } satisfies Record<NonNullable<Drift['severity']>, string>,
+  roles: { ControlPlane: '控制平面', Worker: '工作节点' } satisfies Record<NonNullable<MachineSpec['role']>, string>,
   time: {
     seconds: (n) => `${n} 秒`,
     minutes: (n) => `${n} 分钟`,

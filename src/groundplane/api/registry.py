@@ -84,6 +84,7 @@ _FOUNDATION = KindInfo(
     conditions=(
         ConditionInfo("Ready", "The target can be reached: its Distribution and release exist."),
         ConditionInfo("Uniform", "Every node of every cluster stands on it."),
+        ConditionInfo("Unified", "The last run of unify reached every cluster; if not, how it stands."),
     ),
     columns=(
         PrinterColumn("Distribution", "string", ".spec.kubernetes.distribution"),

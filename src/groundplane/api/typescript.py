@@ -19,11 +19,16 @@ _SIMPLE = {
 
 
 def typescript() -> str:
-    """Return the module: an interface for each struct, those of the kinds first, and what is answered only."""
+    """Return the module: the types of conditions, an interface for each struct, and what is answered only."""
     known: dict[str, inspect.StructType] = {}
     for struct in (*(info.struct for info in KINDS), UnifyPlan):
         _gather(inspect.type_info(struct), known)
-    return "\n".join([_HEAD, *(_interface(struct) for struct in known.values())])
+    return "\n".join([_HEAD, _conditions(), *(_interface(struct) for struct in known.values())])
+
+
+def _conditions() -> str:
+    types = sorted({condition.type for info in KINDS for condition in info.conditions})
+    return "\n  | ".join(["export type ConditionType =", *(_literal(one) for one in types)]) + ";\n"
 
 
 def _gather(found: inspect.Type, known: dict[str, inspect.StructType]) -> None:

@@ -43,6 +43,12 @@ def test_every_condition_and_reason_that_controllers_set_is_in_the_docs() -> Non
     assert not missing
 
 
+def test_every_condition_that_controllers_set_is_one_that_its_kinds_have() -> None:
+    known = {condition.type for info in KINDS for condition in info.conditions}
+    found = set(re.findall(r'(?:\.set|_blocked)\(\s*"(\w+)",', CONTROLLERS))
+    assert {"Unified", "SpecValid"} <= found <= known
+
+
 def test_every_reason_that_keeps_an_imported_cluster_from_its_survey_is_in_the_docs() -> None:
     assert not {reason for reason in REASONS if f"`{reason}`" not in CONDITIONS}
 
