@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { addressesOf, machinesOf } from '../src/pages/AddMachines';
+import { otherThan, wrongWith } from '../src/parts/Form';
 import { firstLogin } from '../src/parts/Login';
 import { moreOf } from '../src/pages/CreateCluster';
 import { room } from '../src/pages/cidr';
@@ -37,4 +38,17 @@ test.each([
   ['a: [', null],
 ])('%j says of the spec: %j', (written, expected) => {
   expect(moreOf(written)).toEqual(expected);
+});
+
+test('what is wrong is said once: at its field, which its parts belong to, or beside the button', () => {
+  const causes = ['spec.runtime', 'spec.hosts[0].id', 'spec.hostsFile', 'spec.kubernetes.version', undefined].map(
+    (field) => ({ ...(field === undefined ? {} : { field }), message: `wrong ${field ?? 'altogether'}` }),
+  );
+  const known = ['spec.runtime', 'spec.hosts', 'spec.kubernetes'];
+  expect(known.map((field) => wrongWith(causes, field))).toEqual([
+    'wrong spec.runtime',
+    'wrong spec.hosts[0].id',
+    'wrong spec.kubernetes.version',
+  ]);
+  expect(otherThan(known, causes).map(({ message }) => message)).toEqual(['wrong spec.hostsFile', 'wrong altogether']);
 });

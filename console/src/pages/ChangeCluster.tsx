@@ -61,7 +61,7 @@ export function ChangeCluster({ cluster }: { cluster: Cluster }): ReactNode {
       >
         <Target cluster={cluster} wish={wish} change={change} causes={causes} />
         <Manner wish={wish} change={change} causes={causes} />
-        <OtherCauses causes={causes} known={['']} />
+        <OtherCauses causes={causes} known={FIELDS} />
         {error && <ErrorLine error={error} />}
         <Button type="submit" theme="primary" loading={busy} disabled={!patch || causes.length > 0}>
           {words.submit}
@@ -72,6 +72,15 @@ export function ChangeCluster({ cluster }: { cluster: Cluster }): ReactNode {
     </>
   );
 }
+
+const FIELDS = [
+  'spec.foundationRef',
+  'spec.runtime',
+  'spec.kubernetes.distribution',
+  'spec.kubernetes.version',
+  'spec.change.maxUnavailable',
+  'spec.change.drain.timeout',
+];
 
 /** The fields of a wish that the page's address names. */
 function linked(parameters: URLSearchParams): Partial<Wish> {

@@ -135,10 +135,12 @@ function More({ wanted, change }: Pick<PartProps, 'wanted' | 'change'>): ReactNo
 const FIELDS = [
   'metadata.name',
   'spec.foundationRef',
-  'spec.kubernetes',
+  'spec.kubernetes.version',
   'spec.runtime',
-  'spec.network',
-  'spec.controlPlane',
+  'spec.network.podCIDR',
+  'spec.network.serviceCIDR',
+  'spec.controlPlane.endpoint.provider',
+  'spec.controlPlane.endpoint.host',
 ];
 
 function Approval({ wanted, change }: Pick<PartProps, 'wanted' | 'change'>): ReactNode {

@@ -10,7 +10,7 @@ import type { Foundation } from '../api/kinds';
 import { useLive, useOne } from '../api/live';
 import { DISTRIBUTIONS, FOUNDATIONS, listPath, nameOf, objectPath } from '../api/resources';
 import { Button } from '../parts/Button';
-import { Choice, TextField, fieldsOf, useDryRun, wrongWith } from '../parts/Form';
+import { Choice, OtherCauses, TextField, fieldsOf, useDryRun, wrongWith } from '../parts/Form';
 import { ErrorLine, Loading, Notice, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { useAttempt } from '../parts/attempt';
@@ -83,6 +83,7 @@ function Form({ first, there }: FormProps): ReactNode {
       <Kubernetes {...fields} />
       <Hosts {...fields} />
       <Network {...fields} />
+      <OtherCauses causes={causes} known={there ? FIELDS : [...FIELDS, 'metadata.name']} />
       {error && <ErrorLine error={error} />}
       <Button type="submit" theme="primary" loading={busy} disabled={causes.length > 0}>
         {there ? text.yaml.save : text.createCluster.submit}
@@ -91,6 +92,19 @@ function Form({ first, there }: FormProps): ReactNode {
     </form>
   );
 }
+
+const FIELDS = [
+  'spec.kubernetes.distribution',
+  'spec.kubernetes.version',
+  'spec.runtime.name',
+  'spec.runtime.version',
+  'spec.runtime.handlers',
+  'spec.operatingSystem.recommended',
+  'spec.operatingSystem.allowed',
+  'spec.operatingSystem.kernel',
+  'spec.network.plugin',
+  'spec.network.features',
+];
 
 function newOne(wish: FoundationWish): Foundation {
   return {

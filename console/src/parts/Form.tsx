@@ -177,24 +177,32 @@ async function asked(path: string, body: string, method: string, signal: AbortSi
   }
 }
 
-/** What is wrong with one field of the object; the others' causes are not its. */
+/** What is wrong with one field of the object, or with a part of it; the others' causes are not its. */
 export function wrongWith(causes: Cause[], field: string): string | undefined {
-  return causes.find((cause) => cause.field === field || cause.field?.startsWith(`${field}.`))?.message;
+  return causes.find(isOf(field))?.message;
+}
+
+/** The causes that none of these fields says itself. */
+export function otherThan(known: string[], causes: Cause[]): Cause[] {
+  return causes.filter((cause) => !known.some((field) => isOf(field)(cause)));
+}
+
+/** "spec.hosts" has the parts "spec.hosts.name" and "spec.hosts[0]"; "spec.hostsFile" is another field. */
+function isOf(field: string): (cause: Cause) => boolean {
+  return ({ field: at = '' }) => at === field || at.startsWith(`${field}.`) || at.startsWith(`${field}[`);
 }
 
 interface OtherProps {
   causes: Cause[];
-  /** Beginnings of the fields that say themselves what is wrong with them. */
+  /** The fields that say themselves what is wrong with them. */
   known: string[];
 }
 
 /** What is wrong with the whole, or with what the form has no field for. */
 export function OtherCauses({ causes, known }: OtherProps): ReactNode {
-  return causes
-    .filter(({ field }) => field === undefined || !known.some((each) => field.startsWith(each)))
-    .map(({ field = '', message }) => (
-      <p key={`${field}${message ?? ''}`} className="error-line" role="alert">
-        {[field, message].filter(Boolean).join(': ')}
-      </p>
-    ));
+  return otherThan(known, causes).map(({ field = '', message }) => (
+    <p key={`${field}${message ?? ''}`} className="error-line" role="alert">
+      {[field, message].filter(Boolean).join(': ')}
+    </p>
+  ));
 }
