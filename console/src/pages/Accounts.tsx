@@ -16,8 +16,8 @@ import { Page } from '../parts/Page';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
 import { Tabs } from '../parts/Tabs';
-import { Age, useNow } from '../parts/Time';
-import { useText } from '../text';
+import { Age, localTime, useNow } from '../parts/Time';
+import { useChoices, useText } from '../text';
 import type { Text } from '../text/en';
 import { NO_PASSWORDS, PasswordFields } from './AccountFields';
 
@@ -137,9 +137,9 @@ function shared(text: Text): Column<Holder>[] {
 
 /** When it ends, in the reader's own time. */
 export function Ends({ at, over }: { at: string; over: string }): ReactNode {
-  const moment = new Date(at);
-  if (moment.getTime() <= useNow()) return over;
-  return <time dateTime={at}>{moment.toLocaleString()}</time>;
+  const { language } = useChoices();
+  if (new Date(at).getTime() <= useNow()) return over;
+  return <time dateTime={at}>{localTime(at, language)}</time>;
 }
 
 interface RowButtonProps extends Asked {

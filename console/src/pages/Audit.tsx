@@ -13,6 +13,8 @@ import { Loading, Notice } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
+import { localTime } from '../parts/Time';
+import type { Language } from '../text';
 import { useChoices, useText } from '../text';
 import type { Text } from '../text/en';
 import { Refused } from './Accounts';
@@ -116,10 +118,9 @@ function Events({ filters, now }: { filters: Filters; now: number }): ReactNode 
   );
 }
 
-function columns(text: Text, language: string, open: (recorded: Recorded) => void): Column<Recorded>[] {
+function columns(text: Text, language: Language, open: (recorded: Recorded) => void): Column<Recorded>[] {
   const words = text.audit;
-  const time = ({ event }: Recorded): string =>
-    new Date(event.stageTimestamp).toLocaleString(language === 'zh' ? 'zh-CN' : undefined);
+  const time = ({ event }: Recorded): string => localTime(event.stageTimestamp, language);
   const link = (row: Recorded): ReactNode => (
     <button
       type="button"

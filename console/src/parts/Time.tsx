@@ -2,6 +2,7 @@
 
 import type { ReactNode } from 'react';
 import { useSyncExternalStore } from 'react';
+import type { Language } from '../text';
 import { useChoices, useText } from '../text';
 import type { Text } from '../text/en';
 
@@ -38,16 +39,17 @@ export function Age({ of }: { of: string | undefined }): ReactNode {
   const { language } = useChoices();
   const present = useNow();
   if (!of) return text.state.none;
-  const moment = new Date(of);
-  const exact = moment.toLocaleString(language === 'zh' ? 'zh-CN' : undefined, {
-    dateStyle: 'medium',
-    timeStyle: 'long',
-  });
   return (
-    <time dateTime={of} title={exact}>
-      {span(Math.max(0, present - moment.getTime()), text)}
+    <time dateTime={of} title={localTime(of, language, { dateStyle: 'medium', timeStyle: 'long' })}>
+      {span(Math.max(0, present - new Date(of).getTime()), text)}
     </time>
   );
+}
+
+/** A moment in the reader's own time, as the chosen language writes it. */
+export function localTime(moment: string, language: Language, style?: Intl.DateTimeFormatOptions): string {
+  const english = navigator.languages.find((each) => each.startsWith('en')) ?? 'en';
+  return new Date(moment).toLocaleString(language === 'zh' ? 'zh-CN' : english, style);
 }
 
 /** A length of time as its largest unit, as kubectl shows ages. */
