@@ -10,6 +10,7 @@ const ROWS = [
   ['eu-9', 'containerd'],
   ['us-docker', 'containerd'],
 ];
+const STATES = [{ key: 'state', title: '状态', value: (state: string) => state, word: () => '等待批准' }];
 const found = (search: string) => arranged(ROWS, COLUMNS, search, { key: 'name', down: false }).map(([name]) => name);
 
 test.each([
@@ -22,3 +23,10 @@ test.each([
 ])('%j finds %j', (search, names) => {
   expect(found(search)).toEqual(names);
 });
+
+test.each(['awaiting', '等待', '状态:批准'])(
+  'a state is found as the API calls it and as it is shown: %j',
+  (search) => {
+    expect(arranged(['AwaitingApproval'], STATES, search, { key: '', down: false })).toHaveLength(1);
+  },
+);

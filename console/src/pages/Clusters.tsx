@@ -8,7 +8,7 @@ import type { TableRow } from '../api/watch';
 import { LinkButton } from '../parts/Button';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
-import { Status } from '../parts/Status';
+import { stateColumn } from '../parts/Status';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
 import { Age } from '../parts/Time';
@@ -55,12 +55,7 @@ function columns(text: Text, cell: Cell): Column<TableRow>[] {
   const { columns: title } = text;
   return [
     { key: 'name', title: title.name, value: nameOf, cell: (row) => <ObjectLink kind="clusters" object={row} /> },
-    {
-      key: 'state',
-      title: title.state,
-      value: (row) => cell(row, 'Phase') || 'Pending',
-      cell: (row) => <Status state={cell(row, 'Phase') || 'Pending'} />,
-    },
+    stateColumn('state', title.state, (row) => cell(row, 'Phase') || 'Pending', text),
     { key: 'version', title: title.version, value: (row) => cell(row, 'Version') },
     { key: 'runtime', title: title.runtime, value: (row) => cell(row, 'Runtime') },
     {

@@ -10,7 +10,7 @@ import type { TableRow } from '../api/watch';
 import { LinkButton } from '../parts/Button';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
-import { Status } from '../parts/Status';
+import { stateColumn } from '../parts/Status';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
 import { ObjectLink, linkTo } from '../parts/links';
@@ -57,12 +57,7 @@ function columns(text: Text, cell: Cell): Column<TableRow>[] {
   const { columns: title } = text;
   return [
     { key: 'name', title: title.name, value: nameOf, cell: (row) => <ObjectLink kind="machines" object={row} /> },
-    {
-      key: 'state',
-      title: title.state,
-      value: (row) => readyState(cell(row, 'Ready')),
-      cell: (row) => <Status state={readyState(cell(row, 'Ready'))} />,
-    },
+    stateColumn('state', title.state, (row) => readyState(cell(row, 'Ready')), text),
     { key: 'address', title: title.address, value: (row) => cell(row, 'Address') },
     {
       key: 'cluster',

@@ -7,7 +7,7 @@ import { OPERATIONS, keyOf, nameOf, namespaceOf } from '../api/resources';
 import type { TableRow } from '../api/watch';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
-import { Status, words } from '../parts/Status';
+import { stateColumn, words } from '../parts/Status';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
 import { Age } from '../parts/Time';
@@ -73,12 +73,7 @@ function columns(text: Text, cell: Cell): Column<TableRow>[] {
       cell: (row) => <ClusterOf operation={row} name={cell(row, 'Cluster')} />,
     },
     { key: 'action', title: title.action, value: (row) => actionOf(cell(row, 'Action'), text) },
-    {
-      key: 'state',
-      title: title.state,
-      value: (row) => cell(row, 'Phase') || 'Pending',
-      cell: (row) => <Status state={cell(row, 'Phase') || 'Pending'} />,
-    },
+    stateColumn('state', title.state, (row) => cell(row, 'Phase') || 'Pending', text),
     { key: 'progress', title: title.progress, value: (row) => cell(row, 'Progress') },
     {
       key: 'age',

@@ -7,7 +7,7 @@ import type { SeenNode } from '../api/nodes';
 import { nodesOf } from '../api/nodes';
 import { nameOf, namespaceOf } from '../api/resources';
 import { Notice } from '../parts/Notice';
-import { Status } from '../parts/Status';
+import { stateColumn } from '../parts/Status';
 import { Table } from '../parts/Table';
 import { linkTo } from '../parts/links';
 import { useText } from '../text';
@@ -32,12 +32,7 @@ export function NodeTable({ cluster }: { cluster: Cluster }): ReactNode {
           value: (node) => node.name,
           cell: (node) => <Link to={address(node)}>{node.name}</Link>,
         },
-        {
-          key: 'state',
-          title: title.state,
-          value: (node) => node.state,
-          cell: ({ state }) => <Status state={state} />,
-        },
+        stateColumn('state', title.state, ({ state }: SeenNode) => state, text),
         { key: 'version', title: title.version, value: (node) => node.version },
         { key: 'runtime', title: title.runtime, value: (node) => node.runtime },
         { key: 'kernel', title: title.kernel, value: (node) => node.kernel, wide: true },
@@ -74,12 +69,7 @@ export function DriftTable({ drift, change = '' }: DriftProps): ReactNode {
         { key: 'dimension', title: words.dimension, value: (row) => text.dimensions[row.dimension] ?? row.dimension },
         { key: 'found', title: words.found, value: (row) => [row.subject, row.found].filter(Boolean).join(': ') },
         { key: 'wanted', title: words.wanted, value: (row) => row.wanted ?? '' },
-        {
-          key: 'severity',
-          title: words.severity,
-          value: (row) => row.severity ?? 'Low',
-          cell: (row) => <Status state={row.severity ?? 'Low'} />,
-        },
+        stateColumn('severity', words.severity, ({ severity = 'Low' }: Drift) => severity, text),
         { key: 'on', title: words.on, value: (row) => (row.nodes?.names ?? []).join(', '), wide: true },
         { key: 'cost', title: words.cost, value: (row) => row.cost ?? '', wide: true },
         {
@@ -111,12 +101,7 @@ export function FindingTable({ findings }: { findings: Finding[] }): ReactNode {
       exportName="findings"
       columns={[
         { key: 'message', title: words.risk, value: (row) => row.message },
-        {
-          key: 'severity',
-          title: words.severity,
-          value: (row) => row.severity ?? 'Low',
-          cell: (row) => <Status state={row.severity ?? 'Low'} />,
-        },
+        stateColumn('severity', words.severity, ({ severity = 'Low' }: Finding) => severity, text),
         { key: 'on', title: words.on, value: (row) => (row.nodes?.names ?? []).join(', '), wide: true },
         { key: 'remedy', title: words.remedy, value: (row) => row.remedy?.text ?? '', wide: true },
       ]}

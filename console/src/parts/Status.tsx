@@ -2,6 +2,8 @@
 
 import type { ReactNode } from 'react';
 import { useText } from '../text';
+import type { Text } from '../text/en';
+import type { Column } from './Table';
 
 type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'quiet';
 
@@ -36,13 +38,27 @@ const TONES: Record<string, Tone> = {
 
 export function Status({ state, word }: { state: string; word?: string }): ReactNode {
   const text = useText();
-  const shown = word ?? text.phases[state] ?? text.severities[state] ?? words(state);
   return (
     <span className={`status status-${TONES[state] ?? 'quiet'}`}>
       <span className="status-dot" aria-hidden="true" />
-      {shown}
+      {word ?? wordOf(state, text)}
     </span>
   );
+}
+
+function wordOf(state: string, text: Text): string {
+  return text.phases[state] ?? text.severities[state] ?? words(state);
+}
+
+/** A column of states: exported as the API calls them, found by what is shown as well. */
+export function stateColumn<T>(key: string, title: string, state: (row: T) => string, text: Text): Column<T> {
+  return {
+    key,
+    title,
+    value: state,
+    word: (row) => wordOf(state(row), text),
+    cell: (row) => <Status state={state(row)} />,
+  };
 }
 
 /** "AwaitingApproval" as words. */

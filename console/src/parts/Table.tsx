@@ -17,6 +17,8 @@ export interface Column<T> {
   title: string;
   /** What is searched, sorted and exported. */
   value: (row: T) => string | number;
+  /** The value in the reader's words: searched as well. */
+  word?: (row: T) => string;
   /** What is shown, when that is more than the value. */
   cell?: (row: T) => ReactNode;
   /** Left out on a phone. */

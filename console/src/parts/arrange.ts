@@ -18,7 +18,7 @@ export function arranged<T>(rows: T[], columns: Column<T>[], search: string, ord
 
 function filtered<T>(rows: T[], columns: Column<T>[], search: string): T[] {
   const says = (column: Column<T>, row: T, wanted: string): boolean =>
-    String(column.value(row)).toLowerCase().includes(wanted);
+    [column.value(row), column.word?.(row) ?? ''].some((each) => String(each).toLowerCase().includes(wanted));
   const words: string[] = [];
   const filters: { column: Column<T>; wanted: string }[] = [];
   for (const word of search.trim().toLowerCase().split(/\s+/).filter(Boolean)) {
