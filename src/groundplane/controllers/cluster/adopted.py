@@ -52,7 +52,6 @@ from .planning import (
     Proposal,
     RequestRefused,
     asks_of_nodes,
-    hindered,
     make_way,
     next_request,
     noted,
@@ -152,11 +151,11 @@ class Adoption:
             *(str(secret["metadata"].get("resourceVersion", "")) if secret else "" for secret in secrets),
         )
 
-    def working(self, scope: ClusterScope, status: ClusterStatus) -> ClusterStatus:
+    def working(self, scope: ClusterScope, status: ClusterStatus, refused: Sequence[RequestRefused]) -> ClusterStatus:
         """Return the status with how the Operation at work goes, if one is, and what is refused because of it."""
         draft = self._draft(scope, status)
         if scope.active is not None:
-            draft.hindered(hindered(scope))
+            draft.hindered(refused)
             draft.working(scope.active)
         return draft.finish()
 

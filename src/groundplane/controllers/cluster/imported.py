@@ -44,7 +44,7 @@ from ..objects import Objects
 from . import holds, imported_status
 from .adopted import Adoption, Answered
 from .identities import Claim, Identities, claim_of
-from .planning import hindered
+from .planning import RequestRefused, hindered
 from .scope import ClusterScope
 from .settling import SETTLE
 from .status import REQUEST_REFUSED
@@ -249,14 +249,15 @@ class ImportedReconciler:
         """Write the status once, with what its facts mean, and tell what became different of its conditions."""
         machines = scope.machines if scope is not None else []
         facts = {m.metadata.name: m.status.facts for m in machines if m.status.facts is not None}
+        refused: list[RequestRefused] = []
         if scope is not None and not cluster.metadata.deletion_timestamp:
-            status = self._adoption.working(scope, status)
+            refused = hindered(scope)
+            status = self._adoption.working(scope, status, refused)
         status = await self._assessor.assessed(cluster, status, facts)
         if not await self._objects.write_status(cluster, status):
             return
-        if scope is not None and not cluster.metadata.deletion_timestamp:
-            for error in hindered(scope):
-                await self._events.warning("Cluster", cluster.metadata, REQUEST_REFUSED, str(error)[:1024])
+        for error in refused:
+            await self._events.warning("Cluster", cluster.metadata, REQUEST_REFUSED, str(error)[:1024])
         before = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
         for condition in status.conditions:
             if before.get(condition.type) != (condition.status, condition.reason):
