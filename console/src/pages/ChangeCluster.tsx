@@ -24,6 +24,7 @@ import { Choice, OtherCauses, TextField, fieldsOf, useDryRun, wrongWith } from '
 import { ErrorLine } from '../parts/Notice';
 import { Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
+import { Verbs } from '../parts/Verbs';
 import { useAttempt } from '../parts/attempt';
 import { ObjectLink } from '../parts/links';
 import { useText } from '../text';
@@ -243,40 +244,28 @@ const REQUESTS = ['renew-certificates', 'update-packages', 'clean-up'] as const;
 /** What can be asked of a cluster that is no wish about what it is to be. */
 function Requests({ path, name }: { path: string; name: string }): ReactNode {
   const words = useText().change;
-  const [asking, setAsking] = useState<(typeof REQUESTS)[number] | null>(null);
   const [asked, setAsked] = useState(false);
   return (
     <Panel title={words.requests}>
       {asked && <p role="status">{words.asked}</p>}
       <div className="table-bar">
-        {REQUESTS.map((each) => (
-          <Button
-            key={each}
-            variant="outline"
-            onClick={() => {
-              setAsking(each);
-            }}
-          >
-            {words.request[each].button}
-          </Button>
-        ))}
+        <Verbs verbs={REQUESTS} label={(request) => words.request[request].button}>
+          {(request, close) => (
+            <Confirm
+              title={words.request[request].title(name)}
+              action={words.request[request].action}
+              danger={request === 'clean-up'}
+              perform={async () => {
+                await ask(path, request);
+                setAsked(true);
+              }}
+              close={close}
+            >
+              <p>{words.request[request].text}</p>
+            </Confirm>
+          )}
+        </Verbs>
       </div>
-      {asking && (
-        <Confirm
-          title={words.request[asking].title(name)}
-          action={words.request[asking].action}
-          danger={asking === 'clean-up'}
-          perform={async () => {
-            await ask(path, asking);
-            setAsked(true);
-          }}
-          close={() => {
-            setAsking(null);
-          }}
-        >
-          <p>{words.request[asking].text}</p>
-        </Confirm>
-      )}
     </Panel>
   );
 }

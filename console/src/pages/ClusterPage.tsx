@@ -2,22 +2,21 @@
 
 import type { ReactNode } from 'react';
 import { useMemo, useState } from 'react';
-import { useNavigate, useParams } from 'react-router';
+import { useParams } from 'react-router';
 import { Button } from '../parts/Button';
 import { ask } from '../api/ask';
-import { json } from '../api/http';
 import type { Cluster } from '../api/kinds';
 import { useOne, useRows } from '../api/live';
 import { CLUSTERS, OPERATIONS, namespaceOf, nameOf, objectPath } from '../api/resources';
 import type { Can } from '../api/session';
 import { useRights } from '../api/session';
 import { Conditions } from '../parts/Conditions';
-import { Confirm } from '../parts/Confirm';
 import { Code, ErrorLine, Loading, Notice, Problem } from '../parts/Notice';
 import { Facts, Page, Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { Tabs } from '../parts/Tabs';
 import { Age } from '../parts/Time';
+import { Delete } from '../parts/Verbs';
 import { Copyable } from '../parts/Copyable';
 import { useAttempt } from '../parts/attempt';
 import { linkTo } from '../parts/links';
@@ -198,42 +197,16 @@ function pathOf(cluster: Cluster): string {
 
 function Actions({ cluster }: { cluster: Cluster }): ReactNode {
   const text = useText();
-  const navigate = useNavigate();
-  const [asking, setAsking] = useState(false);
-  const namespace = namespaceOf(cluster);
   const name = nameOf(cluster);
-  const can = useRights(namespace);
+  const can = useRights(namespaceOf(cluster));
   if (cluster.metadata?.deletionTimestamp) return <span>{text.cluster.deleting}</span>;
   return (
     <>
       {can('patch', 'clusters', name) && <SurveyNow cluster={cluster} />}
       {can('delete', 'clusters', name) && (
-        <Button
-          theme="danger"
-          variant="outline"
-          onClick={() => {
-            setAsking(true);
-          }}
-        >
-          {text.cluster.delete}
-        </Button>
-      )}
-      {asking && (
-        <Confirm
-          title={`${text.cluster.delete} ${name}`}
-          typed={name}
-          danger
-          action={text.dialog.confirm}
-          close={() => {
-            setAsking(false);
-          }}
-          perform={async () => {
-            await json(pathOf(cluster), { method: 'DELETE' });
-            await navigate('/clusters');
-          }}
-        >
+        <Delete path={pathOf(cluster)} name={name} typed to="/clusters">
           <Code text={cluster.spec?.provider === 'Imported' ? text.cluster.deleteImported : text.cluster.deleteMade} />
-        </Confirm>
+        </Delete>
       )}
     </>
   );

@@ -7,8 +7,8 @@ import { useLiveAt } from '../api/live';
 import type { Node, Pod } from '../api/pods';
 import { podsOn, stays } from '../api/pods';
 import { keyOf, nameOf } from '../api/resources';
-import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
+import { Verbs } from '../parts/Verbs';
 import { useText } from '../text';
 import { useDrain } from './drain';
 
@@ -23,39 +23,27 @@ const CORDONED_BY = 'groundplane.dev/cordoned-by';
 
 export function NodeActions({ base, path, node, mayDrain }: Props): ReactNode {
   const words = useText().node;
-  const [asking, setAsking] = useState<'cordon' | 'uncordon' | 'drain' | null>(null);
   const cordoned = node.spec?.unschedulable ?? false;
   const owner = node.metadata?.annotations?.[CORDONED_BY];
   if (owner !== undefined) return <span>{words.ours(owner)}</span>;
-  const close = (): void => {
-    setAsking(null);
-  };
   const verbs = [cordoned ? ('uncordon' as const) : ('cordon' as const), ...(mayDrain ? ['drain' as const] : [])];
   return (
-    <>
-      {verbs.map((verb) => (
-        <Button
-          key={verb}
-          variant="outline"
-          onClick={() => {
-            setAsking(verb);
-          }}
-        >
-          {words[verb].button}
-        </Button>
-      ))}
-      {(asking === 'cordon' || asking === 'uncordon') && (
-        <Confirm
-          title={words[asking].title(nameOf(node))}
-          action={words[asking].action}
-          perform={() => merge(path, { spec: { unschedulable: asking === 'cordon' } })}
-          close={close}
-        >
-          <p>{words[asking].text}</p>
-        </Confirm>
-      )}
-      {asking === 'drain' && <Drain base={base} path={path} node={node} close={close} />}
-    </>
+    <Verbs verbs={verbs} label={(verb) => words[verb].button}>
+      {(verb, close) =>
+        verb === 'drain' ? (
+          <Drain base={base} path={path} node={node} close={close} />
+        ) : (
+          <Confirm
+            title={words[verb].title(nameOf(node))}
+            action={words[verb].action}
+            perform={() => merge(path, { spec: { unschedulable: verb === 'cordon' } })}
+            close={close}
+          >
+            <p>{words[verb].text}</p>
+          </Confirm>
+        )
+      }
+    </Verbs>
   );
 }
 

@@ -3,7 +3,6 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { useParams } from 'react-router';
-import { Button } from '../parts/Button';
 import { ask, merge } from '../api/ask';
 import type { Operation, PlannedStep } from '../api/kinds';
 import { useOne } from '../api/live';
@@ -15,6 +14,7 @@ import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page, Panel } from '../parts/Page';
 import { Lines, useLines } from '../parts/PodLog';
 import { Status } from '../parts/Status';
+import { Verbs } from '../parts/Verbs';
 import { useText } from '../text';
 import { Events } from './Events';
 
@@ -133,46 +133,31 @@ function decisions(operation: Operation): Decision[] {
 
 function Decide({ operation }: { operation: Operation }): ReactNode {
   const text = useText();
-  const [asking, setAsking] = useState<Decision | null>(null);
   const [asked, setAsked] = useState(false);
   const can = useRights(namespaceOf(operation));
   const cluster = operation.spec.clusterRef.name;
   const may = (decision: Decision): boolean =>
     decision === 'retry' ? can('patch', 'clusters', cluster) : can('patch', 'operations', nameOf(operation));
-  const words = asking && text.operations.decisions[asking];
+  const words = text.operations.decisions;
   return (
     <>
       {asked && <span role="status">{text.operations.asked}</span>}
-      {decisions(operation)
-        .filter(may)
-        .map((decision) => (
-          <Button
-            key={decision}
-            theme={decision === 'approve' ? 'primary' : 'default'}
-            variant={decision === 'approve' ? 'base' : 'outline'}
-            onClick={() => {
-              setAsking(decision);
+      <Verbs verbs={decisions(operation).filter(may)} label={(verb) => words[verb].button} primary={['approve']}>
+        {(decision, close) => (
+          <Confirm
+            title={words[decision].title(nameOf(operation))}
+            action={words[decision].action}
+            danger={decision === 'cancel' || decision === 'rollback'}
+            perform={async () => {
+              await decide(operation, decision);
+              setAsked(decision === 'rollback' || decision === 'retry');
             }}
+            close={close}
           >
-            {text.operations.decisions[decision].button}
-          </Button>
-        ))}
-      {asking && words && (
-        <Confirm
-          title={words.title(nameOf(operation))}
-          action={words.action}
-          danger={asking === 'cancel' || asking === 'rollback'}
-          perform={async () => {
-            await decide(operation, asking);
-            setAsked(asking === 'rollback' || asking === 'retry');
-          }}
-          close={() => {
-            setAsking(null);
-          }}
-        >
-          <p>{words.text(operation.spec.plan.steps?.length ?? 0, cluster)}</p>
-        </Confirm>
-      )}
+            <p>{words[decision].text(operation.spec.plan.steps?.length ?? 0, cluster)}</p>
+          </Confirm>
+        )}
+      </Verbs>
     </>
   );
 }

@@ -4,17 +4,16 @@
 import type { ReactNode } from 'react';
 import { Suspense, lazy, useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useNavigate, useParams } from 'react-router';
+import { useParams } from 'react-router';
 import { ApiError, json } from '../api/http';
 import { itemPath } from '../api/member';
 import type { Workload } from '../api/rollouts';
 import { hasHistory } from '../api/rollouts';
-import { Button } from '../parts/Button';
-import { Confirm } from '../parts/Confirm';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import { PodLog } from '../parts/PodLog';
 import { Tabs } from '../parts/Tabs';
+import { Delete } from '../parts/Verbs';
 import { Yaml } from '../parts/Yaml';
 import { useText } from '../text';
 import type { KindAddress, Site } from './site';
@@ -49,7 +48,11 @@ export function ResourcePage(): ReactNode {
       actions={
         <>
           {where.may('patch') && <WorkloadActions kind={where.kind} path={where.path} object={data} />}
-          <Remove where={where} />
+          {where.may('delete') && (
+            <Delete path={where.path} name={where.object} to={where.list}>
+              <p>{text.resources.deleteText(where.kind.plural, where.object, where.site.name)}</p>
+            </Delete>
+          )}
         </>
       }
     >
@@ -168,42 +171,6 @@ function Inside({ path, pod, part }: { path: string; pod: Found; part: 'log' | '
         <Suspense fallback={<Loading />}>
           <Terminal key={container} path={path} container={container} />
         </Suspense>
-      )}
-    </>
-  );
-}
-
-function Remove({ where }: { where: Where }): ReactNode {
-  const text = useText();
-  const navigate = useNavigate();
-  const [asking, setAsking] = useState(false);
-  if (!where.may('delete')) return null;
-  return (
-    <>
-      <Button
-        theme="danger"
-        variant="outline"
-        onClick={() => {
-          setAsking(true);
-        }}
-      >
-        {text.cluster.delete}
-      </Button>
-      {asking && (
-        <Confirm
-          title={`${text.cluster.delete} ${where.object}`}
-          danger
-          action={text.dialog.confirm}
-          close={() => {
-            setAsking(false);
-          }}
-          perform={async () => {
-            await json(where.path, { method: 'DELETE' });
-            await navigate(where.list);
-          }}
-        >
-          <p>{text.resources.deleteText(where.kind.plural, where.object, where.site.name)}</p>
-        </Confirm>
       )}
     </>
   );

@@ -9,12 +9,12 @@ import { useRows } from '../api/live';
 import { CLUSTERS, FOUNDATIONS, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
 import { readable } from '../api/written';
-import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
 import { Choice, TextField, fieldsOf } from '../parts/Form';
 import { Panel } from '../parts/Page';
 import { Status } from '../parts/Status';
 import { Age } from '../parts/Time';
+import { Verbs } from '../parts/Verbs';
 import { linkTo } from '../parts/links';
 import { useText } from '../text';
 import type { RunWish } from './run';
@@ -32,7 +32,7 @@ export function UnifyPanel({ foundation }: Props): ReactNode {
   const known = status?.run !== undefined && status.run === foundation.spec?.unify?.run;
   return (
     <Panel title={words.title}>
-      <Verbs foundation={foundation} />
+      <RunVerbs foundation={foundation} />
       {!status && !underWay(foundation) && <p>{words.none}</p>}
       {underWay(foundation) && !known && <p role="status">{words.begins}</p>}
       {status && (
@@ -121,30 +121,25 @@ function sizeOf({ clusters = [] }: UnifyWave): number {
   return clusters.length;
 }
 
-function Verbs({ foundation }: Props): ReactNode {
+function RunVerbs({ foundation }: Props): ReactNode {
   const words = useText().unify;
-  const [asking, setAsking] = useState<Verb | null>(null);
   const can = useRights(namespaceOf(foundation));
   if (!can('patch', 'foundations', nameOf(foundation))) return null;
-  const close = (): void => {
-    setAsking(null);
-  };
   return (
     <div className="table-bar">
-      {verbsOf(foundation).map((verb) => (
-        <Button
-          key={verb}
-          theme={verb === 'start' || verb === 'approve' ? 'primary' : 'default'}
-          variant={verb === 'start' || verb === 'approve' ? 'base' : 'outline'}
-          onClick={() => {
-            setAsking(verb);
-          }}
-        >
-          {words.verbs[verb].button(nextWave(foundation))}
-        </Button>
-      ))}
-      {asking === 'start' && <Start foundation={foundation} close={close} />}
-      {asking && asking !== 'start' && <Decide foundation={foundation} verb={asking} close={close} />}
+      <Verbs
+        verbs={verbsOf(foundation)}
+        label={(verb) => words.verbs[verb].button(nextWave(foundation))}
+        primary={['start', 'approve']}
+      >
+        {(verb, close) =>
+          verb === 'start' ? (
+            <Start foundation={foundation} close={close} />
+          ) : (
+            <Decide foundation={foundation} verb={verb} close={close} />
+          )
+        }
+      </Verbs>
     </div>
   );
 }

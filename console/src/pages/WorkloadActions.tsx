@@ -6,9 +6,9 @@ import { useState } from 'react';
 import { merge } from '../api/ask';
 import { json } from '../api/http';
 import type { Workload } from '../api/rollouts';
-import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
 import { TextField } from '../parts/Form';
+import { Verbs } from '../parts/Verbs';
 import { useText } from '../text';
 
 const SCALED = ['deployments', 'statefulsets', 'replicasets'];
@@ -25,15 +25,11 @@ interface Props {
 export function WorkloadActions({ kind, path, object }: Props): ReactNode {
   const text = useText();
   const client = useQueryClient();
-  const [asking, setAsking] = useState<Verb | null>(null);
   const [replicas, setReplicas] = useState(String(object.spec?.replicas ?? 1));
   const name = object.metadata?.name ?? '';
   const change = (body: object) => async (): Promise<void> => {
     await merge(path, body);
     await client.invalidateQueries({ queryKey: ['object', path] });
-  };
-  const close = (): void => {
-    setAsking(null);
   };
   if (kind.group !== 'apps') return null;
   const words = text.workload;
@@ -42,35 +38,33 @@ export function WorkloadActions({ kind, path, object }: Props): ReactNode {
     ...(RESTARTED.includes(kind.plural) ? (['image', 'restart'] as const) : []),
   ];
   return (
-    <>
-      {verbs.map((verb) => (
-        <Button
-          key={verb}
-          variant="outline"
-          onClick={() => {
-            setAsking(verb);
-          }}
-        >
-          {words[verb]}
-        </Button>
-      ))}
-      {asking === 'image' && <Images path={path} object={object} close={close} />}
-      {asking === 'scale' && (
-        <Confirm
-          title={words.scaleTitle(name)}
-          action={words.scaleAction}
-          perform={change({ spec: { replicas: Number(replicas) } })}
-          close={close}
-        >
-          <TextField label={words.replicas} type="number" value={replicas} change={setReplicas} required />
-        </Confirm>
-      )}
-      {asking === 'restart' && (
-        <Confirm title={words.restartTitle(name)} action={words.restartAction} perform={change(anew())} close={close}>
-          <p>{words.restartText}</p>
-        </Confirm>
-      )}
-    </>
+    <Verbs verbs={verbs} label={(verb) => words[verb]}>
+      {(verb, close) =>
+        ({
+          image: <Images path={path} object={object} close={close} />,
+          scale: (
+            <Confirm
+              title={words.scaleTitle(name)}
+              action={words.scaleAction}
+              perform={change({ spec: { replicas: Number(replicas) } })}
+              close={close}
+            >
+              <TextField label={words.replicas} type="number" value={replicas} change={setReplicas} required />
+            </Confirm>
+          ),
+          restart: (
+            <Confirm
+              title={words.restartTitle(name)}
+              action={words.restartAction}
+              perform={change(anew())}
+              close={close}
+            >
+              <p>{words.restartText}</p>
+            </Confirm>
+          ),
+        })[verb]
+      }
+    </Verbs>
   );
 }
 
