@@ -8,8 +8,8 @@ import { json } from '../api/http';
 import type { Machine } from '../api/kinds';
 import { MACHINES, nameOf, namespaceOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
-import { Button } from '../parts/Button';
 import { Confirm } from '../parts/Confirm';
+import { Verbs } from '../parts/Verbs';
 import { useText } from '../text';
 
 const HOLD_BACK = 'groundplane.dev/hold-back';
@@ -24,7 +24,6 @@ export function heldBack(machine: Machine): boolean {
 export function MachineActions({ machine }: { machine: Machine }): ReactNode {
   const text = useText();
   const navigate = useNavigate();
-  const [asking, setAsking] = useState<Verb | null>(null);
   const [asked, setAsked] = useState<Verb | null>(null);
   const name = nameOf(machine);
   const cluster = machine.spec?.clusterRef?.name ?? '';
@@ -46,32 +45,20 @@ export function MachineActions({ machine }: { machine: Machine }): ReactNode {
   return (
     <>
       {asked && <span role="status">{words[asked].done}</span>}
-      {verbs.map((verb) => (
-        <Button
-          key={verb}
-          variant="outline"
-          theme={verb === 'remove' ? 'danger' : 'default'}
-          onClick={() => {
-            setAsking(verb);
-          }}
-        >
-          {words[verb].button}
-        </Button>
-      ))}
-      {asking && (
-        <Confirm
-          title={words[asking].title(name)}
-          action={words[asking].action}
-          danger={asking === 'remove'}
-          typed={asking === 'remove' ? name : ''}
-          perform={() => perform(asking)}
-          close={() => {
-            setAsking(null);
-          }}
-        >
-          <p>{words[asking].text(cluster)}</p>
-        </Confirm>
-      )}
+      <Verbs verbs={verbs} label={(verb) => words[verb].button} danger={['remove']}>
+        {(verb, close) => (
+          <Confirm
+            title={words[verb].title(name)}
+            action={words[verb].action}
+            danger={verb === 'remove'}
+            typed={verb === 'remove' ? name : ''}
+            perform={() => perform(verb)}
+            close={close}
+          >
+            <p>{words[verb].text(cluster)}</p>
+          </Confirm>
+        )}
+      </Verbs>
     </>
   );
 }
