@@ -109,6 +109,32 @@ def test_certificates_are_renewed_on_request(visitor: Visitor, works: Site) -> N
 # --- a run of unify ------------------------------------------------------------------------------------------------
 
 
+def test_what_a_run_would_do_is_read_before_it_begins_in_the_waves_that_are_written(
+    visitor: Visitor, works: Site
+) -> None:
+    works.make("foundations", fleet.foundation("previewed"))
+    for name in ("first", "second", "third"):
+        member = fleet.made(f"preview-{name}")
+        member["spec"]["foundationRef"] = {"name": "previewed"}
+        works.make("clusters", member)
+    visit = visitor(works)
+    visit.sign_in(path="/foundations/default/previewed")
+    page = visit.page
+    page.get_by_text("What a run would do").click()
+    expect(page.get_by_text("Wave 3: 1 cluster")).to_be_visible()
+    expect(page.get_by_text("Migrate the container runtime from docker to containerd")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_text("What a run would do").click()
+    page.get_by_role("button", name="Begin a run…").click()
+    dialog(page).get_by_text("What a run would do").click()
+    dialog(page).get_by_label("Sizes of the waves").fill("2, 100%")
+    expect(dialog(page).get_by_text("Wave 2: 1 cluster")).to_be_visible()
+    expect(dialog(page).get_by_text("Wave 1: 2 clusters")).to_be_visible()
+    dialog(page).get_by_label("Sizes of the waves").fill("0")
+    expect(dialog(page).get_by_text("must be a count from 1")).to_be_visible()
+    assert visit.said_badly() == []
+
+
 def test_a_fleet_is_brought_to_its_foundation_in_waves(visitor: Visitor, works: Site) -> None:
     works.make("foundations", fleet.foundation("unified"))
     member = fleet.made("fleet-a")

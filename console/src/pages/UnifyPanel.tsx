@@ -17,6 +17,7 @@ import { Age } from '../parts/Time';
 import { Verbs } from '../parts/Verbs';
 import { linkTo } from '../parts/links';
 import { useText } from '../text';
+import { UnifyPreview } from './UnifyPreview';
 import type { RunWish } from './run';
 import { beginning, runWishOf, underWay } from './run';
 
@@ -34,6 +35,7 @@ export function UnifyPanel({ foundation }: Props): ReactNode {
     <Panel title={words.title}>
       <RunVerbs foundation={foundation} />
       {!status && !underWay(foundation) && <p>{words.none}</p>}
+      {!underWay(foundation) && <UnifyPreview foundation={foundation} />}
       {underWay(foundation) && !known && <p role="status">{words.begins}</p>}
       {status && (
         <>
@@ -206,6 +208,7 @@ function Start({ foundation, close }: Props & { close: () => void }): ReactNode 
     >
       <p>{words.concerns(drifting.map(nameOf), clusters.length)}</p>
       <RunFields wish={wish} change={setWish} />
+      <UnifyPreview foundation={foundation} waves={wish.waves} />
     </Confirm>
   );
 }

@@ -1,5 +1,7 @@
 // English of the pages by which a fleet is changed: adoption, changes of a cluster, runs of unify, nodes, Foundations.
 
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 const request = (button: string, title: (name: string) => string, action: string, text: string) => ({
   button,
   title,
@@ -83,6 +85,20 @@ export const changing = {
       names.length === 0
         ? `None of its ${all} clusters differs from it.`
         : `${names.length} of its ${all} clusters differ from it: ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', …' : ''}.`,
+    preview: 'What a run would do',
+    summary: (steps: number, clusters: number, alone: number, blocked: number) =>
+      `${counted(steps, 'step')} in ${counted(clusters, 'cluster')}; nothing to do in ${alone} more.${
+        blocked > 0 ? ` ${counted(blocked, 'step')} not for Groundplane to do.` : ''
+      } It is made of what surveys found; nothing has been done.`,
+    waveToCome: (number: number, canaries: boolean, clusters: number) =>
+      `Wave ${number}${canaries ? ' (canaries)' : ''}: ${counted(clusters, 'cluster')}`,
+    leftAlone: (count: number) => `Left alone: ${counted(count, 'cluster')}`,
+    onNodes: (count: number, nodes: string[]) =>
+      `${counted(count, 'node')}${nodes.length > 0 ? `: ${nodes.slice(0, 4).join(', ')}${count > 4 ? ', …' : ''}` : ''}`,
+    drained: 'drained one after the other',
+    sameDrain: 'in the same drain',
+    and: '; ',
+    notDone: (why: string) => `Not done: ${why}`,
     approval: 'Approval',
     perWave: 'wave by wave: each plan can be read first',
     once: 'now, for all of it',

@@ -92,6 +92,19 @@ export const changing: Part = {
       names.length === 0
         ? `它的 ${all} 个集群都与其一致。`
         : `它的 ${all} 个集群中有 ${names.length} 个存在偏差：${names.slice(0, 8).join('，')}${names.length > 8 ? '……' : ''}。`,
+    preview: '运行将做什么',
+    summary: (steps, clusters, alone, blocked) =>
+      `${clusters} 个集群共 ${steps} 个步骤；另有 ${alone} 个集群无需变更。${
+        blocked > 0 ? `其中 ${blocked} 个步骤不由 Groundplane 执行。` : ''
+      }依据最近一次巡检得出，尚未执行任何操作。`,
+    waveToCome: (number, canaries, clusters) => `第 ${number} 批${canaries ? '（金丝雀）' : ''}：${clusters} 个集群`,
+    leftAlone: (count) => `不变更：${count} 个集群`,
+    onNodes: (count, nodes) =>
+      `${count} 个节点${nodes.length > 0 ? `：${nodes.slice(0, 4).join('、')}${count > 4 ? '……' : ''}` : ''}`,
+    drained: '逐个驱逐',
+    sameDrain: '与上一步共用一次驱逐',
+    and: '；',
+    notDone: (why) => `不执行：${why}`,
     approval: '批准方式',
     perWave: '逐批批准：可先查看每个计划',
     once: '现在一次性全部批准',

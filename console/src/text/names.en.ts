@@ -5,6 +5,8 @@ export interface Names {
   conditions: Record<string, string>;
   /** Keys of the steps of a plan. */
   steps: Record<string, string>;
+  /** What would bring a cluster to its Foundation. */
+  remedies: Record<string, string>;
   /** What an Operation is for. */
   actions: Record<string, string>;
   /** Types of events. */

@@ -10,6 +10,7 @@ import type {
   StepStatus,
   UnifyCluster,
   UnifyStatus,
+  UnifyStep,
 } from '../api/kinds';
 import type { SeenNode } from '../api/nodes';
 import type { Names } from './names.en';
@@ -63,6 +64,19 @@ const actions: Record<Plan['action'], string> = {
   RenewCertificates: '更新证书',
 };
 
+const remedies: Record<UnifyStep['action'], string> = {
+  ChangeNetwork: '更换 Pod 网络',
+  ConvertDistribution: '转换发行版',
+  MigrateRuntime: '迁移容器运行时',
+  None: '需要人工决定',
+  ReinstallOperatingSystem: '更换节点的操作系统',
+  RenewCertificates: '更新证书',
+  TuneHost: '调整主机设置',
+  UpgradeKernel: '升级内核',
+  UpgradeKubernetes: '升级 Kubernetes',
+  UpgradeRuntime: '升级容器运行时',
+};
+
 export const names: Names = {
   conditions: { ...kubernetes, ...ours },
   steps: {
@@ -101,6 +115,7 @@ export const names: Names = {
     'verify-node': '验证节点',
     'virtual-ip': '维护控制平面的虚拟 IP',
   },
+  remedies,
   actions,
   events: { Normal: '正常', Warning: '警告' },
 };
