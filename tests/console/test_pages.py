@@ -293,6 +293,7 @@ def test_the_console_speaks_chinese_to_who_does_and_remembers_a_choice(visitor: 
     heading(visit.page, "集群")
     expect(visit.page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(visit.page.get_by_text("就绪").first).to_be_visible()
+    expect(visit.page.get_by_role("row").filter(has_text="shop")).to_contain_text("高 1")
     visit.page.get_by_role("searchbox").fill("状态:降级")
     expect(visit.page.get_by_role("link", name="plain", exact=True)).to_be_visible()
     expect(visit.page.get_by_role("link", name="shop", exact=True)).to_have_count(0)
@@ -321,6 +322,19 @@ def test_in_chinese_the_servers_own_names_stand_beside_the_words_for_them(visito
     expect(visit.page.get_by_role("rowheader", name="Machines reachable", exact=True)).to_be_visible()
     assert visit.said_badly() == []
     shop.http.delete(shop.path("clusters", "named"))
+
+
+def test_what_nobody_answers_is_told_in_words_and_can_be_done_again(visitor: Visitor, shop: Site) -> None:
+    visit = visitor(shop)
+    visit.sign_in(path="/clusters/default/shop")
+    visit.page.get_by_role("button", name="Look now").wait_for()
+    visit.context.set_offline(True)
+    visit.page.get_by_role("button", name="Look now").click()
+    said = visit.page.get_by_role("alert").filter(has_text="no answer from Groundplane")
+    expect(said).to_be_visible()
+    visit.context.set_offline(False)
+    visit.page.get_by_role("button", name="Look now").click()
+    expect(said).to_have_count(0)
 
 
 def test_the_menu_and_lists_are_reached_by_keyboard(visitor: Visitor, shop: Site) -> None:

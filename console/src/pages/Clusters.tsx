@@ -65,7 +65,7 @@ function columns(text: Text, cell: Cell): Column<TableRow>[] {
       cell: (row) => `${cell(row, 'Nodes Ready') || '0'}/${cell(row, 'Nodes') || '0'}`,
     },
     { key: 'drift', title: title.drift, value: (row) => drifting(cell(row, 'Drift'), text), wide: true },
-    { key: 'risks', title: title.risks, value: (row) => cell(row, 'Findings'), wide: true },
+    { key: 'risks', title: title.risks, value: (row) => risks(cell(row, 'Findings'), text), wide: true },
     { key: 'foundation', title: title.foundation, value: (row) => cell(row, 'Foundation'), wide: true },
     {
       key: 'provider',
@@ -87,4 +87,10 @@ function columns(text: Text, cell: Cell): Column<TableRow>[] {
 function drifting(dimensions: string, text: Text): string {
   const names = dimensions.split(',').filter(Boolean);
   return names.map((name) => text.dimensions[name] ?? name).join(', ');
+}
+
+/** "1 high, 2 low" in the reader's words. */
+export function risks(counted: string, { fleet, severities }: Text): string {
+  const said = (word: string): string => severities[word.charAt(0).toUpperCase() + word.slice(1)] ?? word;
+  return counted.replace(/(\d+) (\w+)/g, (_, count: string, word: string) => fleet.risks(count, said(word)));
 }

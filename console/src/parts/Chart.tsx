@@ -6,6 +6,7 @@ import * as echarts from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
 import type { ReactNode } from 'react';
 import { useEffect, useRef } from 'react';
+import { useChoices } from '../text';
 
 echarts.use([LineChart, GridComponent, TooltipComponent, CanvasRenderer]);
 
@@ -22,10 +23,11 @@ interface Props {
 }
 
 export function Chart({ label, points, most }: Props): ReactNode {
+  const { language } = useChoices();
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!place.current) return;
-    const chart = echarts.init(place.current);
+    const chart = echarts.init(place.current, null, { locale: language === 'zh' ? 'ZH' : 'EN' });
     const style = getComputedStyle(place.current);
     chart.setOption({
       animation: false,
@@ -53,6 +55,6 @@ export function Chart({ label, points, most }: Props): ReactNode {
       watcher.disconnect();
       chart.dispose();
     };
-  }, [label, points, most]);
+  }, [label, points, most, language]);
   return <div className="chart" ref={place} role="img" aria-label={label} />;
 }

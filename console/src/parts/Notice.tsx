@@ -2,7 +2,7 @@
 
 import type { ReactNode } from 'react';
 import type { ApiError } from '../api/http';
-import { NO_WEBSOCKET } from '../api/http';
+import { NO_WEBSOCKET, UNREACHABLE } from '../api/http';
 import { useText } from '../text';
 
 export function Notice({ title, next, children }: { title: string; next?: string; children?: ReactNode }): ReactNode {
@@ -44,7 +44,7 @@ export function Problem({ error, what, member = false }: ProblemProps): ReactNod
   const text = useText();
   if (error.code === 403) return <Notice title={text.state.forbidden(what)} next={error.message} />;
   if (member && error.code === 503) return <Notice title={text.resources.away} next={error.message} />;
-  if (error.code === 0 || error.code >= 500) {
+  if (error.code === UNREACHABLE || error.code >= 500) {
     return (
       <p className="banner" role="alert">
         {error.reason === NO_WEBSOCKET ? text.state.noWebSocket : text.state.reconnecting}
@@ -59,7 +59,7 @@ export function ErrorLine({ error }: { error: ApiError }): ReactNode {
   return (
     <div className="error-line" role="alert">
       <p>
-        {text.state.failed} {error.message}
+        {text.state.failed} {error.code === UNREACHABLE ? text.state.unreachable : error.message}
       </p>
     </div>
   );

@@ -66,6 +66,7 @@ export const en = {
       'Groundplane answers, but no WebSocket comes through, over which pages stay live: the proxy in between has to pass the address /streams on. What you see is what was known last.',
     forbidden: (what: string) => `You may not see ${what}. Name a namespace above to see what is in it.`,
     failed: 'Cannot do that:',
+    unreachable: 'no answer from Groundplane. Try again when it is back.',
     none: '–',
     yes: 'yes',
     no: 'no',
@@ -113,6 +114,7 @@ export const en = {
         ? 'One cluster has no Foundation and is not counted here.'
         : `${count} clusters have no Foundation and are not counted here.`,
     differs: 'differs',
+    risks: (count: string, severity: string) => `${count} ${severity.toLowerCase()}`,
   },
   overview: {
     title: 'Overview',

@@ -69,6 +69,7 @@ export const zh: Text = {
       'Groundplane 有响应，但 WebSocket 连接无法建立，页面无法实时更新：中间的代理必须放行地址 /streams。页面显示的是最后已知的内容。',
     forbidden: (what) => `您没有权限查看${what}。请在上方填写命名空间以查看其中的内容。`,
     failed: '操作失败：',
+    unreachable: 'Groundplane 没有应答，请待其恢复后重试。',
     none: '–',
     yes: '是',
     no: '否',
@@ -113,6 +114,7 @@ export const zh: Text = {
   fleet: {
     apart: (count) => `有 ${count} 个集群没有指定基座，未计入此处。`,
     differs: '有差异',
+    risks: (count, severity) => `${severity} ${count}`,
   },
   overview: {
     title: '概览',
