@@ -215,6 +215,20 @@ def test_a_foundation_is_made_and_changed_by_form(visitor: Visitor, works: Site)
     assert [line for line in visit.said_badly() if "namespaces/nowhere/" not in line] == []
 
 
+def test_a_check_that_nobody_answers_keeps_no_form_from_being_sent(visitor: Visitor, works: Site) -> None:
+    visit = visitor(works)
+    visit.sign_in(path="/foundations/new")
+    visit.page.get_by_label("Name", exact=True).fill("sent-late")
+    visit.page.context.set_offline(True)
+    with visit.page.expect_event("requestfailed", lambda request: "dryRun" in request.url):
+        visit.page.get_by_label("Version", exact=True).fill("v1.20.2")
+    visit.page.get_by_role("button", name="Create", exact=True).click()
+    expect(visit.page.get_by_role("alert").filter(has_text="no answer from Groundplane")).to_be_visible()
+    visit.page.context.set_offline(False)
+    visit.page.get_by_role("button", name="Create", exact=True).click()
+    heading(visit.page, "sent-late")
+
+
 def test_a_foundation_shows_how_it_went_and_which_nodes_block_a_feature(visitor: Visitor, works: Site) -> None:
     found = fleet.foundation("watched")
     found["status"]["history"] = [

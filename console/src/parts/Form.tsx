@@ -2,7 +2,7 @@
 
 import type { ReactNode } from 'react';
 import { useEffect, useId, useState } from 'react';
-import { ApiError, json } from '../api/http';
+import { ApiError, UNREACHABLE, json } from '../api/http';
 import type { Cause } from '../api/http';
 
 interface FieldProps {
@@ -173,6 +173,8 @@ async function asked(path: string, body: string, method: string, signal: AbortSi
   } catch (error) {
     if (signal.aborted) return null;
     if (!(error instanceof ApiError)) throw error;
+    // No answer says nothing about the object; whoever sends it is told.
+    if (error.code === UNREACHABLE) return null;
     return error.causes.length > 0 ? error.causes : [{ message: error.message }];
   }
 }
