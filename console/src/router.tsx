@@ -99,6 +99,8 @@ export const router = createBrowserRouter(
         { path: 'accounts/users/new', lazy: page(() => import('./pages/AddUser'), 'AddUser') },
         { path: 'accounts/tokens/new', lazy: page(() => import('./pages/CreateToken'), 'CreateToken') },
         { path: 'audit', lazy: page(() => import('./pages/Audit'), 'Audit') },
+        { path: 'catalog/:table?', lazy: page(() => import('./pages/Catalog'), 'Catalog') },
+        { path: 'settings', lazy: page(() => import('./pages/Settings'), 'Settings') },
         { path: '*', element: <NotFound /> },
       ],
     },

@@ -20,16 +20,18 @@ import uvloop
 from groundplane.base.collecting import keep_what_is_there
 from groundplane.base.logbook import Logbook
 from groundplane.base.logs import configure_logging
+from groundplane.base.settings import read_settings
 from groundplane.base.tasks import TaskOwner
 from groundplane.catalog import runtimes
 from groundplane.server import certificates
+from groundplane.server.about.settings import settings_in_force
 from groundplane.server.access.bootstrap import create_roles
 from groundplane.server.access.keeper import Keeper
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.authn.tokens import Tokens
 from groundplane.server.collector import Collector, create_namespaces
-from groundplane.server.config import read_config
+from groundplane.server.config import read_config_file
 from groundplane.server.definitions import publish_definitions
 from groundplane.server.front import front
 from groundplane.server.gateway.doors import Doors
@@ -51,8 +53,9 @@ async def main(home: Path, port: int = 0) -> None:
     await publish_definitions(service)
     await create_roles(service)
     files = certificates.ensure(home)
-    config = read_config(home / "server.yaml" if (home / "server.yaml").exists() else None)
-    async with front(home, config, tokens, service.accounts) as guard, AsyncExitStack() as stack:
+    settings = read_settings({}, {"GROUNDPLANE_HOME": str(home), "GROUNDPLANE_LISTEN": f"127.0.0.1:{port}"})
+    file = read_config_file(settings.config)
+    async with front(home, file.config, tokens, service.accounts) as guard, AsyncExitStack() as stack:
         book = Logbook(home / "logs")
         doors = await stack.enter_async_context(aclosing(Doors(store)))
         server = Server(
@@ -66,6 +69,7 @@ async def main(home: Path, port: int = 0) -> None:
             guard.logins,
             guard.parts,
             gateway=doors,
+            settings=settings_in_force(settings, file),
         )
         owner = await stack.enter_async_context(TaskOwner("test-server"))
         bound = listen("127.0.0.1", port)

@@ -11,7 +11,7 @@ const GROUP = 'access.groundplane.dev';
 const VERSION = `${GROUP}/v1alpha1`;
 const BASE = `/apis/${VERSION}`;
 // Rights in a namespace are none to what is in no namespace. There can be none of this name, so no binding is in it.
-const NOWHERE = '-';
+export const NOWHERE = '-';
 
 export type Plural = 'users' | 'tokens' | 'auditevents';
 

@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { NavLink, Outlet } from 'react-router';
 import { Button } from './Button';
+import { useAboutRights } from '../api/about';
 import { useAccountRights } from '../api/accounts';
 import type { Session } from '../api/session';
 import { useSignOut } from '../api/session';
@@ -23,7 +24,11 @@ const PAGES = [
 export function Shell({ session }: { session: Session }): ReactNode {
   const { text } = useChoices();
   const [open, setOpen] = useState(false);
-  const pages = [...PAGES.map(([to, name]): [string, string] => [to, text.menu[name]]), ...useAccountPages()];
+  const pages = [
+    ...PAGES.map(([to, name]): [string, string] => [to, text.menu[name]]),
+    ...useAccountPages(),
+    ...useAboutPages(),
+  ];
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -82,10 +87,23 @@ function useAccountPages(): [string, string][] {
   return pages;
 }
 
+/** What Groundplane knows, and how it is set; everybody has settings of the console. */
+function useAboutPages(): [string, string][] {
+  const { text } = useChoices();
+  const may = useAboutRights();
+  const known: [string, string][] = may('catalogtables') ? [['/catalog', text.catalog.title]] : [];
+  return [...known, ['/settings', text.settings.title]];
+}
+
 /** Whoever may see one namespace only has to say which. */
 function Namespace(): ReactNode {
   const { text, namespace, setNamespace } = useChoices();
-  const [written, setWritten] = useState(namespace);
+  const [{ written, of }, setState] = useState({ written: namespace, of: namespace });
+  const setWritten = (next: string): void => {
+    setState({ written: next, of: namespace });
+  };
+  // It may be chosen elsewhere too.
+  if (of !== namespace) setWritten(namespace);
   return (
     <form
       onSubmit={(event) => {

@@ -4,6 +4,7 @@ import { changing } from './changing.en';
 import { forms } from './forms.en';
 import { accounts, audit } from './accounts.en';
 import { names } from './names.en';
+import { catalog, settings } from './about.en';
 
 export const en = {
   ...changing,
@@ -298,6 +299,8 @@ export const en = {
   accounts,
   audit,
   names,
+  catalog,
+  settings,
   phases: {} as Record<string, string>,
   dimensions: {
     OperatingSystem: 'Operating system',

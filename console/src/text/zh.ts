@@ -7,6 +7,7 @@ import type { Text } from './en';
 import { accounts, audit } from './accounts.zh';
 import type { State } from './names.zh';
 import { names } from './names.zh';
+import { catalog, settings } from './about.zh';
 
 export const zh: Text = {
   ...changing,
@@ -295,6 +296,8 @@ export const zh: Text = {
   accounts,
   audit,
   names,
+  catalog,
+  settings,
   phases: {
     Pending: '等待中',
     Creating: '创建中',

@@ -14,3 +14,11 @@ def seconds(text: str) -> int | None:
         return None
     hours, minutes, rest = (int(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + rest
+
+
+def written(total: int) -> str:
+    """Write whole seconds as `seconds` reads them."""
+    minutes, rest = divmod(total, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if count]
+    return "".join(parts) or "0s"

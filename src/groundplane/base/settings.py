@@ -8,13 +8,18 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 from . import durations
 from .errors import Refused
 
 LEAST_SURVEY_SECONDS = 30
+# What set a setting; one that nothing set has its default.
+Origin = Literal["Environment", "Flag"]
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 SETTINGS_HELP = {
     "GROUNDPLANE_HOME": "directory of the embedded engine: database, keys, logs, administrator kubeconfig",
@@ -30,7 +35,7 @@ SETTINGS_HELP = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things are. All paths are absolute."""
+    """Where things are. All paths are absolute. `origins`: what was set, by variable, and by what."""
 
     home: Path
     cache: Path
@@ -41,10 +46,13 @@ class Settings:
     config: Path | None = None
     survey_every: float = 600.0
     exec_plugins: tuple[str, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from environment variables; see SETTINGS_HELP."""
+def read_settings(environment: Mapping[str, str] = os.environ, flags: Mapping[str, str] = NOTHING) -> Settings:
+    """Read the settings from environment variables (see SETTINGS_HELP); `flags`, by variable, win over them."""
+    origins = _origins(environment, flags)
+    environment = {**environment, **{name: value for name, value in flags.items() if value}}
     share = Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local/share"
     home = Path(environment.get("GROUNDPLANE_HOME") or share / "groundplane").absolute()
     cache = Path(environment.get("GROUNDPLANE_CACHE") or Path.home() / ".cache/groundplane").absolute()
@@ -62,7 +70,18 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         config=Path(config).absolute() if config else None,
         survey_every=_survey_every(environment.get("GROUNDPLANE_SURVEY_EVERY") or "10m"),
         exec_plugins=_exec_plugins(environment.get("GROUNDPLANE_EXEC_PLUGINS") or ""),
+        origins=origins,
     )
+
+
+def _origins(environment: Mapping[str, str], flags: Mapping[str, str]) -> dict[str, Origin]:
+    found: dict[str, Origin] = {}
+    for name in SETTINGS_HELP:
+        if flags.get(name):
+            found[name] = "Flag"
+        elif environment.get(name):
+            found[name] = "Environment"
+    return found
 
 
 def _survey_every(text: str) -> float:

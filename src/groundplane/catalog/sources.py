@@ -83,6 +83,11 @@ def read(name: str, kind: type[Row]) -> tuple[Row, ...]:
     return merged(shipped(name, kind), over)
 
 
+def of_site(table: str, row: Sourced) -> bool:
+    """Tell whether a row that `read` returned is one that the site brought."""
+    return any(row is one for one in _over.get(table, ()))
+
+
 def merged(rows: Iterable[Row], over: Iterable[Row]) -> tuple[Row, ...]:
     """Return the rows with those of `over` in place of namesakes that are not of a later day; new ones come last."""
     whole = {row.identity(): row for row in rows}

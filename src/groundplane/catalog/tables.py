@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import apis, kernel, kubeadm, lines, network, releases, runtimes, skew, systems
-from .sources import Sourced, merged, read, shipped
+from .sources import Sourced, kept, merged, read, shipped
 
 Tables = Mapping[str, tuple[Sourced, ...]]
 
@@ -41,6 +41,7 @@ TABLES: dict[str, Table] = {
 }
 
 
+@kept
 def tables() -> dict[str, tuple[Sourced, ...]]:
     """Return all rows by table, the site's in place of the shipped ones."""
     return {name: read(name, table.kind) for name, table in TABLES.items()}

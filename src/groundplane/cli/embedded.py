@@ -26,13 +26,14 @@ from groundplane.catalog import load_site, runtimes
 from groundplane.controllers.manager import Manager
 from groundplane.kube.kubeconfig import Access, Kubeconfig, render_kubeconfig, write_kubeconfig
 from groundplane.server import certificates
+from groundplane.server.about.settings import Setting, settings_in_force
 from groundplane.server.access.bootstrap import create_roles
 from groundplane.server.access.keeper import Keeper
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.authn.tokens import Tokens
 from groundplane.server.collector import Collector, create_namespaces
-from groundplane.server.config import read_config
+from groundplane.server.config import read_config_file
 from groundplane.server.definitions import publish_definitions
 from groundplane.server.front import Front, front
 from groundplane.server.gateway.doors import Doors
@@ -106,10 +107,12 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         manager = Manager(LocalClient(service), settings, logbook)
         collector = Collector(service)
         doors = Doors(store, settings.exec_plugins)
-        beside = _Beside(logbook, stopping, doors, _health(collector, manager, files), _metrics(manager))
+        file = read_config_file(settings.config)
+        known = settings_in_force(settings, file)
+        beside = _Beside(logbook, stopping, doors, _health(collector, manager, files), _metrics(manager), known)
         async with (
             aclosing(doors),
-            front(settings.home, read_config(settings.config), tokens, service.accounts) as guard,
+            front(settings.home, file.config, tokens, service.accounts) as guard,
             serve(
                 _app(settings, guard, service, beside), files, bound, stopping, limits=guard.connections
             ) as listening,
@@ -137,6 +140,7 @@ class _Beside:
     gateway: Doors
     health: Health
     metrics: Registry
+    settings: tuple[Setting, ...]
 
 
 def _app(settings: Settings, guard: Front, service: Service, beside: _Beside) -> ASGIApp:
@@ -156,6 +160,7 @@ def _app(settings: Settings, guard: Front, service: Service, beside: _Beside) ->
             parts=guard.parts,
             health=beside.health,
             metrics=beside.metrics,
+            settings=beside.settings,
         )
     )
 

@@ -13,7 +13,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,15 +71,13 @@ def running(home: Path) -> int:
     return 0
 
 
-def start(home: Path, listen: str, *, patience: float, config: Path | None = None) -> Ready:
-    """Start an engine in the background and return once it says that it is ready."""
+def start(home: Path, flags: Sequence[str], *, patience: float) -> Ready:
+    """Start an engine in the background and return once it says that it is ready; `flags` are those of `up`."""
     log = log_file(home)
     for folder in (home, log.parent):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "groundplane.cli.main", "up", "--home", str(home), "--listen", listen]
-    if config is not None:
-        command += ["--config", str(config)]
+    command = [sys.executable, "-m", "groundplane.cli.main", "up", *flags]
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         log_start = output.tell()
         process = subprocess.Popen(

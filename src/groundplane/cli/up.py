@@ -31,7 +31,7 @@ def up(*, listen: str | None, home: Path | None, config: Path | None, detach: bo
     """Start Groundplane with the embedded engine."""
     settings = _settings(listen, home, config)
     if detach:
-        _detached(settings)
+        _detached(settings, _given(settings, listen=listen, home=home, config=config))
         return
     import uvloop
 
@@ -76,12 +76,18 @@ def _settings(listen: str | None, home: Path | None, config: Path | None = None)
     flags = {"GROUNDPLANE_LISTEN": listen or "", "GROUNDPLANE_HOME": str(home or ""),
              "GROUNDPLANE_CONFIG": str(config or "")}  # fmt: skip
     try:
-        return read_settings(os.environ | {name: value for name, value in flags.items() if value})
+        return read_settings(os.environ, flags)
     except ValueError as exc:
         raise click.BadParameter(f"{listen or os.environ.get('GROUNDPLANE_LISTEN')!r} is not ADDRESS:PORT") from exc
 
 
-def _detached(settings: Settings) -> None:
+def _given(settings: Settings, *, listen: str | None, home: Path | None, config: Path | None) -> list[str]:
+    """Return the flags once more, with whole paths: what was not given, the background engine finds as we did."""
+    flags = {"--listen": listen, "--home": home and settings.home, "--config": config and settings.config}
+    return [part for flag, value in flags.items() if value for part in (flag, str(value))]
+
+
+def _detached(settings: Settings, flags: list[str]) -> None:
     from . import process
     from .ready import Ready
 
@@ -90,9 +96,7 @@ def _detached(settings: Settings) -> None:
         click.echo(f"Groundplane already runs in {settings.home} as process {pid}")
         ready = Ready(url="", kubeconfig=settings.home / "admin.kubeconfig")
     else:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        address = f"{host}:{settings.port}"
-        ready = process.start(settings.home, address, patience=_START_SECONDS, config=settings.config)
+        ready = process.start(settings.home, flags, patience=_START_SECONDS)
     target = Target(kubeconfig=str(ready.kubeconfig))
     target.run(_answers(target))
     _tell(ready)

@@ -5,8 +5,10 @@ Read once at start. What is here has no environment variable; docs/settings.md l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -29,6 +31,10 @@ class AuditConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     max_age_days: int = 30
     max_backups: int = 10
     on_failure: Literal["continue", "refuse"] = "continue"
+
+    def path(self, home: Path) -> Path:
+        """Return where the audit log is written."""
+        return Path(self.log_file) if self.log_file else home / "logs" / "audit" / "audit.log"
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -81,14 +87,32 @@ class ServerConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     oidc: OidcConfig | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A settings file as it was read. `given`: the fields that it says something of, such as audit.maxSize."""
+
+    config: ServerConfig
+    given: frozenset[str] = frozenset()
+
+
 def read_config(path: Path | None) -> ServerConfig:
     """Return the settings of a file, the defaults without one. Raises ConfigRefused."""
+    return read_config_file(path).config
+
+
+def read_config_file(path: Path | None) -> ConfigFile:
+    """Return the settings of a file and what it gives of them, the defaults without one. Raises ConfigRefused."""
     if path is None:
-        return ServerConfig()
+        return ConfigFile(ServerConfig())
     try:
-        document = read_document(path.read_bytes())
-        return msgspec.convert(document or {}, ServerConfig)
+        document = read_document(path.read_bytes()) or {}
+        return ConfigFile(msgspec.convert(document, ServerConfig), frozenset(_given(document)))
     except OSError as error:
         raise ConfigRefused(f"cannot read settings file {path}: {error.strerror}") from error
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigRefused(f"cannot use settings file {path}: {one_line(error)}") from error
+
+
+def _given(document: dict[str, Any]) -> Iterator[str]:
+    for section, fields in document.items():
+        yield from (f"{section}.{name}" for name in fields or ())

@@ -91,10 +91,9 @@ def _code_flow(config: ServerConfig, issuer: Oidc | None) -> CodeFlow | None:
 def _audit(home: Path, config: AuditConfig) -> Audit | None:
     if not config.enabled:
         return None
-    path = Path(config.log_file) if config.log_file else home / "logs" / "audit" / "audit.log"
     rotation = Rotation(config.max_size * MIB, config.max_age_days, config.max_backups)
     policy = load_policy(Path(config.policy_file) if config.policy_file else None)
-    return Audit(policy, AuditLog(RotatingFile(path, rotation), on_failure=config.on_failure))
+    return Audit(policy, AuditLog(RotatingFile(config.path(home), rotation), on_failure=config.on_failure))
 
 
 def _limits(config: LimitsConfig) -> Limits:

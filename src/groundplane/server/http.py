@@ -34,6 +34,7 @@ from .service import Call, FieldValidation, Options, Service, User
 from .status import Json, bad_request, invalid, method_not_allowed, no_such_method, no_such_path, timed_out, too_large
 
 if TYPE_CHECKING:
+    from .about.settings import Setting
     from .gateway.doors import Doors
     from .login import Logins
 
@@ -132,6 +133,7 @@ class Server:
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     frames: Frames = field(default_factory=Frames)
     gateway: Doors | None = None
+    settings: tuple[Setting, ...] = ()
 
     def troubles(self) -> list[tuple[str, str]]:
         """Return what is wrong with the parts of the server that it can do without for a while."""

@@ -159,6 +159,7 @@ def of_kind(info: KindInfo, guard: Guard | None = None) -> Resource:
 @cache
 def load() -> Resources:
     """Return every resource of the server; made once, for compiling the schemas takes a while."""
+    from .about.kinds import about_resources
     from .access.kinds import access_resources
     from .access.local_files import guard_distribution, guard_operation
     from .accounts.kinds import account_resources
@@ -166,4 +167,4 @@ def load() -> Resources:
 
     guards: dict[str, Guard] = {"Distribution": guard_distribution, "Operation": guard_operation}
     ours = (of_kind(info, guards.get(info.kind)) for info in KINDS)
-    return Resources((*builtin_resources(), *access_resources(), *account_resources(), *ours))
+    return Resources((*builtin_resources(), *access_resources(), *account_resources(), *about_resources(), *ours))

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from . import handlers, login, login_oidc, pages, system
+from .about import serving as about
+from .about.kinds import CATALOG_GROUP, CHECKS, SERVER_GROUP, SETTINGS, TABLES
+from .about.kinds import VERSION as ABOUT_VERSION
 from .access import reviews
 from .access.token_request import request_token
 from .accounts import tokens, users
@@ -116,6 +119,23 @@ ACCOUNTS: tuple[Row, ...] = (
     _account("GET", "auditevents", serving.list_events),
 )
 
+
+def _about(group: str, plural: str, make: about.Make) -> tuple[Row, Row]:
+    """What the server tells of itself: all of it, and one by name."""
+    fixed = (("group", group), ("version", ABOUT_VERSION), ("resource", plural))
+    path = f"/apis/{group}/{ABOUT_VERSION}/{plural}"
+    return (
+        Row("GET", path, Access.RESOURCE, about.listing(make), fixed),
+        Row("GET", f"{path}/{{name}}", Access.RESOURCE, about.getting(make), fixed),
+    )
+
+
+ABOUT: tuple[Row, ...] = (
+    *_about(CATALOG_GROUP, TABLES, about.catalog),
+    *_about(SERVER_GROUP, SETTINGS, about.settings),
+    *_about(SERVER_GROUP, CHECKS, about.checks),
+)
+
 # A path below the group's root, the methods on it, and parameters that it implies.
 _NAMESPACE = (("resource", "namespaces"), ("subresource", "status"))
 _STATUS = (("subresource", "status"),)
@@ -166,4 +186,4 @@ async def _forward(incoming: Incoming) -> Lasting:
 
 # Of any length, so it is led to by its beginning. What its paths mean, the managed cluster says.
 MANAGED = Row("GET HEAD POST PUT PATCH DELETE", "/clusters/{namespace}/{name}/proxy/{path}", Access.MANAGED, _forward)
-ROUTES: tuple[Row, ...] = (*SYSTEM, *REVIEWS, *ACCOUNTS, *RESOURCES)
+ROUTES: tuple[Row, ...] = (*SYSTEM, *REVIEWS, *ACCOUNTS, *ABOUT, *RESOURCES)

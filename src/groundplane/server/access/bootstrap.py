@@ -13,6 +13,7 @@ import msgspec
 
 from groundplane.store.contract import Key, NotThere
 
+from ..about.kinds import CATALOG_GROUP, TABLES
 from ..service import Call, Options, Service, decode
 from ..status import Json
 from ..users import ADMINISTRATORS, AUTHENTICATED, CONTROLLER, UNAUTHENTICATED
@@ -100,11 +101,13 @@ def defaults() -> list[Json]:
         _role("system:auth-delegator", *_REVIEWS),
         _role("system:basic-user", *_OWN_REVIEWS),
         _role("system:discovery", Rule(("get",), non_resource_urls=_DISCOVERY)),
+        _role("system:catalog-viewer", Rule(("get", "list"), (CATALOG_GROUP,), (TABLES,))),
         _role("system:public-info-viewer", Rule(("get",), non_resource_urls=_HEALTH)),
         _role("system:monitoring", Rule(("get",), non_resource_urls=_MONITORING)),
         _binding("cluster-admin", ADMINISTRATORS),
         _binding("system:basic-user", AUTHENTICATED),
         _binding("system:discovery", AUTHENTICATED),
+        _binding("system:catalog-viewer", AUTHENTICATED),
         _binding("system:public-info-viewer", AUTHENTICATED, UNAUTHENTICATED),
         _binding("system:monitoring", "system:monitoring"),
     ]

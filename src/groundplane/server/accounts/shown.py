@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
-import msgspec
 from starlette.responses import Response
 
 from groundplane.base.clock import rfc3339
-from groundplane.store.contract import Entry
 
 from .. import handlers, meta
 from ..http import Incoming, answer
-from ..negotiation import JSON, YAML, form
+from ..negotiation import JSON, YAML
 from ..service import Call, prepare
 from ..status import Json, bad_request, conflict
 from ..verbs.delete import success
-from ..verbs.listing import Listing, parse_options
 
 BODIES = (JSON, YAML)
 _IDS = UUID("6f0c0f6e-95a6-4f4e-9d0c-5f2c8f1f7a11")
@@ -37,21 +33,6 @@ def shown(call: Call, name: str, created: str, spec: Json, status: Json) -> Json
 def last_used(seconds: float | None) -> Json:
     """Return the part of a status that says when it was used last."""
     return {} if seconds is None else {"lastUsed": rfc3339(datetime.fromtimestamp(seconds, UTC))}
-
-
-def answer_list(incoming: Incoming, call: Call, objects: Iterable[Json]) -> Response:
-    """Answer with those that the selectors leave, in the form that the caller takes; always in one piece."""
-    options = parse_options(call, incoming.query)
-    if options.token:
-        raise bad_request("invalid continue token: this list is answered whole")
-    chosen = [obj for obj in objects if options.matches is None or options.matches(obj)]
-    entries = [Entry(call.key._replace(name=obj["metadata"]["name"]), 0, msgspec.json.encode(obj)) for obj in chosen]
-    return answer(handlers.listed(incoming, call, form(incoming.accept), Listing(entries, 0)))
-
-
-def answer_one(incoming: Incoming, call: Call, obj: Json, *, code: int = 200) -> Response:
-    """Answer with one object."""
-    return answer(handlers.shape(incoming, call, msgspec.json.encode(obj)), code=code, warnings=call.warnings)
 
 
 async def wanted(incoming: Incoming, call: Call, *, name: str = "") -> Json:

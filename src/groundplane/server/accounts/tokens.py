@@ -15,8 +15,9 @@ from ..http import Incoming
 from ..login import logins_of
 from ..service import Call
 from ..status import Json
+from ..unstored import answer_list, answer_one
 from .giving import require_to_give
-from .shown import answer_gone, answer_list, answer_one, is_to_go, last_used, shown, wanted
+from .shown import answer_gone, is_to_go, last_used, shown, wanted
 
 _MONTH = 720 * 3600
 

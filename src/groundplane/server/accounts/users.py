@@ -16,8 +16,9 @@ from ..http import Incoming, answer
 from ..login import Logins, logins_of
 from ..service import Call
 from ..status import Json, StatusError, already_exists, bad_request, conflict, invalid
+from ..unstored import answer_list, answer_one
 from .giving import require_to_give
-from .shown import BODIES, answer_gone, answer_list, answer_one, is_to_go, last_used, shown, wanted
+from .shown import BODIES, answer_gone, is_to_go, last_used, shown, wanted
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""What the server tells of itself, read only: what it knows (the catalog), how it is set, and how its parts are."""
