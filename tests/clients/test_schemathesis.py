@@ -25,6 +25,8 @@ FEW = {
     "api/v1": ("secrets",),
     "apis/groundplane.dev/v1alpha1": ("foundations",),
     "apis/access.groundplane.dev/v1alpha1": ("users", "tokens", "auditevents"),
+    "apis/catalog.groundplane.dev/v1alpha1": ("catalogtables",),
+    "apis/server.groundplane.dev/v1alpha1": ("serversettings", "serverchecks"),
 }
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 # A quiet failure of the run itself, such as no operation at all, is no success.

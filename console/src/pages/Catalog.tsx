@@ -1,7 +1,7 @@
 // What Groundplane knows of versions, kernels and systems: every table, with who says it and when somebody has to look again.
 
 import type { ReactNode } from 'react';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { Link, useParams } from 'react-router';
 import type { CatalogRow, CatalogTable } from '../api/about';
 import { hostOf, inLine, isPast, today, useCatalog } from '../api/about';
@@ -37,8 +37,13 @@ function Tables({ of }: { of: CatalogTable[] }): ReactNode {
   const words = useText().catalog;
   const { table } = useParams();
   const chosen = of.find((one) => nameOf(one) === table);
+  const split = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // A link may lead to a table whose name is further down.
+    split.current?.querySelector('.tabs .active')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [table]);
   return (
-    <div className="split">
+    <div className="split" ref={split}>
       <Tabs
         label={words.tabs}
         tabs={[
@@ -105,7 +110,6 @@ function OneTable({ of }: { of: CatalogTable }): ReactNode {
   const words = useText().catalog;
   const [opened, setOpened] = useState<CatalogRow>();
   const columns = useMemo(() => rowColumns(of, words, today(), setOpened), [of, words]);
-  const { key } = of.spec;
   return (
     <>
       <h2>{titleOf(of, words)}</h2>
@@ -113,7 +117,7 @@ function OneTable({ of }: { of: CatalogTable }): ReactNode {
       <Table
         label={titleOf(of, words)}
         rows={of.spec.rows}
-        rowKey={(row) => JSON.stringify(key.map((column) => row.values[column]))}
+        rowKey={({ values }) => JSON.stringify(of.spec.key.map((column) => values[column]))}
         columns={columns}
         empty={<Notice title={words.empty} />}
         exportName={nameOf(of)}
@@ -122,6 +126,7 @@ function OneTable({ of }: { of: CatalogTable }): ReactNode {
       {opened && (
         <Details
           of={opened}
+          title={named(opened, of.spec)}
           columns={columns}
           close={() => {
             setOpened(undefined);
@@ -162,7 +167,15 @@ function rowColumns(
       value: ({ verified }) => words.ways[verified] ?? verified,
       cell: ({ verified }) => <Status state={WAYS[verified] ?? ''} word={words.ways[verified] ?? verified} />,
     },
-    { key: 'origin', title: words.origin, value: ({ origin }) => words.origins[origin] ?? origin },
+    {
+      key: 'origin',
+      title: words.origin,
+      value: ({ origin }) => words.origins[origin] ?? origin,
+      cell: ({ origin }) => {
+        const word = words.origins[origin] ?? origin;
+        return origin === 'Site' ? <Status state="Running" word={word} /> : word;
+      },
+    },
     { key: 'source', title: words.source, value: ({ source }) => source, cell: (row) => <Source of={row.source} /> },
   ];
 }
@@ -229,21 +242,21 @@ function Source({ of }: { of: string }): ReactNode {
 
 interface DetailsProps {
   of: CatalogRow;
+  title: string;
   columns: Column<CatalogRow>[];
   close: () => void;
 }
 
 /** All that a row says, in full. */
-function Details({ of, columns, close }: DetailsProps): ReactNode {
+function Details({ of, title, columns, close }: DetailsProps): ReactNode {
   const text = useText();
-  const [first] = columns;
   const shown = ({ key, value, cell }: Column<CatalogRow>): ReactNode => {
     const said = of.values[key];
     if (Array.isArray(said)) return <Lines of={said} />;
     return key in of.values ? value(of) : (cell?.(of) ?? value(of));
   };
   return (
-    <Dialog title={first ? String(first.value(of)) : ''} close={close} wide>
+    <Dialog title={title} close={close} wide>
       <Facts
         of={columns.map((column) => [
           column.title,

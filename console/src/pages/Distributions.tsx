@@ -1,7 +1,8 @@
 // Kinds of Kubernetes builds: where their files come from, and which releases can be installed until when.
 
 import type { ReactNode } from 'react';
-import { useParams } from 'react-router';
+import { Link, useParams } from 'react-router';
+import { useAboutRights } from '../api/about';
 import type { Distribution, Release, Source } from '../api/kinds';
 import { useLive, useOne } from '../api/live';
 import { DISTRIBUTIONS, keyOf, nameOf, namespaceOf, objectPath } from '../api/resources';
@@ -21,8 +22,10 @@ export function Distributions(): ReactNode {
   const text = useText();
   const { namespace } = useChoices();
   const { items, ready, error } = useLive(DISTRIBUTIONS, namespace);
+  const may = useAboutRights();
+  const known = may('catalogtables') && <Link to="/catalog/kubernetes">{text.catalog.inDistributions}</Link>;
   return (
-    <Page title={text.distributions.title}>
+    <Page title={text.distributions.title} actions={known}>
       {error && <Problem error={error} what={text.distributions.all} />}
       {!ready && !error && <Loading />}
       {ready && (

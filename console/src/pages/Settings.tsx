@@ -35,7 +35,7 @@ function Own(): ReactNode {
   const { top } = text;
   return (
     <Panel title={text.settings.own}>
-      <div className="filters">
+      <div className="filters own">
         <Choice
           label={top.language}
           value={language}
@@ -73,41 +73,36 @@ function Server(): ReactNode {
   const words = useText().settings;
   const { data: version } = useVersion();
   const { data, error } = useServerChecks();
-  const columns = useMemo(() => checkColumns(words), [words]);
   return (
     <Panel title={words.server}>
       <Facts of={[[words.version, version]]} />
       {error instanceof ApiError && <Problem error={error} what={words.parts} />}
       {!data && !error && <Loading />}
-      {data && (
-        <Table
-          label={words.parts}
-          rows={data}
-          rowKey={nameOf}
-          columns={columns}
-          empty={<Notice title={words.noParts} />}
-          kept
-        />
-      )}
+      {data && <Checks of={data} />}
     </Panel>
   );
 }
 
-type Words = Text['settings'];
-
-function checkColumns(words: Words): Column<ServerCheck>[] {
-  const word = ({ spec }: ServerCheck): string => words.states[spec.state] ?? spec.state;
-  return [
-    { key: 'part', title: words.part, value: nameOf },
-    {
-      key: 'state',
-      title: words.state,
-      value: word,
-      cell: (row) => <Status state={row.spec.state} word={word(row)} />,
-    },
-    { key: 'message', title: words.message, value: ({ spec }) => spec.message },
-  ];
+function Checks({ of }: { of: ServerCheck[] }): ReactNode {
+  const words = useText().settings;
+  return (
+    <table className="table plain" aria-label={words.parts}>
+      <tbody>
+        {of.map((check) => (
+          <tr key={nameOf(check)}>
+            <th scope="row">{nameOf(check)}</th>
+            <td>
+              <Status state={check.spec.state} word={words.states[check.spec.state] ?? check.spec.state} />
+            </td>
+            <td>{check.spec.message}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
 }
+
+type Words = Text['settings'];
 
 function InForce(): ReactNode {
   const words = useText().settings;

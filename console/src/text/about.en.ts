@@ -108,14 +108,10 @@ export const settings = {
   server: 'Server',
   version: 'Groundplane',
   parts: 'Its parts now',
-  part: 'Part',
-  state: 'State',
-  message: 'What is wrong',
   states: { Ready: 'well', Degraded: 'in trouble; the server goes on without it', Failed: 'failed' } as Record<
     string,
     string
   >,
-  noParts: 'The server has told nothing of its parts.',
   onlyAdministrators: 'How the server is set and how its parts are is shown to its administrators.',
   inForce: 'Settings of the server that hold',
   restart: (file: string) =>

@@ -128,11 +128,7 @@ export const settings: typeof EnglishSettings = {
   server: '服务器',
   version: 'Groundplane',
   parts: '各部分的当前状态',
-  part: '部分',
-  state: '状态',
-  message: '问题',
   states: { Ready: '正常', Degraded: '有问题，服务器仍在运行', Failed: '失败' },
-  noParts: '服务器没有提供各部分的状态。',
   onlyAdministrators: '服务器的设置和各部分的状态只对管理员显示。',
   inForce: '服务器当前生效的设置',
   restart: (file) =>

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundplane.base.durations import seconds
+from groundplane.base.durations import seconds, written
 from groundplane.base.errors import Refused
 from groundplane.base.settings import read_settings
 
@@ -14,6 +14,11 @@ from groundplane.base.settings import read_settings
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59))
 def test_durations_are_read_as_they_are_written(hours: int, minutes: int, rest: int) -> None:
     assert seconds(f"{hours}h{minutes}m{rest}s") == hours * 3600 + minutes * 60 + rest
+
+
+@given(st.integers(0, 1_000_000))
+def test_a_written_duration_is_read_as_what_it_was(total: int) -> None:
+    assert seconds(written(total)) == total
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "5m1h", "1.5h", "-5m", "5 m", "٥m"])

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from groundplane.base.errors import Refused
@@ -108,6 +109,13 @@ def detached(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         run_cli(["down", "--home", str(home)])
 
 
+def set_by(url: str, token: str, origin: str) -> set[str]:
+    """Return the settings of a running engine that came so."""
+    path, bearer = "/apis/server.groundplane.dev/v1alpha1/serversettings", {"authorization": f"Bearer {token}"}
+    items = httpx2.get(f"{url}{path}", verify=False, headers=bearer).json()["items"]
+    return {one["metadata"]["name"] for one in items if one["spec"]["origin"] == origin}
+
+
 def test_a_detached_engine_answers_and_shows_its_first_token_once(detached: tuple[Path, str]) -> None:
     home, out = detached
     token = next(line.split(": ", 1)[1] for line in out.splitlines() if "token" in line)
@@ -119,6 +127,21 @@ def test_a_detached_engine_answers_and_shows_its_first_token_once(detached: tupl
     assert token not in again.out
     assert run_cli(["down", "--home", str(home)]).out.startswith("stopped process")
     assert process.running(home) == 0
+
+
+def test_a_detached_engine_knows_what_was_set_by_which_means(
+    detached: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, out = detached
+    url = next(line.split(" at ", 1)[1] for line in out.splitlines() if "answers at" in line)
+    token = next(line.split(": ", 1)[1] for line in out.splitlines() if "token" in line)
+    assert set_by(url, token, "Flag") == {"GROUNDPLANE_HOME", "GROUNDPLANE_LISTEN"}
+    run_cli(["down", "--home", str(home)])
+    monkeypatch.setenv("GROUNDPLANE_HOME", str(home))
+    monkeypatch.setenv("GROUNDPLANE_LISTEN", url.removeprefix("https://"))
+    assert run_cli(["up", "--detach"]).code == 0
+    assert set_by(url, token, "Flag") == set()
+    assert {"GROUNDPLANE_HOME", "GROUNDPLANE_LISTEN"} <= set_by(url, token, "Environment")
 
 
 def test_an_engine_that_cannot_start_says_why_with_its_own_exit_code(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The settings that hold, each with its default and what set it. No secret is among them, whatever was written where.
 
-A command may carry a token among its arguments and an address a password before its host: of the first it is told
-that there is one, of the second the address without it. Files with secrets are told by path.
+A command may carry a token among its arguments and an address a password before its host: of these it is told only that
+there is one. Files with secrets are told by path.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -25,6 +24,7 @@ SET = "set"
 _SECRETS = frozenset({"GROUNDPLANE_SEAL_COMMAND"})
 _FLAGS = {"GROUNDPLANE_HOME": "--home", "GROUNDPLANE_LISTEN": "--listen", "GROUNDPLANE_CONFIG": "--config"}
 _ADDRESSES = frozenset({"oidc.issuerUrl", "oidc.redirectUrl"})
+_LOGIN = "@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +85,19 @@ def _of_file(settings: Settings, file: ConfigFile) -> Iterator[Setting]:
         for one in msgspec.structs.fields(OidcConfig if given is None else type(given)):
             name = f"{section.encode_name}.{one.encode_name}"
             # Without an issuer nothing of it holds.
-            value = "" if given is None else _shown(name, getattr(given, one.name))
-            default = _shown(name, _left_out(one))
+            value = "" if given is None else _written(getattr(given, one.name))
+            default = _written(_left_out(one))
             if name == "audit.logFile":
                 value, default = (str(audit.path(settings.home)) for audit in (file.config.audit, AuditConfig()))
-            yield Setting(name, value, default, "File" if name in file.given else "Default", file=path)
+            secret = name in _ADDRESSES and _LOGIN in value
+            origin: Origin = "File" if name in file.given else "Default"
+            yield Setting(name, SET if secret else value, default, origin, file=path, secret=secret)
 
 
 def _left_out(field: msgspec.structs.FieldInfo) -> Any:
     if field.default_factory is not msgspec.NODEFAULT:
         return field.default_factory()
     return "" if field.required else field.default
-
-
-def _shown(name: str, value: Any) -> str:
-    return _without_login(value) if name in _ADDRESSES else _written(value)
 
 
 def _written(value: Any) -> str:
@@ -109,8 +107,3 @@ def _written(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return msgspec.json.encode(value).decode() if value or isinstance(value, bool | int) else ""
-
-
-def _without_login(address: str) -> str:
-    parts = urlsplit(address)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else address
