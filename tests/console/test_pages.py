@@ -37,6 +37,9 @@ PAGES = {
     "operations": "/operations",
     "operation": "/operations/default/shop-change",
     "objects": "/objects",
+    "catalog": "/catalog",
+    "catalog-table": "/catalog/systems",
+    "settings": "/settings",
     "not-found": "/nowhere",
 }
 

@@ -22,7 +22,7 @@ from groundplane.base.logbook import Logbook
 from groundplane.base.logs import configure_logging
 from groundplane.base.settings import read_settings
 from groundplane.base.tasks import TaskOwner
-from groundplane.catalog import runtimes
+from groundplane.catalog import load_site, runtimes
 from groundplane.server import certificates
 from groundplane.server.about.settings import settings_in_force
 from groundplane.server.access.bootstrap import create_roles
@@ -44,6 +44,7 @@ from groundplane.store.sqlite import open_sqlite
 
 
 async def main(home: Path, port: int = 0) -> None:
+    load_site(home)
     sealer = Sealer(home / "seal.key")
     store = await open_sqlite(home / "state.db", sealed={"secrets": sealer})
     service = Service(store, Admission(store, runtimes))
