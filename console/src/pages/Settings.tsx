@@ -158,7 +158,9 @@ function Shown({ value, differs = '' }: { value: string; differs?: string }): Re
   const none = useText().state.none;
   return (
     <>
-      <code>{value || none}</code>
+      <code className="cut" title={value}>
+        {value || none}
+      </code>
       {differs && (
         <>
           {' '}

@@ -123,7 +123,7 @@ export const settings = {
   origin: 'Set by',
   meaning: 'Meaning',
   change: 'To be changed in',
-  differs: 'differs from the default',
+  differs: 'not the default',
   isSet: 'set; not shown',
   origins: { Default: 'nobody', Environment: 'environment', Flag: 'command line', File: 'settings file' } as Record<
     string,

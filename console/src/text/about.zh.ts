@@ -140,7 +140,7 @@ export const settings: typeof EnglishSettings = {
   origin: '设置来源',
   meaning: '含义',
   change: '修改位置',
-  differs: '与默认值不同',
+  differs: '非默认值',
   isSet: '已设置，不显示',
   origins: { Default: '未设置', Environment: '环境变量', Flag: '命令行', File: '配置文件' },
   variableOrFlag: (variable, flag) => `${variable}，或 groundplane up 的 ${flag}`,
