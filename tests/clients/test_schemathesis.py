@@ -65,7 +65,7 @@ def test_every_operation_has_an_id_of_its_own(kubeconfig: Path) -> None:
         document, _, _ = served(kubeconfig, path)
         items = [item for item in document["paths"].values()]
         found = [one["operationId"] for item in items for method, one in item.items() if method != "parameters"]
-        assert len(found) == len(set(found)) > 5
+        assert len(found) == len(set(found)) > 1
 
 
 @pytest.mark.parametrize("path", FEW)

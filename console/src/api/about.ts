@@ -5,7 +5,7 @@ import type { UseQueryResult } from '@tanstack/react-query';
 import { NOWHERE } from './accounts';
 import { json } from './http';
 import type { Obj } from './resources';
-import { useRights } from './session';
+import { useRights, useRightsKnown } from './session';
 
 const GROUPS = {
   catalogtables: 'catalog.groundplane.dev',
@@ -53,6 +53,8 @@ export function useAboutRights(): (plural: Plural) => boolean {
   const can = useRights(NOWHERE);
   return (plural) => can('list', plural, '', GROUPS[plural]);
 }
+
+export const useAboutRightsKnown = (): boolean => useRightsKnown(NOWHERE);
 
 function useAbout<T extends Obj>(plural: Plural, enabled = true): UseQueryResult<T[]> {
   return useQuery({

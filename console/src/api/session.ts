@@ -97,13 +97,18 @@ export function useSignOut(): () => Promise<void> {
 export type Can = (verb: string, resource: string, name?: string, group?: string) => boolean;
 
 export function useRights(namespace: string): Can {
-  const rules = useQuery({
-    queryKey: ['rights', namespace],
-    queryFn: () => rulesIn(namespace),
-    staleTime: 60_000,
-  }).data;
+  const rules = useRules(namespace);
   return (verb, resource, name = '', group = 'groundplane.dev') =>
     (rules ?? []).some((rule) => allows(rule, verb, `${group}/${resource}`, name));
+}
+
+/** Whether it is known yet what the user may do in a namespace: until then everything seems to be refused. */
+export function useRightsKnown(namespace: string): boolean {
+  return useRules(namespace) !== undefined;
+}
+
+function useRules(namespace: string): Rule[] | undefined {
+  return useQuery({ queryKey: ['rights', namespace], queryFn: () => rulesIn(namespace), staleTime: 60_000 }).data;
 }
 
 interface RulesReview {

@@ -3,7 +3,7 @@
 import type { ReactNode } from 'react';
 import { useMemo } from 'react';
 import type { ServerCheck, ServerSetting } from '../api/about';
-import { useAboutRights, useServerChecks, useServerSettings, useVersion } from '../api/about';
+import { useAboutRights, useAboutRightsKnown, useServerChecks, useServerSettings, useVersion } from '../api/about';
 import { ApiError } from '../api/http';
 import { nameOf } from '../api/resources';
 import { Choice, TextField } from '../parts/Form';
@@ -19,13 +19,14 @@ import type { Text } from '../text/en';
 export function Settings(): ReactNode {
   const words = useText().settings;
   const may = useAboutRights();
+  const known = useAboutRightsKnown();
   const [checks, settings] = [may('serverchecks'), may('serversettings')];
   return (
     <Page title={words.title}>
       <Own />
       {checks && <Server />}
       {settings && <InForce />}
-      {!checks && !settings && <p>{words.onlyAdministrators}</p>}
+      {known && !checks && !settings && <p>{words.onlyAdministrators}</p>}
     </Page>
   );
 }

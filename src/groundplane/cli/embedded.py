@@ -106,8 +106,8 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         stopping = asyncio.Event()
         manager = Manager(LocalClient(service), settings, logbook)
         collector = Collector(service)
-        doors = Doors(store, settings.exec_plugins)
         file = read_config_file(settings.config)
+        doors = Doors(store, settings.exec_plugins)
         known = settings_in_force(settings, file)
         beside = _Beside(logbook, stopping, doors, _health(collector, manager, files), _metrics(manager), known)
         async with (
