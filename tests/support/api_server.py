@@ -24,14 +24,14 @@ from groundplane.base.settings import read_settings
 from groundplane.base.tasks import TaskOwner
 from groundplane.catalog import load_site, runtimes
 from groundplane.server import certificates
-from groundplane.server.about.settings import settings_in_force
+from groundplane.server.about.settings import Setting, settings_in_force
 from groundplane.server.access.bootstrap import create_roles
 from groundplane.server.access.keeper import Keeper
 from groundplane.server.admission import Admission
 from groundplane.server.app import build
 from groundplane.server.authn.tokens import Tokens
 from groundplane.server.collector import Collector, create_namespaces
-from groundplane.server.config import read_config_file
+from groundplane.server.config import ServerConfig, read_config_file
 from groundplane.server.definitions import publish_definitions
 from groundplane.server.front import front
 from groundplane.server.gateway.doors import Doors
@@ -41,6 +41,13 @@ from groundplane.server.service import Service
 from groundplane.store.resealing import Resealing
 from groundplane.store.sealing import Sealer
 from groundplane.store.sqlite import open_sqlite
+
+
+def settings_of(home: Path, port: int) -> tuple[ServerConfig, tuple[Setting, ...]]:
+    """Return what the settings file says, and all settings as they are told."""
+    settings = read_settings({}, {"GROUNDPLANE_HOME": str(home), "GROUNDPLANE_LISTEN": f"127.0.0.1:{port}"})
+    file = read_config_file(settings.config)
+    return file.config, settings_in_force(settings, file)
 
 
 async def main(home: Path, port: int = 0) -> None:
@@ -54,9 +61,8 @@ async def main(home: Path, port: int = 0) -> None:
     await publish_definitions(service)
     await create_roles(service)
     files = certificates.ensure(home)
-    settings = read_settings({}, {"GROUNDPLANE_HOME": str(home), "GROUNDPLANE_LISTEN": f"127.0.0.1:{port}"})
-    file = read_config_file(settings.config)
-    async with front(home, file.config, tokens, service.accounts) as guard, AsyncExitStack() as stack:
+    config, known = settings_of(home, port)
+    async with front(home, config, tokens, service.accounts) as guard, AsyncExitStack() as stack:
         book = Logbook(home / "logs")
         doors = await stack.enter_async_context(aclosing(Doors(store)))
         server = Server(
@@ -70,7 +76,7 @@ async def main(home: Path, port: int = 0) -> None:
             guard.logins,
             guard.parts,
             gateway=doors,
-            settings=settings_in_force(settings, file),
+            settings=known,
         )
         owner = await stack.enter_async_context(TaskOwner("test-server"))
         bound = listen("127.0.0.1", port)
