@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import asyncssh
 
@@ -15,7 +16,7 @@ from groundplane.base.tasks import TaskOwner
 
 from . import shell
 from .access import HostAccess
-from .contract import Result, SurveyOutput
+from .contract import Result, Size, SurveyOutput
 from .errors import CommandFailed, HostDenied, HostTimeout, HostUnreachable, shown
 from .link import Link, translated
 from .looking import Looked, look
@@ -28,6 +29,7 @@ _OPEN_PAUSE = 0.1
 _END_TRIES = 5
 _EXIT_SECONDS = 2.0
 _EXIT_PAUSE = 0.02
+_TERM = "xterm-256color"
 Process = asyncssh.SSHClientProcess[bytes]
 
 
@@ -115,6 +117,60 @@ class Channels:
             finally:
                 await asyncio.shield(self._leave(session, process, mark="" if finished else mark))
 
+    @contextlib.asynccontextmanager
+    async def terminal(self, argv: Sequence[str], size: Size | None) -> AsyncIterator[Process]:
+        """Start what a person works with, as root, in a terminal of that size or without one.
+
+        All that was started in it is ended when the block is left.
+        """
+        async with self._used():
+            async with translated(self.link.access, "open a terminal"):
+                session = await self._ready(writes=True)
+                line, words = self._terminal_line(session, argv, size)
+                process = await self._opened(session, line, session.mark, size)
+            try:
+                async with translated(self.link.access, "open a terminal"):
+                    await self._enter(session, process, words)
+                yield process
+            finally:
+                await asyncio.shield(self._hang_up(session, process))
+
+    def _terminal_line(
+        self, session: _Session, argv: Sequence[str], size: Size | None
+    ) -> tuple[str, tuple[bytes, bytes] | None]:
+        """Return the line to run, and the words that it prints on the way through sudo's question, if it asks."""
+        if size is None:
+            line = shell.command_line(argv or shell.sh(shell.LOGIN), sudo=session.sudo, timeout=None, mark=session.mark)
+            return line, None
+        silent, begun = secrets.token_hex(8), secrets.token_hex(8)
+        line = shell.terminal_line(argv, sudo=session.sudo, mark=session.mark, silent=silent, begun=begun)
+        return line, (silent.encode(), begun.encode()) if session.sudo == "password" else None
+
+    async def _enter(self, session: _Session, process: Process, words: tuple[bytes, bytes] | None) -> None:
+        """Answer sudo in the person's place; nothing of that shows."""
+        if words is None:
+            return tell(process, self._head(session.sudo))
+        access, (silent, begun) = self.link.access, words
+        try:
+            async with asyncio.timeout(self.link.patience):
+                await process.stdout.readuntil(silent)
+                tell(process, f"{access.sudo_password or access.password}\n".encode())
+                await process.stdout.readuntil(begun)
+        except (TimeoutError, asyncio.IncompleteReadError) as exc:
+            raise HostDenied(f"cannot open a terminal on {access.place}: sudo begins nothing in a terminal") from exc
+
+    async def _hang_up(self, session: _Session, process: Process) -> None:
+        """Tell the shell that its terminal is gone, and have the lifeline end what does not mind that."""
+        process.channel.abort()
+        process.close()
+        # A connection that is cut has ended the lifeline, and that all the rest.
+        with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await process.wait_closed()
+                if session.lifeline is not None:
+                    session.lifeline.stdin.write_eof()
+                    await session.lifeline.wait_closed()
+
     async def survey(self, script: str, *, timeout: float) -> SurveyOutput:
         """Run the facts script as root, in one exec where the way to become root is the usual one."""
         access = self.link.access
@@ -136,9 +192,9 @@ class Channels:
             looked = await look(await self.link.open(), access, script, sudo=self._habit, timeout=timeout)
         return looked
 
-    async def _opened(self, session: _Session, line: str, mark: str) -> Process:
+    async def _opened(self, session: _Session, line: str, mark: str, size: Size | None = None) -> Process:
         """Start the command. Cancelled while sshd is starting it, wait until it is there, and end it."""
-        opening = asyncio.ensure_future(_open(session.connection, line))
+        opening = asyncio.ensure_future(_open(session.connection, line, size))
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -252,12 +308,13 @@ class Channels:
                 await communicate(process, self._head(session.sudo))
 
 
-async def _open(connection: asyncssh.SSHClientConnection, line: str) -> Process:
+async def _open(connection: asyncssh.SSHClientConnection, line: str, size: Size | None = None) -> Process:
     """Open a channel; one that sshd refuses because others are not counted out yet is asked for again."""
+    tty: dict[str, Any] = {"term_type": _TERM, "term_size": (size.columns, size.rows)} if size else {}
     deadline = time.monotonic() + _OPEN_SECONDS
     while True:
         try:
-            process: Process = await connection.create_process(line, encoding=None)
+            process: Process = await connection.create_process(line, encoding=None, **tty)
         except asyncssh.ChannelOpenError as exc:
             shortage = exc.code in (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE)
             if not shortage or connection.is_closed() or time.monotonic() > deadline:

@@ -45,6 +45,14 @@ class SurveyOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How large a person's terminal is, in characters."""
+
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileStat:
     """`mode` is the permission bits; `size` bytes; `owner` and `group` are names."""
 

@@ -84,7 +84,7 @@ class Link:
         self.sessions = asyncio.Semaphore(SESSIONS)
         # Others are reached through it: it is kept open as long as they are.
         self.is_jump = False
-        self._jump = jump
+        self.jump = jump
         self._terms = terms
         self._opening = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
@@ -102,7 +102,7 @@ class Link:
     @property
     def depth(self) -> int:
         """How many jump hosts lie before the machine."""
-        return self._jump.depth + 1 if self._jump else 0
+        return self.jump.depth + 1 if self.jump else 0
 
     @property
     def patience(self) -> float:
@@ -172,8 +172,8 @@ class Link:
     async def _logged_in(self, verifier: _Verifier) -> asyncssh.SSHClientConnection:
         """Connect and log in. A place among the handshakes is taken only when the server has spoken."""
         options = await self._options()
-        if self._jump is not None:
-            tunnel = await self._jump.open()
+        if self.jump is not None:
+            tunnel = await self.jump.open()
             # What lies behind a jump host cannot be waited for without its help: the handshake begins at once.
             async with self._terms.handshakes, asyncio.timeout(self.patience):
                 connection, _ = await asyncssh.create_connection(

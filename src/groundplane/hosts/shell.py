@@ -29,6 +29,9 @@ SUDO_ATE_NOTHING = 70
 BUSY = 71
 NO_ROOM = 72
 
+_NOT_ASKING = ("sudo", "-n", "-H", "--")
+# -k: ask even when an earlier answer is remembered, so that the password line is always read.
+_ASKING = ("sudo", "-S", "-k", "-p", "", "-H", "--")
 # With a password, sudo reads one line from standard input if it asks at all. When it did not ask, that line must
 # not reach the command: the command starts only behind the second line.
 _BEHIND_SUDO = 'IFS= read -r line; [ "$line" = go ] || exit 70; exec "$@"'
@@ -106,6 +109,16 @@ kill -KILL $found 2>/dev/null
 exit 0
 """
 
+# A person's terminal: what is typed ahead for sudo must not show, and the word $1 tells how far it is.
+_SILENT = 'stty -echo; printf %s "$1"; shift; exec "$@"'
+_ECHOING = 'stty echo; printf %s "$1"; shift; exec "$@"'
+
+# The shell of whoever runs it, as it would be after logging in.
+LOGIN = """cd
+SHELL=$(getent passwd "$(id -u)" | cut -d : -f 7); SHELL=${SHELL:-/bin/sh}; LANG=${LANG:-C.UTF-8}; export SHELL LANG
+exec "$SHELL" -l
+"""
+
 # Waits for the end of its standard input, which is the end of the connection, and ends what ran on it.
 LIFELINE = "cat > /dev/null\n" + END_MARKED
 
@@ -127,12 +140,21 @@ def command_line(argv: Sequence[str], *, sudo: Sudo, timeout: float | None, mark
     if timeout is not None:
         words += ["timeout", "-k", str(KILL_AFTER), str(max(1, math.ceil(timeout)))]
     words += argv
-    if sudo == "free":
-        words = ["sudo", "-n", "-H", "--", *words]
-    elif sudo == "password":
-        # -k: ask even when an earlier answer is remembered, so that the password line is always read.
-        words = ["sudo", "-S", "-k", "-p", "", "-H", "--", *sh(_BEHIND_SUDO, *words)]
-    return shlex.join(words)
+    if sudo == "password":
+        return shlex.join([*_ASKING, *sh(_BEHIND_SUDO, *words)])
+    return shlex.join([*_NOT_ASKING, *words] if sudo == "free" else words)
+
+
+def terminal_line(argv: Sequence[str], *, sudo: Sudo, mark: str, silent: str, begun: str) -> str:
+    """Return the line for what a person works with in a terminal: `argv`, or the login shell when that is empty.
+
+    It has no limit of time. With `sudo="password"` it prints `silent` when the password may be typed, and `begun` when
+    that was right and all that follows is the person's.
+    """
+    words = ["env", f"PATH={PATH}", f"{MARK}={mark}", *(argv or sh(LOGIN))]
+    if sudo == "password":
+        return shlex.join([*sh(_SILENT, silent), *_ASKING, *sh(_ECHOING, begun), *words])
+    return shlex.join([*_NOT_ASKING, *words] if sudo == "free" else words)
 
 
 def looking_line(script: str, *, sudo: Sudo, timeout: float) -> tuple[str, bytes]:

@@ -10,17 +10,19 @@ connection does. So after a cut nothing of ours goes on unseen beside the next t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from . import shell
 from .access import HostAccess
 from .channels import Channels, Idle
-from .contract import FileStat, Result, SurveyOutput
+from .contract import FileStat, Result, Size, SurveyOutput
 from .errors import CommandFailed, WriteRefused, shown
 from .facts.script import MIGRATION, SURVEY
 from .link import Link, Terms
 from .reading import is_reading
+from .terminal import Terminal
 from .transfer import Source, Transfer, check_file
 
 __all__ = ["HostAccess", "HostPool", "Limits", "Ssh"]
@@ -89,6 +91,25 @@ class HostPool:
         if access.host_key:
             await found.link.pin(access)
         return found
+
+    @asynccontextmanager
+    async def terminal(self, access: HostAccess, argv: Sequence[str], size: Size | None) -> AsyncIterator[Terminal]:
+        """Start `argv`, or the login shell, for a person: as root, in a terminal of that size or without one.
+
+        It has a connection of its own, so that it takes nothing away from the work on the machine, and what was started
+        in it ends with the block. Raises HostError.
+        """
+        shared = (await self.channels(access)).link
+        if not shared.pinned:
+            # The one that all share is the one that trusts a key on first use.
+            await shared.open()
+        own = replace(access, host_key=shared.pinned)
+        channels = Channels(Link(own, jump=shared.jump, terms=self._terms), asyncio.Semaphore(1), Idle(0))
+        try:
+            async with channels.terminal(argv, size) as process:
+                yield Terminal(process, access)
+        finally:
+            await channels.close()
 
     async def forget(self, access: HostAccess) -> None:
         """Drop the connection of `access` and the host key that was trusted for it."""

@@ -5,6 +5,7 @@ Nothing is left behind on the machine but files under /tmp.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from groundplane.base.clock import utc_now
+from groundplane.hosts.contract import Size
 from groundplane.hosts.errors import HostDenied, HostFull
 from groundplane.hosts.facts import survey
 from groundplane.hosts.ssh import HostAccess, HostPool
+from groundplane.hosts.terminal import Terminal
 
 pytestmark = pytest.mark.lab
 PASSWORD = "lab-password"
@@ -93,6 +96,51 @@ async def test_sudo_with_a_password_works_and_hides_it(machine: HostAccess) -> N
             assert "wrong-word" not in str(caught.value)
         finally:
             await root.run(["rm", "-f", rule, "/root/door-password"])
+
+
+async def screen(terminal: Terminal) -> str:
+    shown = b""
+    async with asyncio.timeout(30):
+        while data := await terminal.read():
+            shown += data
+    return shown.decode()
+
+
+@pytest.mark.parametrize("user", ["root", "admin"])
+async def test_a_terminal_is_a_login_shell_of_root(machine: HostAccess, user: str) -> None:
+    async with HostPool() as pool, pool.terminal(replace(machine, user=user), [], Size(101, 31)) as terminal:
+        await terminal.write(b"id -un; pwd; stty size; tty; exit 4\n")
+        shown = await screen(terminal)
+        assert await terminal.ended() == 4
+    assert "root\r\n/root\r\n31 101\r\n/dev/pts/" in shown
+
+
+async def test_in_a_terminal_sudos_password_is_typed_unseen_and_echo_is_back_then(machine: HostAccess) -> None:
+    rule = "/etc/sudoers.d/door-test"
+    async with HostPool() as pool:
+        root = pool.connect(machine)
+        await root.write(rule, b"nosudo ALL=(ALL) ALL\n", mode=0o440)
+        try:
+            asked = replace(machine, user="nosudo", sudo_password=PASSWORD)
+            async with pool.terminal(asked, ["sh"], Size(101, 31)) as terminal:
+                await terminal.write(b"echo who-$(id -un) $(stty size)\n")
+                await terminal.write(b"cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>&1 | tr '\\0' ' '; exit 4\n")
+                shown = await screen(terminal)
+                assert await terminal.ended() == 4
+            assert "who-root 31 101" in shown
+            assert "echo who-$(id -un)" in shown
+            assert PASSWORD not in shown
+            async with pool.terminal(asked, ["sh", "-c", "cat; id -un"], None) as plain:
+                await plain.write(b"typed\n")
+                plain.end_input()
+                assert await screen(plain) == "typed\nroot\n"
+            # What minds no signal of the terminal's user runs as root, and is ended as root.
+            async with pool.terminal(asked, ["sh"], Size(80, 24)) as stubborn:
+                await stubborn.write(b"setsid -f sh -c \"trap '' HUP TERM; while :; do sleep 7.5; done\"; exit\n")
+                await screen(stubborn)
+            assert "sleep 7.5" not in (await root.query(["ps", "-eo", "args"])).text
+        finally:
+            await root.run(["rm", "-f", rule])
 
 
 async def test_a_full_disk_leaves_the_old_file_and_says_so(machine: HostAccess, tmp_path: Path) -> None:
