@@ -74,6 +74,10 @@ export const router = createBrowserRouter(
         },
         { path: 'machines', lazy: page(() => import('./pages/Machines'), 'Machines') },
         { path: 'machines/new', lazy: page(() => import('./pages/AddMachines'), 'AddMachines') },
+        {
+          path: 'machines/:namespace/:name/terminal',
+          lazy: page(() => import('./pages/MachineTerminal'), 'MachineTerminal'),
+        },
         { path: 'machines/:namespace/:name', lazy: page(() => import('./pages/MachinePage'), 'MachinePage') },
         { path: 'foundations', lazy: page(() => import('./pages/Foundations'), 'Foundations') },
         { path: 'foundations/new', lazy: page(() => import('./pages/EditFoundation'), 'NewFoundation') },

@@ -692,11 +692,13 @@ EXCEPTIONS: tuple[Deliberate, ...] = (
             "discovery/the-group-of-leases",
             "discovery/the-versions-of-the-core",
         ),
-        where=r"storageVersionHash$|singularName$|versions$|serverAddress$|resources\.(operations/log|foundations/unifyplan)$",
+        where=r"storageVersionHash$|singularName$|versions$|serverAddress$"
+        r"|resources\.(operations/log|foundations/unifyplan|machines/exec)$",
         what="no storageVersionHash, no beta versions, no address of the server; singular names of the built-in kinds; "
-        "operations/log, foundations/unifyplan",
+        "operations/log, foundations/unifyplan, machines/exec",
         why="hashes and addresses are for servers beside each other, of which there are none here; beta versions have gone "
-        "since v1.22 and singular names have come with v1.27; logs of Operations and plans of Foundations are ours",
+        "since v1.22 and singular names have come with v1.27; logs of Operations, plans of Foundations and terminals on "
+        "Machines are ours",
     ),
     Deliberate(
         name="one-text-for-unknown-fields-of-selectors",

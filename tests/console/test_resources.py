@@ -254,6 +254,22 @@ def test_a_node_is_cordoned_and_uncordoned(visitor: Visitor, behind: Behind) -> 
     assert visit.said_badly() == []
 
 
+def test_the_page_of_a_node_leads_to_the_terminal_on_its_machine(visitor: Visitor, behind: Behind) -> None:
+    node(behind, "n-shell")
+    node(behind, "n-foreign")
+    path = behind.site.path("clusters", "real")
+    found = behind.site.http.get(path).json()
+    found["status"]["nodes"] = [{"machine": "shop-7", "node": "n-shell"}]
+    assert behind.site.http.put(f"{path}/status", json=found).status_code == 200
+    visit = visitor(behind.site)
+    visit.sign_in(path="/clusters/default/real/nodes/n-shell")
+    link = visit.page.get_by_role("link", name="Terminal", exact=True)
+    expect(link).to_have_attribute("href", "/console/machines/default/shop-7/terminal")
+    visit.open("/clusters/default/real/nodes/n-foreign")
+    expect(visit.page.get_by_role("button", name="Cordon…")).to_be_visible()
+    expect(link).to_have_count(0)
+
+
 def test_a_cordon_of_an_operation_is_left_to_it(visitor: Visitor, behind: Behind) -> None:
     node(behind, "n-ours", annotations={"groundplane.dev/cordoned-by": "default/real"})
     visit = visitor(behind.site)

@@ -68,13 +68,13 @@ def _pod(page: Page) -> str:
     return name
 
 
-def use_shell(page: Page, pod: str, *, tab: str = "Terminal", ended: str = "The shell has ended.") -> None:
-    """Type in the terminal of a pod whose page is open, and leave it."""
+def use_shell(page: Page, host: str, *, tab: str = "Terminal", ended: str = "The shell has ended.") -> None:
+    """Type in the terminal of a pod or a machine whose page is open, and leave it."""
     page.get_by_role("link", name=tab, exact=True).click()
     screen = page.locator(".xterm-rows")
     expect(screen).to_contain_text("#", timeout=PATIENCE)
     page.keyboard.type("hostname && echo $((6*7))\n")
-    expect(screen).to_contain_text(pod)
+    expect(screen).to_contain_text(host)
     expect(screen).to_contain_text("42")
     page.keyboard.type("exit\n")
     expect(page.get_by_text(ended)).to_be_visible()

@@ -1,5 +1,5 @@
 """A cluster's whole life in the console: machines added, a cluster created by form, its Foundation changed, the drift
-mended by a migration that is approved, a pod's log and shell, and the cluster deleted."""
+mended by a migration that is approved, a pod's log and shell, a shell on a machine, and the cluster deleted."""
 
 from __future__ import annotations
 
@@ -82,6 +82,7 @@ def test_a_cluster_lives_in_the_console(world: World, words: Words) -> None:
         life.begin()
         life.change()
         life.look_inside(server)
+        life.shell_on_a_machine()
         life.end()
     assert changed(before, traces(world)) == {}
 
@@ -203,6 +204,13 @@ class Life:
         link.click()
         by_browser.use_shell(page, pod, tab=words.terminal, ended=words.ended)
         by_browser.read_log(page, server, tab=words.log)
+
+    def shell_on_a_machine(self) -> None:
+        """A shell on the machine itself, over SSH."""
+        page, words, found = self.page, self.words, self.world.lab.machines[0]
+        self.menu(words.machines)
+        self.row(found.name).get_by_role("link", name=found.name).click()
+        by_browser.use_shell(page, found.name, tab=words.terminal, ended=words.ended)
 
     def end(self) -> None:
         """The cluster is deleted after its name was typed, and its machines after theirs."""

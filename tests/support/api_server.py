@@ -17,12 +17,16 @@ from pathlib import Path
 
 import uvloop
 
+from groundplane.base.clock import utc_now
 from groundplane.base.collecting import keep_what_is_there
 from groundplane.base.logbook import Logbook
 from groundplane.base.logs import configure_logging
 from groundplane.base.settings import read_settings
 from groundplane.base.tasks import TaskOwner
 from groundplane.catalog import load_site, runtimes
+from groundplane.controllers.access import Access
+from groundplane.controllers.objects import Objects
+from groundplane.controllers.terminals import Terminals
 from groundplane.server import certificates
 from groundplane.server.about.settings import Setting, settings_in_force
 from groundplane.server.access.bootstrap import create_roles
@@ -36,6 +40,7 @@ from groundplane.server.definitions import publish_definitions
 from groundplane.server.front import front
 from groundplane.server.gateway.doors import Doors
 from groundplane.server.http import Server
+from groundplane.server.local import LocalClient
 from groundplane.server.run import listen, serve
 from groundplane.server.service import Service
 from groundplane.store.resealing import Resealing
@@ -65,18 +70,14 @@ async def main(home: Path, port: int = 0) -> None:
     async with front(home, config, tokens, service.accounts) as guard, AsyncExitStack() as stack:
         book = Logbook(home / "logs")
         doors = await stack.enter_async_context(aclosing(Doors(store)))
+        beside = (guard.authn, book, guard.limits, "", guard.audit, guard.logins, guard.parts)
         server = Server(
             service,
             stopping,
-            guard.authn,
-            book,
-            guard.limits,
-            "",
-            guard.audit,
-            guard.logins,
-            guard.parts,
+            *beside,
             gateway=doors,
             settings=known,
+            terminals=_terminals(service, stack),
         )
         owner = await stack.enter_async_context(TaskOwner("test-server"))
         bound = listen("127.0.0.1", port)
@@ -100,6 +101,13 @@ async def main(home: Path, port: int = 0) -> None:
                 sys.stdout.write("compacted\n")
                 sys.stdout.flush()
     await store.close()
+
+
+def _terminals(service: Service, stack: AsyncExitStack) -> Terminals:
+    objects = Objects(LocalClient(service))
+    access = Access(objects, now=utc_now)
+    stack.push_async_callback(access.close)
+    return Terminals(objects, access)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import { Events } from './Events';
 import { History } from './History';
 import { MachineActions, heldBack } from './MachineActions';
 import { MachineFields } from './MachineFields';
+import { TerminalLink } from './MachineTerminal';
 import { gib, machineState } from './Machines';
 import { DriftTable, FindingTable } from './clusterTables';
 
@@ -41,7 +42,12 @@ export function MachinePage(): ReactNode {
           {heldBack(item) && <Status state="Degraded" word={text.machineActions.held} />}
         </>
       }
-      actions={<MachineActions machine={item} />}
+      actions={
+        <>
+          <TerminalLink namespace={namespace} machine={name} />
+          <MachineActions machine={item} />
+        </>
+      }
     >
       {error && <Problem error={error} what={text.machines.all} />}
       <div className="columns">

@@ -19,6 +19,7 @@ import { NodeActions } from './NodeActions';
 import { NodeLabels } from './NodeLabels';
 import { Events } from './Events';
 import { KindTable } from './KindTable';
+import { NodeTerminalLink } from './MachineTerminal';
 import { useSite } from './site';
 
 export function NodePage(): ReactNode {
@@ -41,7 +42,12 @@ export function NodePage(): ReactNode {
           {item.spec?.unschedulable && <Status state="Degraded" word={text.node.cordoned} />}
         </>
       }
-      actions={may('patch') && <NodeActions base={base} path={self} node={item} mayDrain={may('create')} />}
+      actions={
+        <>
+          <NodeTerminalLink namespace={namespace} cluster={name} node={node} />
+          {may('patch') && <NodeActions base={base} path={self} node={item} mayDrain={may('create')} />}
+        </>
+      }
     >
       {error && <Problem error={error} what={text.cluster.nodes} member />}
       <div className="columns">

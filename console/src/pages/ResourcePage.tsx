@@ -9,6 +9,7 @@ import { ApiError, json } from '../api/http';
 import { itemPath } from '../api/member';
 import type { Workload } from '../api/rollouts';
 import { hasHistory } from '../api/rollouts';
+import { podShell } from '../api/shells';
 import { Loading, Notice, Problem } from '../parts/Notice';
 import { Page } from '../parts/Page';
 import { PodLog } from '../parts/PodLog';
@@ -169,7 +170,7 @@ function Inside({ path, pod, part }: { path: string; pod: Found; part: 'log' | '
       {part === 'log' && <PodLog key={container} path={path} container={container} />}
       {part === 'terminal' && (
         <Suspense fallback={<Loading />}>
-          <Terminal key={container} path={path} container={container} />
+          <Terminal key={container} address={podShell(path, container)} />
         </Suspense>
       )}
     </>

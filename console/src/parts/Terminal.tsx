@@ -1,4 +1,4 @@
-// A shell in a container: xterm.js on a WebSocket that speaks Kubernetes' remote command protocol (v4.channel.k8s.io): the
+// A shell in a container or on a machine: xterm.js on a WebSocket that speaks Kubernetes' remote command protocol (v4.channel.k8s.io): the
 // first byte of a message is its channel.
 
 import { FitAddon } from '@xterm/addon-fit';
@@ -6,6 +6,9 @@ import { Terminal as XTerm } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import type { ReactNode } from 'react';
 import { useEffect, useRef, useState } from 'react';
+import type { Ending } from '../api/shells';
+import { endingOf } from '../api/shells';
+import { Button } from './Button';
 import './nonce';
 import { useText } from '../text';
 
@@ -15,45 +18,44 @@ const STDERR = 2;
 const ERROR = 3;
 const RESIZE = 4;
 const PROTOCOL = 'v4.channel.k8s.io';
-// A shell if there is a good one, else the plain one.
-const SHELL = ['sh', '-c', 'command -v bash >/dev/null && exec bash || exec sh'];
 
 interface Props {
-  /** The pod's path. */
-  path: string;
-  container: string;
+  /** Where the shell is opened, see api/shells. */
+  address: string;
 }
 
-export function Terminal({ path, container }: Props): ReactNode {
-  const text = useText();
+export function Terminal({ address }: Props): ReactNode {
+  const { terminal: words } = useText();
   const place = useRef<HTMLDivElement>(null);
-  const [ended, setEnded] = useState<{ why: string } | null>(null);
+  const [ended, setEnded] = useState<Ending | null>(null);
+  const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     if (!place.current) return;
-    return connected(place.current, url(path, container), (why) => {
-      setEnded({ why });
-    });
-  }, [path, container]);
+    return connected(place.current, `wss://${location.host}${address}`, setEnded);
+  }, [address, attempt]);
   return (
     <>
       {ended && (
         <p className="banner" role="status">
-          {ended.why || text.terminal.closed}
+          {'code' in ended ? words.closed(ended.code) : ended.why || words.lost}{' '}
+          <Button
+            variant="outline"
+            onClick={() => {
+              setEnded(null);
+              setAttempt(attempt + 1);
+            }}
+          >
+            {words.again}
+          </Button>
         </p>
       )}
-      <div className="terminal" ref={place} role="region" aria-label={text.terminal.title} />
+      <div className="terminal" ref={place} role="region" aria-label={words.title} />
     </>
   );
 }
 
-function url(path: string, container: string): string {
-  const query = new URLSearchParams({ container, stdin: 'true', stdout: 'true', tty: 'true' });
-  for (const word of SHELL) query.append('command', word);
-  return `wss://${location.host}${path}/exec?${query.toString()}`;
-}
-
 /** Open a terminal in `place` on the socket; returns how to end both. */
-function connected(place: HTMLElement, address: string, over: (why: string) => void): () => void {
+function connected(place: HTMLElement, address: string, over: (ending: Ending) => void): () => void {
   const terminal = new XTerm({ cursorBlink: true, fontSize: 13, screenReaderMode: true });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
@@ -71,7 +73,7 @@ function connected(place: HTMLElement, address: string, over: (why: string) => v
   const size = (): void => {
     say(RESIZE, JSON.stringify({ Width: terminal.cols, Height: terminal.rows }));
   };
-  let why = '';
+  let ending: Ending = { why: '' };
   socket.onopen = () => {
     fit.fit();
     size();
@@ -81,10 +83,10 @@ function connected(place: HTMLElement, address: string, over: (why: string) => v
     const [channel] = new Uint8Array(data, 0, 1);
     const rest = new Uint8Array(data, 1);
     if (channel === STDOUT || channel === STDERR) terminal.write(rest);
-    if (channel === ERROR) why = failure(new TextDecoder().decode(rest));
+    if (channel === ERROR) ending = endingOf(new TextDecoder().decode(rest));
   };
   socket.onclose = () => {
-    over(why);
+    over(ending);
   };
   terminal.onData((data) => {
     say(STDIN, data);
@@ -100,10 +102,4 @@ function connected(place: HTMLElement, address: string, over: (why: string) => v
     socket.close();
     terminal.dispose();
   };
-}
-
-/** What the cluster said at the end, "" when the shell just ended. */
-function failure(status: string): string {
-  const { status: outcome, message = '' } = JSON.parse(status) as { status?: string; message?: string };
-  return outcome === 'Success' ? '' : message;
 }

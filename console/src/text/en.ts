@@ -284,7 +284,16 @@ export const en = {
     undoText: (images: string) => `Its pods are replaced one after another by those of that revision: ${images}.`,
     undo: 'Take back',
   },
-  terminal: { title: 'Terminal', closed: 'The shell has ended. Choose the tab again for another one.' },
+  terminal: {
+    title: 'Terminal',
+    closed: (code: string) => `The shell has ended. Exit code: ${code}.`,
+    lost: 'There is no connection to a shell.',
+    again: 'Open another',
+  },
+  machineTerminal: {
+    title: (machine: string) => `Terminal on ${machine}`,
+    atWork: (cluster: string) => `An operation is at work on cluster ${cluster}; what you do here may get in its way:`,
+  },
   dialog: { cancel: 'Back', confirm: 'Confirm', close: 'Close' },
   yaml: {
     copy: 'Copy',

@@ -282,7 +282,16 @@ export const zh: Text = {
     undoText: (images) => `其 Pod 会逐个替换为该版本：${images}。`,
     undo: '回退',
   },
-  terminal: { title: '终端', closed: '会话已结束。再次选择该标签可打开新的终端。' },
+  terminal: {
+    title: '终端',
+    closed: (code: string) => `会话已结束。退出码：${code}。`,
+    lost: '未能连接到终端，或连接已断开。',
+    again: '重新打开',
+  },
+  machineTerminal: {
+    title: (machine: string) => `${machine} 的终端`,
+    atWork: (cluster: string) => `集群 ${cluster} 正在执行操作，在此处的改动可能会影响该操作：`,
+  },
   dialog: { cancel: '返回', confirm: '确认', close: '关闭' },
   yaml: {
     copy: '复制',

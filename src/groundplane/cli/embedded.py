@@ -38,7 +38,7 @@ from groundplane.server.definitions import publish_definitions
 from groundplane.server.front import Front, front
 from groundplane.server.gateway.doors import Doors
 from groundplane.server.health import Health
-from groundplane.server.http import Server
+from groundplane.server.http import Server, Terminals
 from groundplane.server.local import LocalClient
 from groundplane.server.metrics import Gauge, Labels, Registry
 from groundplane.server.renewal import Renewal
@@ -108,8 +108,9 @@ async def embedded(settings: Settings) -> AsyncIterator[Ready]:
         collector = Collector(service)
         file = read_config_file(settings.config)
         doors = Doors(store, settings.exec_plugins)
+        health, metrics = _health(collector, manager, files), _metrics(manager)
         known = settings_in_force(settings, file)
-        beside = _Beside(logbook, stopping, doors, _health(collector, manager, files), _metrics(manager), known)
+        beside = _Beside(logbook, stopping, doors, manager.terminals, health, metrics, known)
         async with (
             aclosing(doors),
             front(settings.home, file.config, tokens, service.accounts) as guard,
@@ -138,6 +139,7 @@ class _Beside:
     logbook: Logbook
     stopping: asyncio.Event
     gateway: Doors
+    terminals: Terminals
     health: Health
     metrics: Registry
     settings: tuple[Setting, ...]
@@ -157,6 +159,7 @@ def _app(settings: Settings, guard: Front, service: Service, beside: _Beside) ->
             audit=guard.audit,
             logins=guard.logins,
             gateway=beside.gateway,
+            terminals=beside.terminals,
             parts=guard.parts,
             health=beside.health,
             metrics=beside.metrics,

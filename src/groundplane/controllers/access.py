@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
@@ -16,9 +17,10 @@ from groundplane.base.clock import Now
 from groundplane.base.errors import GroundplaneError, Refused
 from groundplane.engine.queue import ObjectKey
 from groundplane.hosts.access import HostAccess
-from groundplane.hosts.contract import Host
+from groundplane.hosts.contract import Host, Size
 from groundplane.hosts.facts import survey
 from groundplane.hosts.ssh import HostPool
+from groundplane.hosts.terminal import Terminal
 
 from .objects import Objects
 
@@ -80,12 +82,22 @@ class Access:
 
     async def host(self, machine: Machine) -> Host:
         """Return the machine's door. Nothing is connected yet; raises NoCredentials."""
+        return self._pool.connect(await self._noted(machine))
+
+    @asynccontextmanager
+    async def terminal(self, machine: Machine, argv: Sequence[str], size: Size | None) -> AsyncIterator[Terminal]:
+        """Start `argv`, or the login shell, for a person; it ends with the block. Raises NoCredentials."""
+        async with self._pool.terminal(await self._noted(machine), argv, size) as terminal:
+            yield terminal
+
+    async def _noted(self, machine: Machine) -> HostAccess:
+        """Return how to log in to a machine, which is forgotten with it."""
         access = await self._access(machine)
         key, uid = _key(machine), machine.metadata.uid
         if key in self._known and self._known[key].uid != uid:
             await self.forget(key)
         self._known.setdefault(key, _Known(uid)).accesses.add(replace(access, host_key=""))
-        return self._pool.connect(access)
+        return access
 
     async def hosts(self, machines: Sequence[Machine]) -> dict[str, Host]:
         """Return the doors of several machines by name."""

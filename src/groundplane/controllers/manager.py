@@ -36,6 +36,7 @@ from .members import Members
 from .objects import Objects
 from .operation import OperationReconciler, Uploads
 from .schedule import Schedule
+from .terminals import Terminals
 
 OPERATIONS_AT_ONCE = 16
 # One survey of a fleet changes many Clusters within moments: their Foundation is summed up once for all of them.
@@ -69,6 +70,7 @@ class Manager:
         objects = Objects(client)
         events = EventRecorder(client, now=now)
         self._access = Access(objects, now=now)
+        self.terminals = Terminals(objects, self._access)
         members = Members(objects, now=now, survey_every=settings.survey_every)
         uploads = Uploads(Depot(Cache(settings.cache)))
         self._operation = OperationReconciler(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version as package_version
 
+from .requestinfo import EXEC_VERB
 from .resources import Resource, Resources
 from .status import Json
 
@@ -120,6 +121,8 @@ def _subresources(resource: Resource) -> list[tuple[str, Json, list[str]]]:
         found.append(("log", own, ["get"]))
     if resource.has_plan:
         found.append(("unifyplan", _kind(resource.group, resource.version, "UnifyPlan"), ["get"]))
+    if resource.has_exec:
+        found.append(("exec", own, [EXEC_VERB]))
     if resource.has_password:
         found.append(
             ("password", _kind(resource.group, resource.version, "PasswordChange"), list(resource.verbs_on("password")))

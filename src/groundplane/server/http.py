@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -29,11 +30,14 @@ from .metrics import Registry
 from .negotiation import JSON, YAML_TYPES, decode_body, encode
 from .protobuf import PROTOBUF
 from .query import flag
-from .requestinfo import header
+from .requestinfo import EXEC, EXEC_VERB, header
 from .service import Call, FieldValidation, Options, Service, User
 from .status import Json, bad_request, invalid, method_not_allowed, no_such_method, no_such_path, timed_out, too_large
 
 if TYPE_CHECKING:
+    from groundplane.hosts.contract import Size
+    from groundplane.hosts.terminal import Terminal
+
     from .about.settings import Setting
     from .gateway.doors import Doors
     from .login import Logins
@@ -93,6 +97,15 @@ class OperationLog(Protocol):
     def read(self, uid: str, *, step: str = "", follow: bool = False) -> AsyncIterator[bytes]: ...
 
 
+class Terminals(Protocol):
+    """Where terminals on Machines are opened."""
+
+    def open(
+        self, namespace: str, name: str, argv: Sequence[str], size: Size | None
+    ) -> AbstractAsyncContextManager[Terminal]:
+        """Start `argv`, or the login shell, in a terminal of that size or without one; it ends with the block."""
+
+
 class Part(Protocol):
     """A part of the server that can be in trouble while the server goes on; shown by /readyz?verbose to anybody."""
 
@@ -134,6 +147,7 @@ class Server:
     frames: Frames = field(default_factory=Frames)
     gateway: Doors | None = None
     settings: tuple[Setting, ...] = ()
+    terminals: Terminals | None = None
 
     def troubles(self) -> list[tuple[str, str]]:
         """Return what is wrong with the parts of the server that it can do without for a while."""
@@ -186,6 +200,8 @@ class Incoming:
     def verb(self) -> str:
         """The verb of the API that is asked for, as access rules name it."""
         method = self.method
+        if self.path("subresource") == EXEC:
+            return EXEC_VERB
         if self.path("name") or method not in _COLLECTION_VERBS:
             return _VERBS[method]
         if method == "GET" and flag(self.query, "watch"):

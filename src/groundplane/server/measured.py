@@ -24,7 +24,7 @@ _VERBS = {
     "delete": "DELETE", "deletecollection": "DELETECOLLECTION", "post": "POST", "put": "PUT", "head": "HEAD",
     "options": "OPTIONS",
 }  # fmt: skip
-_SUBRESOURCES = ("status", "log", "proxy")
+_SUBRESOURCES = ("status", "exec", "log", "proxy")
 _STARTED = time.time()
 
 
@@ -47,7 +47,8 @@ class Measured:
         registry.add(self._duration)
         registry.add(Gauge("apiserver_current_inflight_requests", "Requests worked on now, watches and logs left out.",
                            lambda: self._now, ("request_kind",)))  # fmt: skip
-        registry.add(Gauge("apiserver_longrunning_requests", "Watches, logs and what goes through the gateway now.",
+        registry.add(Gauge("apiserver_longrunning_requests",
+                           "Watches, logs, terminals and what goes through the gateway now.",
                            lambda: self._lasting, _REQUEST))  # fmt: skip
         add_store(registry, service)
         add_process(registry)

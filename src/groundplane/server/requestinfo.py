@@ -19,6 +19,8 @@ _COLLECTION_VERBS = {"get": "list", "delete": "deletecollection"}
 GATEWAY = "/clusters/"
 # Many GETs over one WebSocket.
 STREAMS = "/streams"
+# A browser can ask for a WebSocket by GET only, but what runs there does something.
+EXEC, EXEC_VERB = "exec", "create"
 _OF_NAMESPACE = ("status", "finalize")
 _ONE_NAME = re.compile(r"(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)")
 
@@ -38,7 +40,7 @@ class RequestInfo(msgspec.Struct, frozen=True):
     @property
     def long_running(self) -> bool:
         """Whether the answer may be a stream that lasts: it has no deadline and is not counted as in flight."""
-        return self.verb == "watch" or self.subresource in ("log", "proxy") or self.path == STREAMS
+        return self.verb == "watch" or self.subresource in ("exec", "log", "proxy") or self.path == STREAMS
 
     @property
     def passed_on(self) -> bool:
@@ -96,7 +98,10 @@ def request_info(method: str, path: str, query: bytes = b"") -> RequestInfo:
     verb = _VERBS.get(method, method.lower())
     if not name and verb in _COLLECTION_VERBS:
         verb, name = _collection(verb, query)
-    return RequestInfo(verb, path, group, version, namespace, rest[0], rest[2] if len(rest) > 2 else "", name)
+    subresource = rest[2] if len(rest) > 2 else ""
+    if subresource == EXEC:
+        verb = EXEC_VERB
+    return RequestInfo(verb, path, group, version, namespace, rest[0], subresource, name)
 
 
 def _collection(verb: str, query: bytes) -> tuple[str, str]:

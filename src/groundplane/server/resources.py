@@ -76,6 +76,7 @@ class Resource:
     has_status: bool = False
     has_log: bool = False
     has_plan: bool = False
+    has_exec: bool = False
     has_token: bool = False
     has_password: bool = False
     generation: bool = False
@@ -148,6 +149,7 @@ def of_kind(info: KindInfo, guard: Guard | None = None) -> Resource:
         has_status=info.has_status,
         has_log=info.kind == "Operation",
         has_plan=info.kind == "Foundation",
+        has_exec=info.kind == "Machine",
         generation=True,
         custom=True,
         needs_revision=True,

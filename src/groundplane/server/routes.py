@@ -20,8 +20,9 @@ from .audit import serving
 from .authn.flows import CALLBACK, LOGIN
 from .http import Handler, Incoming
 from .lasting import Lasting
-from .requestinfo import STREAMS
+from .requestinfo import EXEC, STREAMS
 from .streams import streams
+from .terminals import execute
 from .unify_plan import unify_plan
 from .users import ACCESS_GROUP
 
@@ -141,6 +142,7 @@ _NAMESPACE = (("resource", "namespaces"), ("subresource", "status"))
 _STATUS = (("subresource", "status"),)
 _LOG = (("subresource", "log"),)
 _UNIFY_PLAN = (("subresource", "unifyplan"),)
+_EXEC = (("subresource", EXEC),)
 _TOKEN = (("subresource", "token"),)
 _OBJECTS: dict[str, Handler] = {"GET": handlers.get_many, "POST": handlers.post, "DELETE": handlers.delete_many}
 _PART: dict[str, Handler] = {"GET": handlers.get_one, "PUT": handlers.put, "PATCH": handlers.patch}
@@ -151,6 +153,7 @@ _SHAPES: tuple[tuple[str, dict[str, Handler], tuple[tuple[str, str], ...]], ...]
     (f"{_ITEM}/status", _PART, _STATUS),
     (f"{_ITEM}/log", {"GET": handlers.log}, _LOG),
     (f"{_ITEM}/unifyplan", {"GET": unify_plan}, _UNIFY_PLAN),
+    (f"{_ITEM}/exec", {"GET": execute}, _EXEC),
     (f"{_ITEM}/token", {"POST": request_token}, _TOKEN),
     (_ITEM, _OBJECT, ()),
     ("/namespaces/{namespace}/{resource}", _OBJECTS, ()),

@@ -53,6 +53,7 @@ _EDIT = (
     Rule(("create",), ("",), ("serviceaccounts/token",)),
 )
 _ADMIN = (
+    Rule(("create",), (OURS,), ("machines/exec",)),
     Rule(("create",), ("authorization.k8s.io",), ("localsubjectaccessreviews",)),
     Rule((*_READ, *_WRITE), (GROUP,), ("rolebindings", "roles")),
 )

@@ -65,7 +65,8 @@ class _Trail:
 
     @property
     def wants_request(self) -> bool:
-        if self.info.passed_on:
+        # What lasts brings no document; what is typed into a terminal is nobody's business.
+        if self.info.long_running:
             return False
         # The name of what is created is in the body alone, and part of the line from Metadata on.
         return self.level >= Level.REQUEST or (self.level >= Level.METADATA and self.info.verb == "create")
