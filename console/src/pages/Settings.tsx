@@ -134,6 +134,7 @@ function InForce(): ReactNode {
 
 function settingColumns(words: Words): Column<ServerSetting>[] {
   const value = ({ spec }: ServerSetting): string => (spec.secret && spec.value ? words.isSet : spec.value);
+  const meaning = (row: ServerSetting): string => words.meanings[nameOf(row)] ?? '';
   const origin = ({ spec }: ServerSetting): string => words.origins[spec.origin] ?? spec.origin;
   return [
     { key: 'setting', title: words.setting, value: nameOf, cell: (row) => <code>{nameOf(row)}</code> },
@@ -150,7 +151,13 @@ function settingColumns(words: Words): Column<ServerSetting>[] {
       cell: ({ spec }) => <Shown value={spec.default} />,
     },
     { key: 'origin', title: words.origin, value: origin },
-    { key: 'meaning', title: words.meaning, value: (row) => words.meanings[nameOf(row)] ?? '', wide: true },
+    {
+      key: 'meaning',
+      title: words.meaning,
+      value: meaning,
+      cell: (row) => <span className="wrapped">{meaning(row)}</span>,
+      wide: true,
+    },
     { key: 'change', title: words.change, value: ({ spec }) => placeOf(spec, words), wide: true },
   ];
 }
@@ -159,12 +166,10 @@ function Shown({ value, differs = '' }: { value: string; differs?: string }): Re
   const none = useText().state.none;
   return (
     <>
-      <code className="cut" title={value}>
-        {value || none}
-      </code>
+      <code className="wrapped">{value || none}</code>
       {differs && (
         <>
-          {' '}
+          <br />
           <Status state="Pending" word={differs} />
         </>
       )}
