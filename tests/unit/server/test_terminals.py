@@ -218,9 +218,13 @@ def _as_to_a_pod(at: Site) -> tuple[int, str]:
     command = urlencode([("command", word) for word in ("sh", "-c", "read n; echo $((n+1)); echo bad >&2; exit 5")])
     headers = {**at.running.bearer, "sec-websocket-protocol": V4}
     client = WSClient(settings, f"{at.url.replace('https', 'wss')}{MACHINE}/exec?{command}", headers, True)
-    client.write_stdin("42\n")
-    client.run_forever(timeout=PATIENCE)
-    return client.returncode, client.read_all()
+    try:
+        client.write_stdin("42\n")
+        client.run_forever(timeout=PATIENCE)
+        return client.returncode, client.read_all()
+    finally:
+        # Closing would be enough before the other side has closed; after that it leaves the socket open.
+        client.sock.shutdown()
 
 
 async def test_a_command_without_a_terminal_has_two_outputs_and_an_end_of_its_input(site: Open) -> None:
