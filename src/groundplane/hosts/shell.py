@@ -97,15 +97,17 @@ chmod "$4" "$2"
 mv -f -- "$2" "$1"
 """
 
-# Ends every process that carries the mark $1 in its environment: TERM, and KILL for what is left after a second.
+# Ends every process that carries the mark $1 in its environment: TERM, and KILL for what is left after a second. A
+# process is gone some time after it was killed, on a busy machine.
 END_MARKED = """
 marked() { grep -lsaF -e "GROUNDPLANE_RUN=$1" /proc/[0-9]*/environ | cut -d / -f 3; }
 found=$(marked "$1"); [ -n "$found" ] || exit 0
-kill -TERM $found 2>/dev/null
-for tenth in 1 2 3 4 5 6 7 8 9 10; do
-  sleep 0.1; found=$(marked "$1"); [ -n "$found" ] || exit 0
+for signal in TERM KILL; do
+  kill -$signal $found 2>/dev/null
+  for tenth in 1 2 3 4 5 6 7 8 9 10; do
+    sleep 0.1; found=$(marked "$1"); [ -n "$found" ] || exit 0
+  done
 done
-kill -KILL $found 2>/dev/null
 exit 0
 """
 
