@@ -41,7 +41,7 @@ USUAL_PLACES = r"""() => {
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
         texts.currentNode.data = texts.currentNode.data
-            .replace(/\/tmp\/\S*?\/home(?=\/|$)/g, '/var/lib/groundplane')
+            .replace(/\/tmp\/\S*?\/home(?=\/|$)/g, '/srv/groundplane')
             .replace(/\/root\/\.cache/g, '~/.cache');
     }
 }"""

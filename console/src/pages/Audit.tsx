@@ -7,7 +7,7 @@ import { CHANGES, NO_FILTERS, useAudit } from '../api/audit';
 import { ApiError } from '../api/http';
 import { nameOf } from '../api/resources';
 import { Button } from '../parts/Button';
-import { Dialog } from '../parts/Dialog';
+import { ReadDialog } from '../parts/Dialog';
 import { Choice, TextField, fieldsOf } from '../parts/Form';
 import { Loading, Notice } from '../parts/Notice';
 import { Page } from '../parts/Page';
@@ -165,15 +165,10 @@ export function whichOf({ objectRef }: Event): string {
 function Details({ of, close }: { of: Recorded; close: () => void }): ReactNode {
   const text = useText();
   return (
-    <Dialog title={text.audit.event} close={close} wide>
+    <ReadDialog title={text.audit.event} close={close}>
       <Suspense fallback={<Loading />}>
         <AsYaml of={of.event} label={text.audit.event} />
       </Suspense>
-      <div className="dialog-buttons">
-        <Button theme="primary" onClick={close}>
-          {text.dialog.close}
-        </Button>
-      </div>
-    </Dialog>
+    </ReadDialog>
   );
 }

@@ -7,8 +7,7 @@ import type { CatalogRow, CatalogTable } from '../api/about';
 import { hostOf, inLine, isPast, today, useCatalog } from '../api/about';
 import { ApiError } from '../api/http';
 import { nameOf } from '../api/resources';
-import { Button } from '../parts/Button';
-import { Dialog } from '../parts/Dialog';
+import { ReadDialog } from '../parts/Dialog';
 import { Code, Loading, Notice, Problem } from '../parts/Notice';
 import { Facts, Page } from '../parts/Page';
 import { Status } from '../parts/Status';
@@ -249,26 +248,20 @@ interface DetailsProps {
 
 /** All that a row says, in full. */
 function Details({ of, title, columns, close }: DetailsProps): ReactNode {
-  const text = useText();
   const shown = ({ key, value, cell }: Column<CatalogRow>): ReactNode => {
     const said = of.values[key];
     if (Array.isArray(said)) return <Lines of={said} />;
     return key in of.values ? value(of) : (cell?.(of) ?? value(of));
   };
   return (
-    <Dialog title={title} close={close} wide>
+    <ReadDialog title={title} close={close}>
       <Facts
         of={columns.map((column) => [
           column.title,
           column.key === 'source' ? <FullSource key="source" of={of.source} /> : shown(column),
         ])}
       />
-      <div className="dialog-buttons">
-        <Button theme="primary" onClick={close}>
-          {text.dialog.close}
-        </Button>
-      </div>
-    </Dialog>
+    </ReadDialog>
   );
 }
 

@@ -56,7 +56,11 @@ export function TerminalLink({ namespace, machine }: { namespace: string; machin
   const text = useText();
   const can = useRights(namespace);
   if (!can('create', 'machines/exec', machine)) return null;
-  return <LinkButton to={`${linkTo('machines', namespace, machine)}/terminal`}>{text.terminal.title}</LinkButton>;
+  return (
+    <LinkButton to={`${linkTo('machines', namespace, machine)}/terminal`} beside>
+      {text.terminal.title}
+    </LinkButton>
+  );
 }
 
 interface NodeProps {

@@ -8,10 +8,20 @@ export function Button(properties: ComponentProps<typeof TButton>): ReactNode {
   return <TButton tag="button" {...properties} />;
 }
 
+interface LinkProps {
+  to: string;
+  /** Whether it is one way among others, and not what the page is for. */
+  beside?: boolean;
+  children: ReactNode;
+}
+
 /** A link that looks like a button: it leads somewhere, and can be opened in another tab. */
-export function LinkButton({ to, children }: { to: string; children: ReactNode }): ReactNode {
+export function LinkButton({ to, beside = false, children }: LinkProps): ReactNode {
+  const look = beside
+    ? 't-button--theme-default t-button--variant-outline'
+    : 't-button--theme-primary t-button--variant-base';
   return (
-    <Link className="t-button t-button--theme-primary t-button--variant-base link-button" to={to}>
+    <Link className={`t-button ${look} link-button`} to={to}>
       <span className="t-button__text">{children}</span>
     </Link>
   );

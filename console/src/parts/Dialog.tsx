@@ -2,6 +2,8 @@
 
 import type { ReactNode } from 'react';
 import { useEffect, useId, useRef } from 'react';
+import { useText } from '../text';
+import { Button } from './Button';
 
 interface Props {
   title: string;
@@ -21,5 +23,20 @@ export function Dialog({ title, children, close, wide = false }: Props): ReactNo
       <h2 id={heading}>{title}</h2>
       {children}
     </dialog>
+  );
+}
+
+/** One that is only read. */
+export function ReadDialog({ title, children, close }: Omit<Props, 'wide'>): ReactNode {
+  const text = useText();
+  return (
+    <Dialog title={title} close={close} wide>
+      {children}
+      <div className="dialog-buttons">
+        <Button theme="primary" onClick={close}>
+          {text.dialog.close}
+        </Button>
+      </div>
+    </Dialog>
   );
 }
