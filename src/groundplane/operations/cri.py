@@ -14,11 +14,16 @@ from groundplane.base.wire import fields
 from groundplane.base.wire import tagged as message
 from groundplane.hosts.contract import Host
 
-from .errors import StepRefused
+from .errors import NotReached, StepRefused
+from .waiting import Clock, SystemClock, wait_until
 
 SOCKET = "/run/containerd/containerd.sock"
 _VERSIONS = ("v1", "v1alpha2")
 _UNIMPLEMENTED = "12"
+# What containerd answers to everything until its plugin has looked at what runs.
+_STARTING = "server is not initialized yet"
+_START_SECONDS = 60.0
+_START_PAUSE = 0.5
 POD_UID = "io.kubernetes.pod.uid"
 
 
@@ -97,22 +102,49 @@ class Cri:
             await _call(self.host, self.api, f"RuntimeService/{call}", string(1, sandbox), seconds=60)
 
 
-async def connect(host: Host) -> Cri:
-    """Return the runtime's interface; StepRefused when it does not answer, with the words that it refuses in."""
-    trouble = ""
-    for api in _VERSIONS:
+async def connect(host: Host, clock: Clock | None = None) -> Cri:
+    """Return the runtime's interface; StepRefused when it does not answer, with the words that it refuses in.
+
+    A containerd that has just been started says so for a while, longer on a busy machine; that is waited for.
+    """
+    found: list[Cri] = []
+
+    async def starting() -> str:
         try:
-            answer = dict_of(await _call(host, api, "RuntimeService/Version", b""))
+            found.append(await _answering(host))
         except CriFailed as error:
-            trouble = error.message
+            if _STARTING not in error.message:
+                raise
+            return error.message
+        return ""
+
+    try:
+        await wait_until(
+            starting, what="it started", seconds=_START_SECONDS, clock=clock or SystemClock(), interval=_START_PAUSE
+        )
+    except (CriFailed, NotReached) as error:
+        raise StepRefused(
+            f"cannot use containerd on host {host.name}: its CRI does not answer: {error.message}",
+            remedy="see `journalctl -u containerd` there; its config.toml must not disable the plugin cri",
+        ) from error
+    return found[0]
+
+
+async def _answering(host: Host) -> Cri:
+    """Return the interface in the version that the runtime has; raises CriFailed."""
+    *older, last = _VERSIONS
+    for api in older:
+        try:
+            return await _version(host, api)
+        except CriFailed as error:
             if error.status != _UNIMPLEMENTED:
-                break
-            continue
-        return Cri(host, api, _text(answer.get(2)), _text(answer.get(3)))
-    raise StepRefused(
-        f"cannot use containerd on host {host.name}: its CRI does not answer: {trouble}",
-        remedy="see `journalctl -u containerd` there; its config.toml must not disable the plugin cri",
-    )
+                raise
+    return await _version(host, last)
+
+
+async def _version(host: Host, api: str) -> Cri:
+    answer = dict_of(await _call(host, api, "RuntimeService/Version", b""))
+    return Cri(host, api, _text(answer.get(2)), _text(answer.get(3)))
 
 
 async def _call(host: Host, api: str, method: str, body: bytes, *, seconds: float = 30) -> bytes:
