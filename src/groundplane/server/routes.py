@@ -21,8 +21,6 @@ from .authn.flows import CALLBACK, LOGIN
 from .http import Handler, Incoming
 from .lasting import Lasting
 from .requestinfo import EXEC, STREAMS
-from .streams import streams
-from .terminals import execute
 from .unify_plan import unify_plan
 from .users import ACCESS_GROUP
 
@@ -51,6 +49,27 @@ class Row:
 
 _CORE = (("group", ""),)
 
+
+# What these three need (WebSockets, the HTTP client) is a good part of what the server would have to import before it
+# is ready.
+async def _streams(incoming: Incoming) -> Lasting:
+    from .streams import streams
+
+    return await streams(incoming)
+
+
+async def _execute(incoming: Incoming) -> Lasting:
+    from .terminals import execute
+
+    return await execute(incoming)
+
+
+async def _forward(incoming: Incoming) -> Lasting:
+    from .gateway.forward import forward
+
+    return await forward(incoming)
+
+
 SYSTEM: tuple[Row, ...] = (
     Row("GET", "/livez", Access.PATH, system.live, head=True),
     Row("GET", "/healthz", Access.PATH, system.live, head=True),
@@ -69,7 +88,7 @@ SYSTEM: tuple[Row, ...] = (
     Row("POST", "/logout", Access.ANYONE, login.logout),
     Row("GET", "/session", Access.ANYONE, login.session),
     # For whoever is known: each stream is allowed by itself.
-    Row("GET", STREAMS, Access.ANYONE, streams),
+    Row("GET", STREAMS, Access.ANYONE, _streams),
     Row("GET", "/api", Access.PATH, system.api),
     Row("GET", "/apis", Access.PATH, system.apis),
     Row("GET", "/api/{version}", Access.PATH, system.group_version, _CORE),
@@ -153,7 +172,7 @@ _SHAPES: tuple[tuple[str, dict[str, Handler], tuple[tuple[str, str], ...]], ...]
     (f"{_ITEM}/status", _PART, _STATUS),
     (f"{_ITEM}/log", {"GET": handlers.log}, _LOG),
     (f"{_ITEM}/unifyplan", {"GET": unify_plan}, _UNIFY_PLAN),
-    (f"{_ITEM}/exec", {"GET": execute}, _EXEC),
+    (f"{_ITEM}/exec", {"GET": _execute}, _EXEC),
     (f"{_ITEM}/token", {"POST": request_token}, _TOKEN),
     (_ITEM, _OBJECT, ()),
     ("/namespaces/{namespace}/{resource}", _OBJECTS, ()),
@@ -178,14 +197,6 @@ RESOURCES: tuple[Row, ...] = (
 # For browsers: files that hold nothing, and the way to them from the bare address.
 CONSOLE = Row("GET HEAD", "/console", Access.ANYONE, pages.serve)
 HOME = Row("GET HEAD", "/", Access.ANYONE, pages.home)
-
-
-async def _forward(incoming: Incoming) -> Lasting:
-    # The HTTP client is a good part of what the server would have to import before it is ready.
-    from .gateway.forward import forward
-
-    return await forward(incoming)
-
 
 # Of any length, so it is led to by its beginning. What its paths mean, the managed cluster says.
 MANAGED = Row("GET HEAD POST PUT PATCH DELETE", "/clusters/{namespace}/{name}/proxy/{path}", Access.MANAGED, _forward)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import UUID, uuid5
 
-import msgspec
 from starlette.responses import Response
-
-from groundplane.catalog.sources import Sourced, of_site
-from groundplane.catalog.tables import TABLES, tables
 
 from ..http import Handler, Incoming
 from ..service import Call
 from ..status import Json
 from ..unstored import answer_list, answer_one
-from .kinds import SETTLED
 from .settings import Setting
 
 _IDS = UUID("0f1c2a6e-6c0b-4a57-9e1f-3a4f2f6f5b10")
-# What every row has besides what it says.
-_ASIDE = frozenset({"source", "date", "review", "verified"})
 
 Make = Callable[[Incoming], Awaitable[dict[str, Json]]]
 
@@ -57,27 +49,10 @@ def _shown(call: Call, name: str, spec: Json) -> Json:
 
 async def catalog(incoming: Incoming) -> dict[str, Json]:
     """Return the tables of the catalog."""
-    return {name: _table(name, rows) for name, rows in tables().items()}
+    # It is a good part of what the server would have to import before it is ready.
+    from .catalog import all_tables
 
-
-def _table(name: str, rows: tuple[Sourced, ...]) -> Json:
-    kind = TABLES[name].kind
-    columns = [field for field in kind.__struct_fields__ if field not in _ASIDE]
-    shown = [_row(name, row, columns) for row in rows]
-    return {"title": TABLES[name].title, "key": list(kind.key), "columns": columns, "rows": shown}
-
-
-def _row(table: str, row: Sourced, columns: list[str]) -> Json:
-    plain: dict[str, Any] = msgspec.to_builtins(row)
-    due = row.due()
-    return {
-        "values": {name: plain[name] for name in columns if plain[name] not in ("", [], {})},
-        "source": row.source,
-        "date": row.date,
-        "review": SETTLED if due is None else due.isoformat(),
-        "verified": row.verified,
-        "origin": "Site" if of_site(table, row) else "Shipped",
-    }
+    return all_tables()
 
 
 async def settings(incoming: Incoming) -> dict[str, Json]:
