@@ -28,6 +28,7 @@ FEW = {
     "apis/catalog.groundplane.dev/v1alpha1": ("catalogtables",),
     "apis/server.groundplane.dev/v1alpha1": ("serversettings", "serverchecks"),
 }
+ABOUT = ("apis/catalog.groundplane.dev/v1alpha1", "apis/server.groundplane.dev/v1alpha1")
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 # A quiet failure of the run itself, such as no operation at all, is no success.
 TESTED = "No issues found"
@@ -61,11 +62,13 @@ def bounded(document: dict[str, Any], plurals: tuple[str, ...]) -> dict[str, Any
 
 
 def test_every_operation_has_an_id_of_its_own(kubeconfig: Path) -> None:
-    for path in FEW:
+    for path, resources in FEW.items():
         document, _, _ = served(kubeconfig, path)
         items = [item for item in document["paths"].values()]
         found = [one["operationId"] for item in items for method, one in item.items() if method != "parameters"]
-        assert len(found) == len(set(found)) > 1
+        # What the server tells of itself is listed and read, and nothing else.
+        least = 2 * len(resources) - 1 if path in ABOUT else 5
+        assert len(found) == len(set(found)) > least
 
 
 @pytest.mark.parametrize("path", FEW)

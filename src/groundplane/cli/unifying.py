@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from groundplane.base.words import counted
 
 if TYPE_CHECKING:
+    from groundplane.api.cluster import Cluster
     from groundplane.api.foundation import Foundation
     from groundplane.api.unify_plan import UnifyPlan, UnifyStep
 
@@ -19,23 +20,25 @@ _NAMES = 4
 
 async def preview(api: Api, name: str) -> UnifyPlan:
     """Return the preview for a Foundation of the namespace; raises NotFound when there is none."""
-    _, plan = await _planned(api, name, lambda _: ())
-    return plan
+    from groundplane.plan.unify import fleet_plan
+
+    return fleet_plan(*await _fleet(api, name))
 
 
 async def in_waves(api: Api, name: str, sizes: Sequence[int | str] = ()) -> tuple[Foundation, UnifyPlan]:
     """Return a Foundation with what a run of `unify` would do, in waves of `sizes`, or of its own."""
-    return await _planned(api, name, lambda foundation: sizes or foundation.spec.unify.waves)
+    from groundplane.plan.unify import fleet_plan
+
+    foundation, clusters, owned = await _fleet(api, name)
+    return foundation, fleet_plan(foundation, clusters, owned, sizes or foundation.spec.unify.waves)
 
 
-async def _planned(
-    api: Api, name: str, sizes: Callable[[Foundation], Sequence[int | str]]
-) -> tuple[Foundation, UnifyPlan]:
+async def _fleet(api: Api, name: str) -> tuple[Foundation, list[Cluster], set[str]]:
+    """Return the Foundation, the Clusters of its namespace, and the names of those that have Machines."""
     import msgspec
 
     from groundplane.api.cluster import Cluster
     from groundplane.api.foundation import Foundation
-    from groundplane.plan.unify import SIZES, fleet_plan
 
     from .kinds import CLUSTER, OURS
 
@@ -44,7 +47,7 @@ async def _planned(
     clusters = [msgspec.convert(item, Cluster) for item in listed.items]
     machines = await api.client.list(OURS["Machine"], namespace=api.namespace)
     owned = {(item.get("spec", {}).get("clusterRef") or {}).get("name", "") for item in machines.items}
-    return foundation, fleet_plan(foundation, clusters, owned, sizes(foundation) or SIZES)
+    return foundation, clusters, owned
 
 
 def lines(plan: UnifyPlan) -> Iterator[str]:

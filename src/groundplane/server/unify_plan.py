@@ -50,12 +50,12 @@ async def _planned(incoming: Incoming, call: Call) -> UnifyPlan:
     # Planning is a good part of what the server would have to import before it is ready.
     from groundplane.api.cluster import Cluster
     from groundplane.api.foundation import Foundation
-    from groundplane.plan.unify import SIZES, fleet_plan
+    from groundplane.plan.unify import fleet_plan
 
     store = incoming.server.service.store
     entry = await fetch(incoming.server.service, call)
     foundation = msgspec.json.decode(entry.value, type=Foundation)
-    sizes = _sizes(incoming, call) or foundation.spec.unify.waves or SIZES
+    sizes = _sizes(incoming, call) or foundation.spec.unify.waves
     clusters = await store.list(f"clusters.{GROUP}", namespace=call.namespace)
     machines = await store.list(f"machines.{GROUP}", namespace=call.namespace)
     found = [msgspec.json.decode(one.value, type=_Machine).spec.cluster_ref for one in machines.entries]

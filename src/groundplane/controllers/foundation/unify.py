@@ -25,7 +25,7 @@ from groundplane.engine.conditions import Conditions
 from groundplane.engine.events import EventRecorder
 from groundplane.engine.loop import Again
 from groundplane.plan.standing import Told, standing_of
-from groundplane.plan.unify import member_of, unify, waves_of
+from groundplane.plan.unify import fleet_plan, waves_of
 from groundplane.plan.waves import Decision, Standing, decide
 
 from ..objects import Objects
@@ -76,13 +76,9 @@ class Conductor:
         namespace, wish = foundation.metadata.namespace, foundation.spec.unify
         machines = await self._objects.all(Machine, namespace=namespace)
         owned = {one.spec.cluster_ref.name for one in machines if one.spec.cluster_ref}
-        members = [
-            member_of(one, machines=one.metadata.name in owned)
-            for one in await self._objects.all(Cluster, namespace=namespace)
-            if _stands_on(one, foundation)
-        ]
-        plan = unify(foundation.metadata.name, foundation.spec.kubernetes.version, members, wish.waves)
-        canaries, now = {one.name for one in members if one.canary}, rfc3339(self._now())
+        clusters = await self._objects.all(Cluster, namespace=namespace)
+        plan = fleet_plan(foundation, clusters, owned, wish.waves)
+        canaries, now = set(plan.canaries), rfc3339(self._now())
         waves = [
             UnifyWave(
                 number=number,
