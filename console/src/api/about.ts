@@ -56,12 +56,11 @@ export function useAboutRights(): (plural: Plural) => boolean {
 
 export const useAboutRightsKnown = (): boolean => useRightsKnown(NOWHERE);
 
-function useAbout<T extends Obj>(plural: Plural, enabled = true): UseQueryResult<T[]> {
+function useAbout<T extends Obj>(plural: Plural): UseQueryResult<T[]> {
   return useQuery({
     queryKey: ['about', plural],
     queryFn: async ({ signal }) =>
       (await json<{ items: T[] }>(`/apis/${GROUPS[plural]}/v1alpha1/${plural}`, { signal })).items,
-    enabled,
   });
 }
 

@@ -29,6 +29,7 @@ class Streams {
   private idle: ReturnType<typeof setTimeout> | undefined;
 
   async get(path: string, accept: string, signal: AbortSignal | null): Promise<Response> {
+    signal?.throwIfAborted();
     const id = ++this.last;
     const answer = new Promise<Response>((answered, failed) => {
       this.going.set(id, { answered, failed, body: null });
@@ -38,7 +39,6 @@ class Streams {
     signal?.addEventListener('abort', () => {
       this.end(id, signal.reason);
     });
-    if (signal?.aborted) this.end(id, signal.reason);
     this.opening ??= this.open();
     void this.opening.then((socket) => {
       if (this.going.has(id)) socket.send(JSON.stringify({ id, get: path, accept }));

@@ -227,14 +227,15 @@ function Review({ of, day }: { of: CatalogRow; day: string }): ReactNode {
   return of.review === 'settled' ? words.settled : of.review;
 }
 
-/** A source is text unless it is an address of https: nothing else is followed. */
-function Source({ of }: { of: string }): ReactNode {
+/** A source is text unless it is an address of https: nothing else is followed. `whole`: shown with its path. */
+function Source({ of, whole = false }: { of: string; whole?: boolean }): ReactNode {
   const words = useText().catalog;
   const host = hostOf(of);
   if (!host) return of;
+  const short = whole ? {} : { title: of, 'aria-label': words.opensSource(host) };
   return (
-    <a href={of} title={of} target="_blank" rel="noopener noreferrer" aria-label={words.opensSource(host)}>
-      {host}
+    <a href={of} target="_blank" rel="noopener noreferrer" {...short}>
+      {whole ? of : host}
     </a>
   );
 }
@@ -258,7 +259,7 @@ function Details({ of, title, columns, close }: DetailsProps): ReactNode {
       <Facts
         of={columns.map((column) => [
           column.title,
-          column.key === 'source' ? <FullSource key="source" of={of.source} /> : shown(column),
+          column.key === 'source' ? <Source key="source" of={of.source} whole /> : shown(column),
         ])}
       />
     </ReadDialog>
@@ -272,14 +273,5 @@ function Lines({ of }: { of: string[] }): ReactNode {
         <li key={line}>{line}</li>
       ))}
     </ul>
-  );
-}
-
-function FullSource({ of }: { of: string }): ReactNode {
-  if (!hostOf(of)) return of;
-  return (
-    <a href={of} target="_blank" rel="noopener noreferrer">
-      {of}
-    </a>
   );
 }

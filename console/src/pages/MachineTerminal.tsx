@@ -3,9 +3,8 @@
 import type { ReactNode } from 'react';
 import { Suspense, lazy } from 'react';
 import { useParams } from 'react-router';
-import type { Machine } from '../api/kinds';
 import { useOne, useRows } from '../api/live';
-import { CLUSTERS, MACHINES, OPERATIONS, keyOf, namespaceOf, objectPath } from '../api/resources';
+import { CLUSTERS, MACHINES, OPERATIONS, keyOf, objectPath } from '../api/resources';
 import { useRights } from '../api/session';
 import { machineShell } from '../api/shells';
 import { LinkButton } from '../parts/Button';
@@ -24,9 +23,10 @@ export function MachineTerminal(): ReactNode {
     if (error) return <Problem error={error} what={text.machines.all} />;
     return ready ? <Notice title={text.machines.gone} /> : <Loading />;
   }
+  const cluster = item.spec?.clusterRef?.name;
   return (
     <Page title={text.machineTerminal.title(name)} above={{ to: linkTo('machines', namespace, name), title: name }}>
-      <AtWork machine={item} />
+      {cluster && <AtWork namespace={namespace} cluster={cluster} />}
       <Suspense fallback={<Loading />}>
         <Terminal address={machineShell(objectPath(MACHINES, namespace, name))} />
       </Suspense>
@@ -35,12 +35,11 @@ export function MachineTerminal(): ReactNode {
 }
 
 /** The Operations that are at work on the machine's cluster, for what they do may be disturbed. */
-function AtWork({ machine }: { machine: Machine }): ReactNode {
+function AtWork({ namespace, cluster }: { namespace: string; cluster: string }): ReactNode {
   const words = useText().machineTerminal;
-  const { items, cell } = useRows(OPERATIONS, namespaceOf(machine));
-  const cluster = machine.spec?.clusterRef?.name;
+  const { items, cell } = useRows(OPERATIONS, namespace);
   const running = items.filter((one) => cell(one, 'Phase') === 'Running' && cell(one, 'Cluster') === cluster);
-  if (!cluster || running.length === 0) return null;
+  if (running.length === 0) return null;
   return (
     <p className="banner" role="status">
       {words.atWork(cluster)}{' '}

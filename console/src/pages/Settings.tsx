@@ -13,7 +13,7 @@ import { Status } from '../parts/Status';
 import type { Column } from '../parts/Table';
 import { Table } from '../parts/Table';
 import type { Language, Theme } from '../text';
-import { useChoices, useText } from '../text';
+import { LANGUAGES, THEMES, useChoices, useText } from '../text';
 import type { Text } from '../text/en';
 
 export function Settings(): ReactNode {
@@ -43,10 +43,7 @@ function Own(): ReactNode {
           change={(value) => {
             setLanguage(value as Language);
           }}
-          options={[
-            { value: 'en', title: 'English' },
-            { value: 'zh', title: '中文' },
-          ]}
+          options={LANGUAGES.map(([value, title]) => ({ value, title }))}
         />
         <Choice
           label={top.theme}
@@ -54,7 +51,7 @@ function Own(): ReactNode {
           change={(value) => {
             setTheme(value as Theme);
           }}
-          options={(['system', 'light', 'dark'] as const).map((value) => ({ value, title: top[value] }))}
+          options={THEMES.map((value) => ({ value, title: top[value] }))}
         />
         <TextField
           label={text.columns.namespace}

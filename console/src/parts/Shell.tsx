@@ -9,7 +9,7 @@ import { useAccountRights } from '../api/accounts';
 import type { Session } from '../api/session';
 import { useSignOut } from '../api/session';
 import type { Language, Theme } from '../text';
-import { useChoices } from '../text';
+import { LANGUAGES, THEMES, useChoices } from '../text';
 
 const PAGES = [
   ['/', 'overview'],
@@ -139,8 +139,11 @@ export function Choosers(): ReactNode {
           setLanguage(event.target.value as Language);
         }}
       >
-        <option value="en">English</option>
-        <option value="zh">中文</option>
+        {LANGUAGES.map(([each, title]) => (
+          <option key={each} value={each}>
+            {title}
+          </option>
+        ))}
       </select>
       <select
         className="chooser"
@@ -150,9 +153,11 @@ export function Choosers(): ReactNode {
           setTheme(event.target.value as Theme);
         }}
       >
-        <option value="system">{text.top.system}</option>
-        <option value="light">{text.top.light}</option>
-        <option value="dark">{text.top.dark}</option>
+        {THEMES.map((each) => (
+          <option key={each} value={each}>
+            {text.top[each]}
+          </option>
+        ))}
       </select>
     </>
   );

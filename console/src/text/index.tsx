@@ -9,6 +9,13 @@ import { zh } from './zh';
 export type Language = 'en' | 'zh';
 export type Theme = 'light' | 'dark' | 'system';
 
+/** What can be chosen, in the order in which it is offered; each language by its own name. */
+export const LANGUAGES: [Language, string][] = [
+  ['en', 'English'],
+  ['zh', '中文'],
+];
+export const THEMES: Theme[] = ['system', 'light', 'dark'];
+
 const TEXTS: Record<Language, Text> = { en, zh };
 
 export interface Choices {
@@ -32,8 +39,12 @@ export function useChoices(): Choices & { text: Text } {
 export const useText = (): Text => useChoices().text;
 
 export function Choose({ children }: { children: ReactNode }): ReactNode {
-  const [language, setLanguage] = useKept<Language>('groundplane.language', ['en', 'zh'], preferred());
-  const [theme, setTheme] = useKept<Theme>('groundplane.theme', ['light', 'dark', 'system'], 'system');
+  const [language, setLanguage] = useKept<Language>(
+    'groundplane.language',
+    LANGUAGES.map(([each]) => each),
+    preferred(),
+  );
+  const [theme, setTheme] = useKept<Theme>('groundplane.theme', THEMES, 'system');
   const [namespace, setNamespace] = useKept<string>('groundplane.namespace', null, '');
   useEffect(() => {
     document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
